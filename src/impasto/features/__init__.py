@@ -1,0 +1,7 @@
+"""Encoders: images in, feature maps by layer name out."""
+
+from impasto.features.encoder import Encoder, check_layers
+from impasto.features.modules import ModuleEncoder
+from impasto.features.registry import ENCODERS, encoder_source, load_encoder
+
+__all__ = ["ENCODERS", "Encoder", "ModuleEncoder", "check_layers", "encoder_source", "load_encoder"]

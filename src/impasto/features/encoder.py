@@ -1,0 +1,52 @@
+"""What an encoder is: an image in, feature maps by layer name out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from torch import Tensor
+
+from impasto.errors import InputError, unknown
+
+
+class Encoder(Protocol):
+    """A network that turns images into feature maps, asked for by name.
+
+    An encoder owns its normalization: it takes RGB images in [0, 1]. It has no trainable state and computes nothing
+    beyond the deepest layer asked for, so one call serves every term of an objective.
+
+    Attributes:
+        name: how users call it, such as ``"vgg19"``.
+        layers: the names it can be asked for, from shallow to deep.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+
+    def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Feature maps of a batch of images.
+
+        Args:
+            images: `(B, 3, H, W)`, RGB, [0, 1].
+            layers: names out of `layers`, in any order.
+
+        Returns:
+            For each name a map `(B, C, H', W')`.
+        """
+        ...
+
+
+def check_layers(names: Iterable[str], known: Sequence[str]) -> list[str]:
+    """`names` without repeats, from shallow to deep.
+
+    Raises:
+        InputError: if a name is not in `known`, or none is given.
+    """
+    wanted = set(names)
+    for name in sorted(wanted):
+        if name not in known:
+            raise unknown("layer", name, known)
+    if not wanted:
+        raise InputError("no layer was asked for; name at least one")
+    return [name for name in known if name in wanted]

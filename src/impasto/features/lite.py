@@ -1,0 +1,48 @@
+"""The packaged encoder `lite`: a narrow VGG-19 whose maps stand in the coordinates of the real one.
+
+A narrow network (the student) is trained so that a linear lift of each of its maps predicts VGG-19's map of the same
+name, `t ≈ L f`, with `L` of shape `C_t × C` and `C < C_t`. With the QR decomposition `L = Q R`, `Q` keeps lengths and
+angles, so that any distance between lifted maps, or between their Gram matrices, equals the distance between `R f`:
+
+    ‖L f − L g‖ = ‖R f − R g‖        ‖L G_f Lᵀ − L G_g Lᵀ‖ = ‖R (G_f − G_g) Rᵀ‖
+
+So the network hands out `s R f` with `s = sqrt(C / C_t)`, and every mean over channels (the losses divide by `C` or
+`C²`) comes out as it would over VGG-19's `C_t` channels. No term of an objective needs to know that it is not looking at
+VGG-19. `R` is the layer's projection, a `C × C` matrix.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from impasto.features.vgg import VGG, VGG19_WIDTHS, Normalization, Pooling
+
+#: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map can be
+#: predicted), the ones between are a quarter of VGG-19's or less.
+LITE_WIDTHS = ((16, 16), (48, 32), (96, 64, 64, 64), (256, 160, 128, 128), (384,))
+LITE_LAYERS = tuple(f"relu{b}_{i}" for b, widths in enumerate(LITE_WIDTHS, 1) for i in range(1, len(widths) + 1))
+LITE_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.25, 0.25, 0.25))
+
+
+def lite_network(*, pooling: Pooling = "max", projected: bool = True) -> VGG:
+    """The student's network, untrained; `projected=False` hands out its own maps, for training."""
+    layers = LITE_LAYERS if projected else ()
+    return VGG(LITE_WIDTHS, LITE_NORMALIZATION, pooling=pooling, projected=layers, name="lite")
+
+
+def projection(lift: Tensor) -> Tensor:
+    """`s R` of a lift `L = Q R`: the `(C, C)` matrix that `lite` multiplies a map with.
+
+    Args:
+        lift: `(C_t, C)` with `C ≤ C_t`, which predicts the teacher's map from the student's.
+    """
+    teacher_channels, channels = lift.shape
+    r: Tensor = torch.linalg.qr(lift.double()).R
+    return ((channels / teacher_channels) ** 0.5 * r).to(lift.dtype)
+
+
+def teacher_channels(layer: str) -> int:
+    """Channels of VGG-19's map of that name, such as 512 for `relu4_1`."""
+    block, index = layer.removeprefix("relu").split("_")
+    return VGG19_WIDTHS[int(block) - 1][int(index) - 1]

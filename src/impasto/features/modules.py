@@ -1,0 +1,92 @@
+"""Any torch module as an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import InputError, unknown
+from impasto.features.encoder import check_layers
+
+
+class _Reached(Exception):  # noqa: N818  (not an error: it ends a forward pass at the deepest layer asked for)
+    """The deepest layer asked for has been computed."""
+
+
+class ModuleEncoder:
+    """An encoder out of any network, by naming the submodules whose outputs are its layers (see `Encoder`).
+
+        ModuleEncoder(resnet, {"block1": "layer1", "block2": "layer2"})
+
+    The network is put in evaluation mode and its parameters are frozen.
+
+    Args:
+        network: takes images `(B, 3, H, W)`; `(B, 1, H, W)` with `channels=1`, which gets the mean of red, green and blue.
+        layers: layer name -> submodule name as in `network.named_modules()`, from shallow to deep; or the submodule
+            names alone. Each must be called once in a forward pass and give a map `(B, C, H', W')`.
+        mean, std: what the network expects: `(image - mean) / std`, for images in [0, 1].
+        channels: of the network's input, 3 or 1.
+        name: how users call it.
+
+    Raises:
+        InputError: if a submodule does not exist.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        layers: Mapping[str, str] | Sequence[str],
+        *,
+        mean: Sequence[float] = (0.0,),
+        std: Sequence[float] = (1.0,),
+        channels: int = 3,
+        name: str = "module",
+    ) -> None:
+        if channels not in (1, 3):
+            raise InputError(f"channels is {channels}; an encoder takes 3 (color) or 1 (gray)")
+        self.name = name
+        self.network = network.eval().requires_grad_(False)
+        self._paths = dict(layers) if isinstance(layers, Mapping) else {n: n for n in layers}
+        self.layers = tuple(self._paths)
+        modules = dict(network.named_modules())
+        for path in self._paths.values():
+            if path not in modules:
+                raise unknown("submodule", path, [m for m in modules if m])
+        self._modules = {layer: modules[path] for layer, path in self._paths.items()}
+        self._mean = torch.tensor(mean).view(1, -1, 1, 1)
+        self._std = torch.tensor(std).view(1, -1, 1, 1)
+        self._channels = channels
+
+    def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        wanted = check_layers(layers, self.layers)
+        x = images if self._channels == 3 else images.mean(1, keepdim=True)
+        found: dict[str, Tensor] = {}
+        hooks = [
+            self._modules[layer].register_forward_hook(partial(self._keep, layer, found, wanted)) for layer in wanted
+        ]
+        try:
+            self.network((x - self._mean.to(x)) / self._std.to(x))
+        except _Reached:
+            pass
+        except RuntimeError as error:
+            height, width = images.shape[-2:]
+            raise InputError(f"the encoder {self.name} cannot take a picture of {width}x{height}: {error}") from error
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if missing := [layer for layer in wanted if layer not in found]:
+            raise InputError(f"the layer {missing[0]} was not reached in a forward pass of {self.name}")
+        return {layer: found[layer] for layer in wanted}
+
+    def _keep(
+        self, layer: str, found: dict[str, Tensor], wanted: list[str], _module: nn.Module, _inputs: object, output: Tensor
+    ) -> None:
+        if not isinstance(output, Tensor) or output.dim() != 4:
+            raise InputError(f"the layer {layer} of {self.name} gives no map (B, C, H, W), but {type(output).__name__}")
+        # A later in-place operation must not change what was asked for.
+        found[layer] = output.clone(memory_format=torch.preserve_format)
+        if len(found) == len(wanted):
+            raise _Reached

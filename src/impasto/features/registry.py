@@ -1,0 +1,92 @@
+"""The encoders there are, by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from impasto.errors import InputError, WeightsError, unknown
+from impasto.features.encoder import Encoder
+from impasto.features.lite import lite_network
+from impasto.features.vgg import VGG, Pooling
+from impasto.features.weights import WEIGHTS, find, load_state, missing_message, verify
+
+Path_ = str | os.PathLike[str]
+
+
+def _published(name: str) -> Callable[[Path_ | None, Pooling], VGG]:
+    def build(path: Path_ | None, pooling: Pooling) -> VGG:
+        entry = WEIGHTS[name]
+        file = find(name, path)
+        if file is None:
+            raise WeightsError(missing_message(name))
+        verify(file, entry)
+        network = VGG(entry.widths, entry.normalization, pooling=pooling, name=name)
+        return _ready(network, load_state(file, entry), file)
+
+    return build
+
+
+def _lite(path: Path_ | None, pooling: Pooling) -> VGG:
+    with as_file(files("impasto") / "data" / "lite.safetensors") as packaged:
+        file = packaged if path is None else Path(path)
+        try:
+            with safe_open(file, "pt") as opened:
+                state = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise WeightsError(f"the weights of lite cannot be read from {file}: {str(error).splitlines()[0]}") from error
+    return _ready(lite_network(pooling=pooling), state, file)
+
+
+def _ready(network: VGG, state: dict[str, Tensor], file: Path) -> VGG:
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"{file} holds no weights of {network.name}: {detail}") from error
+    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+#: Encoder name -> builder `(path of the weights or None, pooling) -> network`.
+ENCODERS: dict[str, Callable[[Path_ | None, Pooling], VGG]] = {"lite": _lite} | {n: _published(n) for n in WEIGHTS}
+
+
+def load_encoder(name: str = "lite", *, weights: Path_ | None = None, pooling: Pooling = "max") -> Encoder:
+    """The encoder of that name, with its weights, ready to use (float32, frozen, channels last).
+
+    Args:
+        name: a key of `ENCODERS`.
+        weights: a file, or a folder that holds it; looked for as `impasto.features.weights` says if not given.
+        pooling: `"max"` as trained, or `"avg"` (smoother pictures).
+
+    Raises:
+        InputError: if there is no encoder of that name.
+        WeightsError: if its weights are not found, damaged, or of another network.
+    """
+    if name not in ENCODERS:
+        raise unknown("encoder", name, ENCODERS)
+    if pooling not in ("max", "avg"):
+        raise InputError(f"pooling is {pooling!r}; it must be max or avg")
+    return ENCODERS[name](weights, pooling)
+
+
+def encoder_source(name: str) -> str | None:
+    """Where an encoder's weights would come from: a path, `"packaged"`, or None if they are not on this machine."""
+    if name == "lite":
+        return "packaged"
+    path = find(name)
+    return None if path is None else str(path)
+
+
+def packaged_card() -> dict[str, object]:
+    """What `make lite` recorded in the packaged weights: steps, crops, seed, and held-out errors by layer."""
+    with as_file(files("impasto") / "data" / "lite.safetensors") as file, safe_open(file, "pt") as opened:
+        card: dict[str, object] = json.loads((opened.metadata() or {}).get("impasto", "{}"))
+    return card

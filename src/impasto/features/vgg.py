@@ -1,0 +1,144 @@
+"""VGG-shaped networks: 3×3 convolutions in five blocks, with the layer names of the papers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.features.encoder import check_layers
+
+Pooling = Literal["max", "avg"]
+
+#: Channels of each convolution, block by block (Simonyan and Zisserman 2015, table 1, columns E and D).
+VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
+VGG16_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """What a network expects of its input: `(rgb - mean) / std`, for RGB in [0, 1].
+
+    Attributes:
+        bgr: the first convolution was trained on BGR; its weights are flipped once, when they are loaded.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    bgr: bool = False
+
+
+#: torchvision's weights.
+TORCHVISION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+#: The original Caffe weights: BGR, 0..255, minus (103.939, 116.779, 123.68).
+CAFFE = Normalization((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3, bgr=True)
+
+
+class VGG(nn.Module):
+    """A VGG-shaped encoder without its fully connected layers (see `Encoder`).
+
+    Layers are `conv1_1`, `relu1_1`, …, `pool1`, `conv2_1`, …, to the last block's `pool`. Where a layer has a
+    projection (a `C × C` matrix, see `impasto.features.lite`), its map is multiplied by it on the way out.
+
+    Args:
+        widths: channels of each convolution, one sequence a block.
+        normalization: what the weights expect of an image.
+        pooling: `"max"` as trained, or `"avg"`, which Gatys et al. found to give smoother pictures.
+        projected: names of the `relu` layers that have a projection; only those (and the pools behind them) can be
+            asked for then.
+        name: how users call it.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        widths: Sequence[Sequence[int]],
+        normalization: Normalization,
+        *,
+        pooling: Pooling = "max",
+        projected: Sequence[str] = (),
+        name: str = "vgg",
+    ) -> None:
+        super().__init__()
+        if pooling not in ("max", "avg"):
+            raise InputError(f"pooling is {pooling!r}; it must be max or avg")
+        self.name = name
+        self.pooling = pooling
+        self.convs = nn.ModuleDict()
+        self.projections = nn.ParameterDict()
+        self._steps: list[str] = []
+        channels = 3
+        for block, block_widths in enumerate(widths, 1):
+            for index, width in enumerate(block_widths, 1):
+                self.convs[f"conv{block}_{index}"] = nn.Conv2d(channels, width, 3, padding=1)
+                channels = width
+                relu = f"relu{block}_{index}"
+                self._steps += [f"conv{block}_{index}", relu]
+                if relu in projected:
+                    self.projections[relu] = nn.Parameter(torch.eye(width).view(width, width, 1, 1))
+            self._steps.append(f"pool{block}")
+        self.layers = tuple(n for n in self._steps if not projected or self._projection_of(n) is not None)
+        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1), persistent=False)
+
+    def _projection_of(self, layer: str) -> str | None:
+        """The relu layer whose projection `layer` uses: itself, or for a pool the relu before it."""
+        relu = self._steps[self._steps.index(layer) - 1] if layer.startswith("pool") else layer
+        return relu if relu in self.projections else None
+
+    def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        wanted = check_layers(layers, self.layers)
+        self._check_size(images, wanted[-1])
+        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        found: dict[str, Tensor] = {}
+        for step in self._steps:
+            if step.startswith("conv"):
+                x = self.convs[step](x)
+            elif step.startswith("pool"):
+                x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
+            else:
+                # In place, unless the convolution's own output was asked for.
+                x = F.relu(x, inplace=step.replace("relu", "conv") not in found)
+            if step in wanted:
+                relu = self._projection_of(step)
+                found[step] = x if relu is None else F.conv2d(x, self.projections[relu])
+            if step == wanted[-1]:
+                break
+        return found
+
+    def _check_size(self, images: Tensor, deepest: str) -> None:
+        """An image must leave at least one position in the deepest layer."""
+        pools = sum(n.startswith("pool") for n in self._steps[: self._steps.index(deepest) + 1])
+        height, width = images.shape[-2:]
+        if min(height, width) < 2**pools:
+            raise InputError(
+                f"a picture of {width}x{height} is too small for {deepest}, which needs at least "
+                f"{2**pools} pixels each way"
+            )
+
+
+def from_torchvision_names(state: Mapping[str, Tensor], widths: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+    """`convs.conv1_1.weight`, … out of torchvision's `features.0.weight`, …; the other entries are left out.
+
+    Args:
+        state: a state dict with torchvision's names, with or without `classifier.*`.
+        widths: the network's widths, which fix where its convolutions stand.
+    """
+    renamed: dict[str, Tensor] = {}
+    index = 0
+    for block, block_widths in enumerate(widths, 1):
+        for number in range(1, len(block_widths) + 1):
+            for part in ("weight", "bias"):
+                key = f"features.{index}.{part}"
+                if key in state:
+                    renamed[f"convs.conv{block}_{number}.{part}"] = state[key]
+            index += 2  # a convolution and its ReLU
+        index += 1  # the pool
+    return renamed

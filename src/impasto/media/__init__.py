@@ -1,0 +1,25 @@
+"""Pictures in files and in memory, to and from tensors."""
+
+from impasto.media.image import (
+    Picture,
+    check_output,
+    fit,
+    fit_size,
+    read_image,
+    read_metadata,
+    resize,
+    to_pil,
+    write_image,
+)
+
+__all__ = [
+    "Picture",
+    "check_output",
+    "fit",
+    "fit_size",
+    "read_image",
+    "read_metadata",
+    "resize",
+    "to_pil",
+    "write_image",
+]

@@ -1,0 +1,170 @@
+"""The terms an objective is the weighted sum of.
+
+A term names the layers it reads and turns image and features into one number. Conventions differ between papers by factors
+only, so a convention is a pair of factors on the canonical losses of `docs/decisions/0002-one-convention.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from impasto.objective.statistics import Statistic, gram
+
+
+class Term(Protocol):
+    """One part of an objective.
+
+    Attributes:
+        name: under which its value is reported.
+        layers: the encoder's layers that it reads; empty for a term of the image alone.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        """Args:
+            image: `(B, 3, H, W)`, RGB, [0, 1].
+            features: the maps of `layers`, `(B, C, H', W')` each.
+
+        Returns:
+            A scalar.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How a paper scales its losses, as factors on the canonical ones.
+
+    Attributes:
+        content: factor on `mean((F − P)²)`, from the target map `P`.
+        style: factor on `‖G_x − G_a‖² / C²`, `G = F Fᵀ / M`, from the target Gram matrix `G_a`.
+    """
+
+    content: Callable[[Tensor], float]
+    style: Callable[[Tensor], float]
+
+
+def _one(_: Tensor) -> float:
+    return 1.0
+
+
+#: `relative` is ours: errors as a fraction of the target, so that weights mean the same for every encoder and layer.
+#: `kitov` is canonical. `gatys`: ½ Σ (F−P)² and Σ (G−A)² / (4 N² M²) with G = F Fᵀ (2015, eq. 1 and 4; the paper's style
+#: picture has the content's size, M is taken out of both Gram matrices so that it need not). `mlrg` (Syed): ‖F−P‖² / (2 N M).
+#: `johnson`: ‖·‖² / (C H W) and ‖G−A‖² with G = F Fᵀ / (C H W) (2016, eq. 2 to 4), which equal the canonical ones.
+CONVENTIONS: dict[str, Convention] = {
+    "relative": Convention(
+        lambda target: 1 / max(target.square().mean().item(), 1e-12),
+        lambda target: target.shape[-1] ** 2 / max(target.square().sum((-2, -1)).mean().item(), 1e-12),
+    ),
+    "kitov": Convention(_one, _one),
+    "gatys": Convention(lambda target: 0.5 * target[0].numel(), lambda _: 0.25),
+    "mlrg": Convention(lambda _: 0.5, lambda _: 0.25),
+    "johnson": Convention(_one, _one),
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """`Σ_l α_l c_l mean((F_l − P_l)²)`: the picture keeps the content's features (Gatys 2015, eq. 1).
+
+    Attributes:
+        targets: layer -> `P`, `(B or 1, C, H', W')`.
+        weights: layer -> `α_l`.
+        convention: a key of `CONVENTIONS`, which gives `c_l`.
+    """
+
+    targets: Mapping[str, Tensor]
+    weights: Mapping[str, float]
+    convention: str = "kitov"
+    name: str = "content"
+    _factors: dict[str, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        scale = CONVENTIONS[self.convention].content
+        object.__setattr__(self, "_factors", {n: w * scale(self.targets[n]) for n, w in self.weights.items()})
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self.weights)
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        total = image.new_zeros(())
+        for layer, factor in self._factors.items():
+            total = total + factor * (features[layer] - self.targets[layer]).square().mean()
+        return total
+
+
+@dataclass(frozen=True)
+class Style:
+    """`Σ_l β_l c_l ‖G_x − G_a‖² / C²`: the picture's feature statistics become the style's (Gatys 2015, eq. 4 and 5).
+
+    Attributes:
+        targets: layer -> mean statistic of the style, `(B or 1, C, C)`.
+        weights: layer -> `β_l`.
+        convention: a key of `CONVENTIONS`, which gives `c_l`.
+        statistic: what is compared.
+    """
+
+    targets: Mapping[str, Tensor]
+    weights: Mapping[str, float]
+    convention: str = "kitov"
+    statistic: Statistic = gram
+    name: str = "style"
+    _factors: dict[str, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        scale = CONVENTIONS[self.convention].style
+        object.__setattr__(self, "_factors", {n: w * scale(self.targets[n]) for n, w in self.weights.items()})
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self.weights)
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        total = image.new_zeros(())
+        for layer, factor in self._factors.items():
+            error = self.statistic(features[layer]).mean() - self.targets[layer]
+            total = total + factor * error.square().sum((1, 2)).mean() / error.shape[-1] ** 2
+        return total
+
+
+TVKind = Literal["squared", "absolute", "power"]
+
+
+@dataclass(frozen=True)
+class TotalVariation:
+    """Roughness of the picture, summed over pixels and colors and divided by the number of pixels.
+
+    `squared`: `Σ dx² + dy²`. `absolute`: `Σ |dx| + |dy|`. `power`: `Σ (dx² + dy²)^γ` over the positions that have both
+    neighbors (Mahendran and Vedaldi 2015 with `γ = β/2`), its gradient finite at 0.
+
+    Attributes:
+        kind: which of the three.
+        gamma: the exponent of `power`.
+    """
+
+    kind: TVKind = "squared"
+    gamma: float = 1.0
+    name: str = "tv"
+    layers: tuple[str, ...] = ()
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        dx, dy = image.diff(dim=3), image.diff(dim=2)
+        if self.kind == "absolute":
+            total = dx.abs().sum() + dy.abs().sum()
+        elif self.kind == "squared":
+            total = dx.square().sum() + dy.square().sum()
+        else:
+            energy = dx[..., :-1, :].square() + dy[..., :-1].square()
+            # The tiny floor keeps the gradient of a power below 1 finite where the picture is flat.
+            total = ((energy + 1e-8).pow(self.gamma) - 1e-8**self.gamma).sum()
+        return total / (image.shape[0] * image.shape[2] * image.shape[3])

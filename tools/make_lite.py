@@ -1,0 +1,401 @@
+"""Make the packaged encoder `lite`: distil VGG-19 into a narrow network. Resumable; see `make lite`.
+
+    python tools/make_lite.py --photos DIR --paintings DIR --teacher vgg19.safetensors --work build/lite --out lite.safetensors
+
+1. Crops of photographs and paintings, noise and mixtures are cut, and the teacher's maps of them cached (fp16, on disk).
+2. The student starts from layer-by-layer least squares: each of its channels imitates one of the teacher's, chosen so that
+   together they span the teacher's map best (pivoted Cholesky of the second moments).
+3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam, cosine schedule). Twice
+   on the way a quarter of the crops is replaced by half-stylized pictures that the student itself has optimized: where it
+   can be fooled, it is shown what the teacher sees.
+4. The lifts of all layers are fitted once more by least squares, turned into projections (see `impasto.features.lite`), and
+   written as fp16 safetensors with the held-out errors in the metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, projection, teacher_channels
+from impasto.features.vgg import VGG
+
+CROP = 128
+#: The layers that are trained on, and how much each counts. relu1_1 is computed again instead of cached.
+TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.5, "relu5_1": 3.0}
+CACHED = tuple(TAPS)[1:]
+GRAM_WEIGHT = 0.5
+
+
+# ---- pictures ------------------------------------------------------------------------------------------------------
+
+
+def split(folders: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Files to train on, and one in ten held out (by position in the sorted list, so always the same)."""
+    files = sorted(p for f in folders for p in f.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    return [p for i, p in enumerate(files) if i % 10], files[::10]
+
+
+def crop(path: Path, rng: np.random.Generator) -> Tensor:
+    """A random `(3, CROP, CROP)` cut of a picture at a random scale, flipped half of the time."""
+    image = Image.open(path).convert("RGB")
+    short = math.exp(rng.uniform(math.log(CROP * 1.05), math.log(512)))
+    ratio = short / min(image.size)
+    image = image.resize(
+        (max(CROP, round(image.width * ratio)), max(CROP, round(image.height * ratio))), Image.Resampling.LANCZOS
+    )
+    left, top = (int(rng.integers(0, side - CROP + 1)) for side in image.size)
+    pixels = np.asarray(image.crop((left, top, left + CROP, top + CROP)), dtype=np.float32) / 255
+    if rng.random() < 0.5:
+        pixels = pixels[:, ::-1]
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+
+
+def noise(rng: np.random.Generator) -> Tensor:
+    """Colored noise of a random grain and contrast around a random color, `(3, CROP, CROP)`."""
+    side = int(rng.choice([CROP, CROP // 2, CROP // 4, CROP // 16]))
+    grain = torch.from_numpy(rng.normal(size=(1, 3, side, side)).astype(np.float32))
+    grain = F.interpolate(grain, size=(CROP, CROP), mode="bicubic")[0]
+    color = torch.from_numpy(rng.uniform(0.2, 0.8, size=(3, 1, 1)).astype(np.float32))
+    return (color + grain * rng.uniform(0.03, 0.4)).clamp(0, 1)
+
+
+def pictures(photos: list[Path], paintings: list[Path], count: int, seed: int) -> Tensor:
+    """`(count, 3, CROP, CROP)`: photographs, paintings, noise, and mixtures of them."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        kind = rng.random()
+        x = crop(photos[rng.integers(len(photos))] if kind < 0.5 else paintings[rng.integers(len(paintings))], rng)
+        if kind > 0.95:
+            x = noise(rng)
+        elif kind > 0.85:
+            x = (x + (noise(rng) - 0.5) * rng.uniform(0.2, 1.0)).clamp(0, 1)
+        found.append(x)
+    return torch.stack(found)
+
+
+# ---- the teacher's maps, cached ------------------------------------------------------------------------------------
+
+
+class Cache:
+    """Crops with the teacher's maps of them, in files that a resumed run finds again.
+
+    Args:
+        folder: where the arrays lie; `count` rows each.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count = count
+        self.filled_file = folder / "filled.json"
+        shapes = {"images": (3, CROP, CROP)}
+        for name in CACHED:
+            side = CROP >> (int(name[4]) - 1)
+            shapes[name] = (teacher_channels(name), side, side)
+        self.arrays: dict[str, np.memmap] = {}
+        for name, shape in shapes.items():
+            path = folder / f"{name}.f16"
+            mode = "r+" if path.exists() else "w+"
+            self.arrays[name] = np.memmap(path, np.float16, mode, shape=(count, *shape))
+
+    @property
+    def filled(self) -> int:
+        return int(json.loads(self.filled_file.read_text())) if self.filled_file.exists() else 0
+
+    def put(self, start: int, images: Tensor, teacher: VGG, batch: int = 16) -> None:
+        """Replace the rows from `start` on by `images` and what the teacher sees in them."""
+        for i in range(0, len(images), batch):
+            x = images[i : i + batch].half().float()
+            with torch.no_grad():
+                maps = teacher(x, CACHED)
+            rows = slice(start + i, start + i + len(x))
+            self.arrays["images"][rows] = x.half().numpy()
+            for name in CACHED:
+                self.arrays[name][rows] = maps[name].half().numpy()
+            self.filled_file.write_text(json.dumps(max(self.filled, start + i + len(x))))
+
+    def rows(self, index: np.ndarray) -> dict[str, Tensor]:
+        index = np.sort(index)
+        return {name: torch.from_numpy(np.asarray(a[index])).float() for name, a in self.arrays.items()}
+
+
+# ---- least squares -------------------------------------------------------------------------------------------------
+
+
+def spanning_channels(moment: Tensor, count: int) -> Tensor:
+    """The `count` channels whose linear span leaves least of the others unexplained (pivoted Cholesky, greedy).
+
+    Args:
+        moment: `(C, C)` second moments of the channels.
+    """
+    rest = moment.double().clone()
+    chosen: list[int] = []
+    for _ in range(min(count, len(moment))):
+        gain = rest.square().sum(1) / rest.diagonal().clamp_min(1e-12)
+        gain[chosen] = -1
+        pivot = int(gain.argmax())
+        chosen.append(pivot)
+        rest = rest - torch.outer(rest[:, pivot], rest[pivot]) / rest[pivot, pivot].clamp_min(1e-12)
+    return torch.tensor(chosen)
+
+
+class LeastSquares:
+    """Streaming linear regression `y ≈ W x`, with a small ridge."""
+
+    def __init__(self) -> None:
+        self.xx: Tensor | float = 0.0
+        self.xy: Tensor | float = 0.0
+
+    def add(self, x: Tensor, y: Tensor) -> None:
+        """Rows: `x` is `(n, inputs)`, `y` is `(n, outputs)`."""
+        self.xx = self.xx + (x.T @ x).double()
+        self.xy = self.xy + (x.T @ y).double()
+
+    def solve(self, ridge: float = 1e-4) -> Tensor:
+        """`W` of shape `(outputs, inputs)`."""
+        assert isinstance(self.xx, Tensor)
+        n = len(self.xx)
+        return torch.linalg.solve(self.xx + ridge * self.xx.trace() / n * torch.eye(n).double(), self.xy).T.float()
+
+
+def positions(maps: Tensor, limit: int = 400) -> Tensor:
+    """`(B, C, H, W)` to rows `(n, C)`: at most `limit` evenly spaced positions of each image."""
+    rows = maps.flatten(2).transpose(1, 2)
+    stride = max(1, rows.shape[1] // limit)
+    return rows[:, ::stride].reshape(-1, maps.shape[1])
+
+
+@torch.no_grad()
+def start_from_least_squares(student: VGG, teacher: VGG, images: Tensor) -> None:
+    """Give the student weights with which each channel imitates a channel of the teacher, layer after layer."""
+    batches = images.split(16)
+    inputs = [(x - student.mean) / student.std for x in batches]
+    for name, conv in student.convs.items():
+        assert isinstance(conv, nn.Conv2d)
+        relu = name.replace("conv", "relu")
+        targets = [teacher(x, [name])[name] for x in batches]
+        moment = sum((r := F.relu(positions(t))).T @ r for t in targets)
+        assert isinstance(moment, Tensor)
+        chosen = spanning_channels(moment, conv.out_channels)
+        fit = LeastSquares()
+        for x, t in zip(inputs, targets, strict=True):
+            patches = positions(F.unfold(x, 3, padding=1).unflatten(2, x.shape[2:]))
+            fit.add(F.pad(patches, (0, 1), value=1.0), positions(t[:, chosen]))
+        w = fit.solve()
+        scale = moment.diagonal()[chosen].div(sum(len(positions(t)) for t in targets)).sqrt().clamp_min(1e-6)
+        w = w / scale[:, None].to(w)  # channels of unit size, whatever the teacher's scale
+        conv.weight.copy_(w[:, :-1].view_as(conv.weight))
+        conv.bias.copy_(w[:, -1])
+        inputs = [F.relu(conv(x)) for x in inputs]
+        if student.layers[student.layers.index(relu) + 1].startswith("pool"):
+            inputs = [F.max_pool2d(x, 2) for x in inputs]
+        print(f"start: {name} done", flush=True)
+
+
+@torch.no_grad()
+def fit_lifts(student: VGG, teacher: VGG, images: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
+    """The lift `(C_t, C)` of each layer by least squares."""
+    fits = {name: LeastSquares() for name in layers}
+    for x in images.split(16):
+        ours, theirs = student(x, layers), teacher(x, layers)
+        for name, fit in fits.items():
+            fit.add(positions(ours[name], 1024), positions(theirs[name], 1024))
+    return {name: fit.solve(1e-5) for name, fit in fits.items()}
+
+
+# ---- training ------------------------------------------------------------------------------------------------------
+
+
+def gram(maps: Tensor) -> Tensor:
+    rows = maps.flatten(2)
+    return rows @ rows.transpose(1, 2) / rows.shape[2]
+
+
+def errors(lifted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Relative squared error of the map (over the batch) and of the Gram matrix (mean over images)."""
+    of_map = (lifted - target).square().sum() / target.square().sum()
+    a, b = gram(lifted), gram(target)
+    return of_map, ((a - b).square().sum((1, 2)) / b.square().sum((1, 2)).clamp_min(1e-9)).mean()
+
+
+class Distillation(nn.Module):
+    """Student and lifts, trained together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.student = lite_network(projected=False)
+        self.lifts = nn.ParameterDict(
+            {
+                name: nn.Parameter(torch.zeros(teacher_channels(name), LITE_WIDTHS[int(name[4]) - 1][int(name[6]) - 1]))
+                for name in TAPS
+            }
+        )
+
+    def lifted(self, images: Tensor) -> dict[str, Tensor]:
+        maps = self.student(images, TAPS)
+        return {name: F.conv2d(maps[name], self.lifts[name][..., None, None]) for name in TAPS}
+
+    def forward(self, rows: Mapping[str, Tensor], teacher: VGG) -> tuple[Tensor, dict[str, float]]:
+        lifted = self.lifted(rows["images"])
+        with torch.no_grad():
+            first = teacher(rows["images"], ["relu1_1"])["relu1_1"]
+        total, parts = torch.zeros(()), {}
+        for name, weight in TAPS.items():
+            of_map, of_gram = errors(lifted[name], first if name == "relu1_1" else rows[name])
+            total = total + weight * (of_map + GRAM_WEIGHT * of_gram)
+            parts[name] = of_map.item()
+        return total / sum(TAPS.values()), parts
+
+
+def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np.random.Generator) -> Tensor:
+    """Pictures that the student has pulled from `contents` towards the Gram matrices of `styles`, stopped at random."""
+    x = contents.clone().requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.03)
+    with torch.no_grad():
+        target = {name: gram(maps) for name, maps in model.lifted(styles).items() if name != "relu4_2"}
+    for _ in range(int(rng.integers(5, 35))):
+        maps = model.lifted(x)
+        loss = sum(
+            ((gram(maps[name]) - g).square().sum((1, 2)) / g.square().sum((1, 2)).clamp_min(1e-9)).sum()
+            for name, g in target.items()
+        )
+        assert isinstance(loss, Tensor)
+        (x.grad,) = torch.autograd.grad(loss, [x])
+        optimizer.step()
+        with torch.no_grad():
+            x.clamp_(0, 1)
+    return x.detach()
+
+
+def show_its_mistakes(model: Distillation, teacher: VGG, cache: Cache, rounds: int, seed: int) -> None:
+    """Replace a quarter of the cache by half-stylized pictures: the `rounds`-th quarter."""
+    rng = np.random.default_rng(seed + 1000 * rounds)
+    quarter = cache.count // 4
+    model.requires_grad_(False)
+    for start in range(rounds * quarter, (rounds + 1) * quarter, 16):
+        pairs = [cache.rows(rng.integers(0, cache.count, 16))["images"] for _ in range(2)]
+        cache.put(start, half_stylized(model, pairs[0], pairs[1], rng), teacher)
+    model.requires_grad_(True)
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    return peak * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+
+
+def train(model: Distillation, teacher: VGG, cache: Cache, args: argparse.Namespace) -> Iterator[tuple[int, float, dict[str, float]]]:
+    """Train to `args.steps`, from the last checkpoint in `args.work`; yields step, loss and relative map errors."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=args.rate, betas=(0.9, 0.98))
+    checkpoint = args.work / "checkpoint.pt"
+    first = 0
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first = saved["step"]
+    for step in range(first, args.steps):
+        for rounds, at in enumerate((0.3, 0.6)):
+            if step == int(at * args.steps):
+                show_its_mistakes(model, teacher, cache, rounds, args.seed)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, args.steps, args.rate)
+        index = np.random.default_rng([args.seed, step]).integers(0, cache.count, args.batch)
+        loss, parts = model(cache.rows(index), teacher)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        yield step + 1, loss.item(), parts
+        if (step + 1) % 250 == 0 or step + 1 == args.steps:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
+            torch.save(state, checkpoint.with_suffix(".new"))
+            checkpoint.with_suffix(".new").replace(checkpoint)
+
+
+# ---- result --------------------------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def held_out(student: VGG, lifts: Mapping[str, Tensor], teacher: VGG, images: Tensor) -> dict[str, tuple[float, float]]:
+    """Relative error of map and Gram matrix by layer, on pictures that were not trained on."""
+    found: dict[str, list[tuple[Tensor, Tensor]]] = {name: [] for name in lifts}
+    for x in images.split(16):
+        ours, theirs = student(x, lifts), teacher(x, lifts)
+        for name, lift in lifts.items():
+            found[name].append(errors(F.conv2d(ours[name], lift[..., None, None]), theirs[name]))
+    return {n: tuple(round(float(torch.stack(e).mean()), 4) for e in zip(*v, strict=True)) for n, v in found.items()}  # type: ignore[misc]
+
+
+def export(student: VGG, lifts: Mapping[str, Tensor], path: Path, about: Mapping[str, object]) -> None:
+    tensors = {k: v.half().contiguous() for k, v in student.state_dict().items()}
+    for name, lift in lifts.items():
+        matrix = projection(lift)
+        tensors[f"projections.{name}"] = matrix.view(*matrix.shape, 1, 1).half().contiguous()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, path, metadata={"impasto": json.dumps(about)})
+
+
+def load_teacher(path: str | None) -> VGG:
+    from impasto.features import load_encoder
+
+    teacher = load_encoder("vgg19-caffe", weights=path)
+    assert isinstance(teacher, VGG)
+    return teacher
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("--photos", type=Path, nargs="+", required=True)
+    a.add_argument("--paintings", type=Path, nargs="+", required=True)
+    a.add_argument("--teacher", help="weights of vgg19-caffe; found as usual if not given")
+    a.add_argument("--work", type=Path, default=Path("build/lite"))
+    a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
+    a.add_argument("--crops", type=int, default=2048)
+    a.add_argument("--steps", type=int, default=4000)
+    a.add_argument("--batch", type=int, default=8)
+    a.add_argument("--rate", type=float, default=1e-3)
+    a.add_argument("--seed", type=int, default=0)
+    args = a.parse_args()
+    began = time.time()
+    torch.manual_seed(args.seed)
+    teacher = load_teacher(args.teacher)
+    photos, photos_apart = split(args.photos)
+    paintings, paintings_apart = split(args.paintings)
+    cache = Cache(args.work / "cache", args.crops)
+    while (row := cache.filled) < args.crops:
+        count = min(64, args.crops - row)
+        cache.put(row, pictures(photos, paintings, count, args.seed + row), teacher)
+        print(f"teacher: {cache.filled} of {args.crops} crops, {time.time() - began:.0f} s", flush=True)
+    model = Distillation()
+    if not (args.work / "checkpoint.pt").exists():
+        images = pictures(photos, paintings, 224, args.seed + 12345)
+        start_from_least_squares(model.student, teacher, images)
+        lifts = fit_lifts(model.student, teacher, images, tuple(TAPS))
+        model.load_state_dict({f"lifts.{k}": v for k, v in lifts.items()}, strict=False)
+    for step, loss, parts in train(model, teacher, cache, args):
+        if step % 50 == 0 or step == 1:
+            shown = " ".join(f"{n} {v:.3f}" for n, v in parts.items())
+            print(f"step {step} loss {loss:.4f} {shown} {time.time() - began:.0f} s", flush=True)
+    student = model.student.eval()
+    everything = torch.cat([pictures(photos, paintings, 384, args.seed + 777), cache.rows(np.arange(0, args.crops, 16))["images"]])
+    lifts = fit_lifts(student, teacher, everything, LITE_LAYERS)
+    scores = held_out(student, lifts, teacher, pictures(photos_apart, paintings_apart, 128, 99))
+    for name, (of_map, of_gram) in scores.items():
+        print(f"held out: {name} map {of_map:.3f} gram {of_gram:.4f}")
+    export(student, lifts, args.out, {"steps": args.steps, "crops": args.crops, "seed": args.seed, "held_out": scores})
+    print(f"wrote {args.out} after {time.time() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
