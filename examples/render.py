@@ -485,7 +485,8 @@ def town(rng: np.random.Generator) -> list[Solid]:
     peak: Faces = [[1, 0.27, 0, (h + 13) * 0.27], [-1, 0.27, 0, (h + 13) * 0.27]]
     peak += [[0, 0.27, 1, (h + 13) * 0.27], [0, 0.27, -1, (h + 13) * 0.27]]
     nave = (26.5, 6.0, 108.0)
-    return parts + [
+    return [
+        *parts,
         solid("church", "#e9dfc9", spot, 0.18, box(w, h, w), top=h),
         solid("stone", "#d8ccb4", spot, 0.18, box(w + 0.35, h + 0.5, w + 0.35, h - 0.4)),
         solid("roof", "#4d6a68", spot, 0.18, [*peak, [0, -1, 0, -h]], top=h),

@@ -1,15 +1,17 @@
 """Make the packaged encoder `lite`: distil VGG-19 into a narrow network. Resumable; see `make lite`.
 
-    python tools/make_lite.py --photos DIR --paintings DIR --teacher vgg19.safetensors --work build/lite --out lite.safetensors
+    python tools/make_lite.py --photos DIR --paintings DIR --teacher vgg19.safetensors
 
-1. Crops of photographs and paintings, noise and mixtures are cut, and the teacher's maps of them cached (fp16, on disk).
-2. The student starts from layer-by-layer least squares: each of its channels imitates one of the teacher's, chosen so that
+1. Crops of photographs and paintings, noise and mixtures are cut, and the teacher's maps of them cached (fp16, on
+disk).
+2. The student starts from layer-by-layer least squares: each of its channels imitates one of the teacher's, chosen
+so that
    together they span the teacher's map best (pivoted Cholesky of the second moments).
-3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam, cosine schedule). Twice
-   on the way a quarter of the crops is replaced by half-stylized pictures that the student itself has optimized: where it
-   can be fooled, it is shown what the teacher sees.
-4. The lifts of all layers are fitted once more by least squares, turned into projections (see `impasto.features.lite`), and
-   written as fp16 safetensors with the held-out errors in the metadata.
+3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam, cosine
+   schedule). Twice on the way a quarter of the crops is replaced by half-stylized pictures that the student itself has
+   optimized: where it can be fooled, it is shown what the teacher sees.
+4. The lifts of all layers are fitted once more by least squares, turned into projections (see
+   `impasto.features.lite`), and written as fp16 safetensors with the held-out errors in the metadata.
 """
 
 from __future__ import annotations
@@ -294,7 +296,9 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
-def train(model: Distillation, teacher: VGG, cache: Cache, args: argparse.Namespace) -> Iterator[tuple[int, float, dict[str, float]]]:
+def train(
+    model: Distillation, teacher: VGG, cache: Cache, args: argparse.Namespace
+) -> Iterator[tuple[int, float, dict[str, float]]]:
     """Train to `args.steps`, from the last checkpoint in `args.work`; yields step, loss and relative map errors."""
     optimizer = torch.optim.Adam(model.parameters(), lr=args.rate, betas=(0.9, 0.98))
     checkpoint = args.work / "checkpoint.pt"
@@ -388,7 +392,9 @@ def main() -> None:
             shown = " ".join(f"{n} {v:.3f}" for n, v in parts.items())
             print(f"step {step} loss {loss:.4f} {shown} {time.time() - began:.0f} s", flush=True)
     student = model.student.eval()
-    everything = torch.cat([pictures(photos, paintings, 384, args.seed + 777), cache.rows(np.arange(0, args.crops, 16))["images"]])
+    everything = torch.cat(
+        [pictures(photos, paintings, 384, args.seed + 777), cache.rows(np.arange(0, args.crops, 16))["images"]]
+    )
     lifts = fit_lifts(student, teacher, everything, LITE_LAYERS)
     scores = held_out(student, lifts, teacher, pictures(photos_apart, paintings_apart, 128, 99))
     for name, (of_map, of_gram) in scores.items():

@@ -1,0 +1,19 @@
+"""impasto: neural artistic style transfer, every method on one small core."""
+
+from impasto.api import Result, stylize, stylize_steps
+from impasto.errors import ImpastoError, InputError, NonFiniteError, WeightsError
+from impasto.features import ModuleEncoder, load_encoder
+from impasto.settings import StylizeSettings
+
+__all__ = [
+    "ImpastoError",
+    "InputError",
+    "ModuleEncoder",
+    "NonFiniteError",
+    "Result",
+    "StylizeSettings",
+    "WeightsError",
+    "load_encoder",
+    "stylize",
+    "stylize_steps",
+]

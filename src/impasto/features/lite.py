@@ -7,8 +7,8 @@ angles, so that any distance between lifted maps, or between their Gram matrices
     ‖L f − L g‖ = ‖R f − R g‖        ‖L G_f Lᵀ − L G_g Lᵀ‖ = ‖R (G_f − G_g) Rᵀ‖
 
 So the network hands out `s R f` with `s = sqrt(C / C_t)`, and every mean over channels (the losses divide by `C` or
-`C²`) comes out as it would over VGG-19's `C_t` channels. No term of an objective needs to know that it is not looking at
-VGG-19. `R` is the layer's projection, a `C × C` matrix.
+`C²`) comes out as it would over VGG-19's `C_t` channels. No term of an objective needs to know that it is not
+looking at VGG-19. `R` is the layer's projection, a `C × C` matrix.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from impasto.features.vgg import VGG, VGG19_WIDTHS, Normalization, Pooling
 
-#: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map can be
-#: predicted), the ones between are a quarter of VGG-19's or less.
+#: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map
+#: can be predicted), the ones between are a quarter of VGG-19's or less.
 LITE_WIDTHS = ((16, 16), (48, 32), (96, 64, 64, 64), (256, 160, 128, 128), (384,))
 LITE_LAYERS = tuple(f"relu{b}_{i}" for b, widths in enumerate(LITE_WIDTHS, 1) for i in range(1, len(widths) + 1))
 LITE_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.25, 0.25, 0.25))
@@ -39,7 +39,9 @@ def projection(lift: Tensor) -> Tensor:
     """
     teacher_channels, channels = lift.shape
     r: Tensor = torch.linalg.qr(lift.double()).R
-    return ((channels / teacher_channels) ** 0.5 * r).to(lift.dtype)
+    scale = float(channels / teacher_channels) ** 0.5
+    scaled: Tensor = (scale * r).to(lift.dtype)
+    return scaled
 
 
 def teacher_channels(layer: str) -> int:

@@ -12,7 +12,7 @@ from impasto.errors import InputError, unknown
 from impasto.features.encoder import check_layers
 
 
-class _Reached(Exception):  # noqa: N818  (not an error: it ends a forward pass at the deepest layer asked for)
+class _Reached(Exception):
     """The deepest layer asked for has been computed."""
 
 
@@ -24,7 +24,8 @@ class ModuleEncoder:
     The network is put in evaluation mode and its parameters are frozen.
 
     Args:
-        network: takes images `(B, 3, H, W)`; `(B, 1, H, W)` with `channels=1`, which gets the mean of red, green and blue.
+        network: takes images `(B, 3, H, W)`; `(B, 1, H, W)` with `channels=1`, which gets the mean of red, green and
+        blue.
         layers: layer name -> submodule name as in `network.named_modules()`, from shallow to deep; or the submodule
             names alone. Each must be called once in a forward pass and give a map `(B, C, H', W')`.
         mean, std: what the network expects: `(image - mean) / std`, for images in [0, 1].
@@ -82,7 +83,13 @@ class ModuleEncoder:
         return {layer: found[layer] for layer in wanted}
 
     def _keep(
-        self, layer: str, found: dict[str, Tensor], wanted: list[str], _module: nn.Module, _inputs: object, output: Tensor
+        self,
+        layer: str,
+        found: dict[str, Tensor],
+        wanted: list[str],
+        _module: nn.Module,
+        _inputs: object,
+        output: Tensor,
     ) -> None:
         if not isinstance(output, Tensor) or output.dim() != 4:
             raise InputError(f"the layer {layer} of {self.name} gives no map (B, C, H, W), but {type(output).__name__}")

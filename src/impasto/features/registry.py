@@ -41,7 +41,9 @@ def _lite(path: Path_ | None, pooling: Pooling) -> VGG:
             with safe_open(file, "pt") as opened:
                 state = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
-            raise WeightsError(f"the weights of lite cannot be read from {file}: {str(error).splitlines()[0]}") from error
+            raise WeightsError(
+                f"the weights of lite cannot be read from {file}: {str(error).splitlines()[0]}"
+            ) from error
     return _ready(lite_network(pooling=pooling), state, file)
 
 
@@ -51,7 +53,9 @@ def _ready(network: VGG, state: dict[str, Tensor], file: Path) -> VGG:
     except RuntimeError as error:
         detail = str(error).splitlines()[-1].strip()
         raise WeightsError(f"{file} holds no weights of {network.name}: {detail}") from error
-    return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network.eval().requires_grad_(False)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 #: Encoder name -> builder `(path of the weights or None, pooling) -> network`.

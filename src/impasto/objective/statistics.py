@@ -1,7 +1,7 @@
 """Statistics of feature maps that add up over positions.
 
-A style is such a statistic. Because it adds up, blending styles or a folder of paintings is averaging, a mask is a weight
-for each position, and a picture larger than memory is a sum over tiles.
+A style is such a statistic. Because it adds up, blending styles or a folder of paintings is averaging, a mask is a
+weight for each position, and a picture larger than memory is a sum over tiles.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
     else:
         flat = weights.expand(batch, 1, height, width).flatten(2)
         rows, mass = rows * flat.sqrt(), flat.sum((1, 2))
-    total: Tensor = _SecondMoment.apply(rows)
+    total: Tensor = _SecondMoment.apply(rows)  # type: ignore[no-untyped-call]
     return Sum(total, mass)

@@ -1,7 +1,7 @@
 """The terms an objective is the weighted sum of.
 
-A term names the layers it reads and turns image and features into one number. Conventions differ between papers by factors
-only, so a convention is a pair of factors on the canonical losses of `docs/decisions/0002-one-convention.md`.
+A term names the layers it reads and turns image and features into one number. Conventions differ between papers by
+factors only, so a convention is a pair of factors on the canonical losses of `docs/decisions/0002-one-convention.md`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,10 @@ def _one(_: Tensor) -> float:
 
 
 #: `relative` is ours: errors as a fraction of the target, so that weights mean the same for every encoder and layer.
-#: `kitov` is canonical. `gatys`: ½ Σ (F−P)² and Σ (G−A)² / (4 N² M²) with G = F Fᵀ (2015, eq. 1 and 4; the paper's style
-#: picture has the content's size, M is taken out of both Gram matrices so that it need not). `mlrg` (Syed): ‖F−P‖² / (2 N M).
+#: `kitov` is canonical. `gatys`: ½ Σ (F−P)² and Σ (G−A)² / (4 N² M²) with G = F Fᵀ (2015, eq. 1 and 4; the paper's
+#: style
+#: picture has the content's size, M is taken out of both Gram matrices so that it need not). `mlrg` (Syed): ‖F−P‖² /
+#: (2 N M).
 #: `johnson`: ‖·‖² / (C H W) and ‖G−A‖² with G = F Fᵀ / (C H W) (2016, eq. 2 to 4), which equal the canonical ones.
 CONVENTIONS: dict[str, Convention] = {
     "relative": Convention(

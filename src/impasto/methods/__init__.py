@@ -1,0 +1,1 @@
+"""Methods: each builds an objective, a canvas and a schedule."""

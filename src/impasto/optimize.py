@@ -1,0 +1,298 @@
+"""The one loop: a canvas is changed until an objective is small, as a generator of small records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from impasto.canvas import Canvas
+from impasto.errors import InputError, NonFiniteError
+from impasto.objective import Objective
+
+#: Parts of the loss by name, already weighted.
+Parts = Mapping[str, float]
+#: Evaluates the objective at the canvas's present parameters: loss, gradient, parts.
+Evaluate = Callable[[], tuple[float, Tensor, Parts]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One scale of a coarse-to-fine schedule.
+
+    Attributes:
+        size: `(H, W)` of the picture.
+        steps: how many.
+        objective: made when the stage begins, since its targets depend on the size.
+    """
+
+    size: tuple[int, int]
+    steps: int
+    objective: Callable[[], Objective]
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a run needs to go on as if it had never stopped.
+
+    Attributes:
+        scale: index of the stage, from 0.
+        step: steps done in it.
+        parameters: of the canvas.
+        optimizer: the optimizer's own tensors by name.
+    """
+
+    scale: int
+    step: int
+    parameters: Tensor
+    optimizer: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step did.
+
+    Attributes:
+        scale, scales: stage, counted from 1, and how many there are.
+        step, steps: step in the stage, counted from 1, and how many there are.
+        size: `(H, W)` of the picture.
+        loss: the objective's value.
+        losses: its weighted parts by name.
+        seconds: since the loop began.
+        image: the picture now, `(B, 3, H, W)`, RGB, [0, 1]; call it when it is wanted.
+        state: everything needed to resume after this step; call it when it is wanted.
+    """
+
+    scale: int
+    scales: int
+    step: int
+    steps: int
+    size: tuple[int, int]
+    loss: float
+    losses: Parts
+    seconds: float
+    image: Callable[[], Tensor]
+    state: Callable[[], State]
+
+
+class Optimizer(Protocol):
+    """Changes a canvas by one step, and can save and take back its memory."""
+
+    def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
+        """One step; returns the loss reached and its parts."""
+        ...
+
+    def state(self) -> dict[str, Tensor]: ...
+    def restore(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+class LBFGS:
+    """Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.4), projected to the canvas's range.
+
+    It departs from `torch.optim.LBFGS` in three ways. The first step has a fixed length (`first`, root mean square, in
+    pixel units) instead of `1/‖g‖₁`. A pair is kept when `sᵀy` is positive in proportion to `‖s‖‖y‖`, not to a fixed
+    number, so that the loss may have any scale. A step that does not lower the loss is halved, and after `halvings` of
+    them the memory is dropped.
+
+    Args:
+        history: pairs remembered; 24 bytes a pixel each.
+    """
+
+    def __init__(self, history: int = 10, *, first: float = 0.02, halvings: int = 6) -> None:
+        self.history = history
+        self.first = first
+        self.halvings = halvings
+        self._moves: list[Tensor] = []
+        self._changes: list[Tensor] = []
+        self._gradient: Tensor | None = None
+        self._loss = 0.0
+        self._parts: Parts = {}
+
+    def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
+        if self._gradient is None:
+            self._loss, self._gradient, self._parts = evaluate()
+        if not self._try(canvas, evaluate, self._direction(self._gradient)) and self._moves:
+            self._moves, self._changes = [], []
+            self._try(canvas, evaluate, self._direction(self._gradient))
+        return self._loss, self._parts
+
+    def _try(self, canvas: Canvas, evaluate: Evaluate, direction: Tensor) -> bool:
+        """Move along `direction`, halved until the loss falls; otherwise leave the canvas where it was."""
+        assert self._gradient is not None
+        start, length = canvas.parameters.detach().clone(), 1.0
+        failure: NonFiniteError | None = None
+        for _ in range(self.halvings + 1):
+            canvas.parameters.copy_(start + length * direction)
+            canvas.keep_in_range()
+            try:
+                loss, gradient, parts = evaluate()
+            except NonFiniteError as error:
+                failure, loss = error, float("inf")
+            if loss < self._loss:
+                self._remember(canvas.parameters - start, gradient - self._gradient)
+                self._loss, self._gradient, self._parts = loss, gradient, parts
+                return True
+            length /= 2
+        canvas.parameters.copy_(start)
+        if failure is not None:
+            raise failure
+        return False
+
+    def _remember(self, move: Tensor, change: Tensor) -> None:
+        if _dot(move, change) > 1e-6 * (move.norm() * change.norm()).item():
+            self._moves.append(move)
+            self._changes.append(change)
+            del self._moves[: -self.history], self._changes[: -self.history]
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        """The two-loop recursion: minus the approximate inverse Hessian times the gradient."""
+        if not self._moves:
+            rms = gradient.square().mean().sqrt().item()
+            return gradient * (-self.first / max(rms, 1e-30))
+        q, alphas = gradient.clone(), []
+        for s, y in zip(reversed(self._moves), reversed(self._changes), strict=True):
+            alpha = _dot(s, q) / _dot(s, y)
+            alphas.append(alpha)
+            q -= alpha * y
+        s, y = self._moves[-1], self._changes[-1]
+        q *= _dot(s, y) / _dot(y, y)
+        for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
+            q += (alpha - _dot(y, q) / _dot(s, y)) * s
+        return -q
+
+    def state(self) -> dict[str, Tensor]:
+        pairs = {f"move{i}": s for i, s in enumerate(self._moves)} | {
+            f"change{i}": y for i, y in enumerate(self._changes)
+        }
+        assert self._gradient is not None
+        loss = torch.tensor(self._loss, dtype=torch.float64)
+        parts = {f"part.{k}": torch.tensor(v, dtype=torch.float64) for k, v in self._parts.items()}
+        return pairs | parts | {"gradient": self._gradient, "loss": loss}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        count = sum(name.startswith("move") for name in state)
+        self._moves = [state[f"move{i}"].clone() for i in range(count)]
+        self._changes = [state[f"change{i}"].clone() for i in range(count)]
+        self._gradient, self._loss = state["gradient"].clone(), state["loss"].item()
+        self._parts = {k.removeprefix("part."): v.item() for k, v in state.items() if k.startswith("part.")}
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return torch.dot(a.flatten(), b.flatten()).item()
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015), projected to the canvas's range after each step.
+
+    Args:
+        rate: learning rate, in pixel units.
+    """
+
+    def __init__(self, rate: float = 0.02, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+        self.rate = rate
+        self.betas = betas
+        self._mean: Tensor | None = None
+        self._square = torch.zeros(())
+        self._count = 0
+
+    def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
+        loss, gradient, parts = evaluate()
+        if self._mean is None:
+            self._mean, self._square = torch.zeros_like(gradient), torch.zeros_like(gradient)
+        self._count += 1
+        first, second = self.betas
+        self._mean.lerp_(gradient, 1 - first)
+        self._square.lerp_(gradient.square(), 1 - second)
+        unbiased = (self._square / (1 - second**self._count)).sqrt_().add_(1e-12)
+        canvas.parameters.sub_(self.rate / (1 - first**self._count) * self._mean / unbiased)
+        canvas.keep_in_range()
+        return loss, parts
+
+    def state(self) -> dict[str, Tensor]:
+        assert self._mean is not None
+        return {"mean": self._mean, "square": self._square, "count": torch.tensor(self._count)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self._mean, self._square = state["mean"].clone(), state["square"].clone()
+        self._count = int(state["count"])
+
+
+OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {"lbfgs": LBFGS, "adam": Adam}
+
+
+def minimize(
+    canvas: Canvas, stages: Sequence[Stage], optimizer: Callable[[], Optimizer], resume: State | None = None
+) -> Iterator[Step]:
+    """Change `canvas` to make each stage's objective small, stage after stage.
+
+    Args:
+        canvas: what is optimized; resized when a stage begins.
+        stages: from coarse to fine.
+        optimizer: makes a fresh optimizer for a stage.
+        resume: a state of a run with the same stages; it goes on from there.
+
+    Yields:
+        A `Step` after each step. The consumer may stop at any time: the canvas holds the last good picture.
+
+    Raises:
+        NonFiniteError: if a term becomes NaN or infinite; the canvas holds the last good picture.
+        InputError: if `resume` does not fit the stages.
+    """
+    began = time.perf_counter()
+    if resume is not None and resume.scale >= len(stages):
+        raise InputError(f"the state was saved at scale {resume.scale + 1}, but there are only {len(stages)}")
+    for number, stage in enumerate(stages):
+        if resume is not None and number < resume.scale:
+            continue
+        solver, done = optimizer(), 0
+        if resume is not None and number == resume.scale:
+            if tuple(resume.parameters.shape[-2:]) != tuple(stage.size):
+                raise InputError(f"the state is of size {tuple(resume.parameters.shape[-2:])}, not {stage.size}")
+            canvas.parameters, done = resume.parameters.clone(), resume.step
+            solver.restore(resume.optimizer)
+        else:
+            canvas.resize(stage.size)
+        objective = stage.objective()
+        for count in range(done + 1, stage.steps + 1):
+            loss, parts = _advance(canvas, objective, solver, count)
+            yield Step(
+                scale=number + 1,
+                scales=len(stages),
+                step=count,
+                steps=stage.steps,
+                size=stage.size,
+                loss=loss,
+                losses=parts,
+                seconds=time.perf_counter() - began,
+                image=lambda: canvas.image().detach().clone(),
+                state=lambda n=number, c=count, s=solver: State(n, c, canvas.parameters.detach().clone(), s.state()),  # type: ignore[misc]
+            )
+
+
+def _advance(canvas: Canvas, objective: Objective, solver: Optimizer, count: int) -> tuple[float, Parts]:
+    """One step of `solver`; the canvas's parameters carry no gradient outside of the evaluation."""
+
+    def evaluate() -> tuple[float, Tensor, Parts]:
+        with torch.enable_grad():
+            canvas.parameters.requires_grad_()
+            total, parts = objective(canvas.image())
+            values = {name: value.item() for name, value in parts.items()}
+            for name, value in values.items():
+                if not abs(value) < float("inf"):
+                    canvas.parameters.requires_grad_(False)
+                    raise NonFiniteError(name, count)
+            (gradient,) = torch.autograd.grad(total, [canvas.parameters])
+            canvas.parameters.requires_grad_(False)
+        return total.item(), gradient, values
+
+    good = canvas.parameters.detach().clone()
+    try:
+        with torch.no_grad():
+            return solver.step(canvas, evaluate)
+    except NonFiniteError:
+        canvas.parameters = good
+        raise

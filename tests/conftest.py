@@ -1,0 +1,29 @@
+"""Shared fixtures: a tiny encoder, and the folder beside the repository."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from impasto.features.vgg import VGG, Normalization
+
+
+@pytest.fixture(scope="session")
+def tiny() -> VGG:
+    """A VGG of two blocks with fixed random weights."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = VGG(((4, 4), (6, 6)), Normalization((0.5,) * 3, (0.25,) * 3), name="tiny")
+    return network.eval().requires_grad_(False)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real weights and pictures; the test is skipped without it."""
+    folder = Path(os.environ.get("IMPASTO_SHARED", Path(__file__).parents[2] / "shared"))
+    if not (folder / "weights").is_dir():
+        pytest.skip(f"no real weights and pictures: {folder} is absent (set IMPASTO_SHARED)")
+    return folder

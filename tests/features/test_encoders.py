@@ -1,0 +1,125 @@
+"""Encoders: names, depth, pooling, projections, foreign modules."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from impasto.errors import InputError, WeightsError
+from impasto.features import ModuleEncoder, load_encoder
+from impasto.features.lite import LITE_LAYERS, projection, teacher_channels
+from impasto.features.vgg import CAFFE, VGG, VGG16_WIDTHS, VGG19_WIDTHS
+
+
+def test_vgg19_has_the_papers_layer_names() -> None:
+    with torch.device("meta"):
+        deep, shallow = VGG(VGG19_WIDTHS, CAFFE), VGG(VGG16_WIDTHS, CAFFE)
+    assert {"conv1_1", "relu1_1", "pool1", "relu4_2", "relu5_4", "pool5"} <= set(deep.layers)
+    assert "relu5_3" in shallow.layers and "relu5_4" not in shallow.layers
+
+
+def test_maps_are_what_the_convolutions_give_by_hand(tiny: VGG) -> None:
+    image = torch.rand(1, 3, 12, 10)
+    x = (image - 0.5) / 0.25
+    conv1 = F.conv2d(x, tiny.convs["conv1_1"].weight, tiny.convs["conv1_1"].bias, padding=1)  # type: ignore[arg-type]
+    second = F.conv2d(
+        F.relu(conv1),
+        tiny.convs["conv1_2"].weight,  # type: ignore[arg-type]
+        tiny.convs["conv1_2"].bias,  # type: ignore[arg-type]
+        padding=1,
+    )
+    found = tiny(image, ["pool1", "conv1_1", "relu1_1"])
+    torch.testing.assert_close(found["conv1_1"], conv1)
+    torch.testing.assert_close(found["relu1_1"], F.relu(conv1))
+    torch.testing.assert_close(found["pool1"], F.max_pool2d(F.relu(second), 2))
+
+
+def test_nothing_is_computed_beyond_the_deepest_layer(tiny: VGG) -> None:
+    called: list[str] = []
+    hooks = [m.register_forward_hook(lambda *_, n=n: called.append(n)) for n, m in tiny.convs.items()]
+    try:
+        tiny(torch.rand(1, 3, 8, 8), ["relu1_1", "relu1_2"])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    assert called == ["conv1_1", "conv1_2"]
+
+
+def test_an_unknown_layer_is_refused_with_the_nearest_names(tiny: VGG) -> None:
+    with pytest.raises(InputError, match=r"relu9_1.*did you mean.*relu"):
+        tiny(torch.rand(1, 3, 8, 8), ["relu9_1"])
+
+
+def test_a_picture_too_small_for_a_layer_is_refused(tiny: VGG) -> None:
+    with pytest.raises(InputError, match="1x9 is too small for pool1"):
+        tiny(torch.rand(1, 3, 9, 1), ["pool1"])
+
+
+def test_an_unknown_encoder_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean vgg19"):
+        load_encoder("vgg91")
+
+
+def test_projection_keeps_distances_between_lifted_grams() -> None:
+    torch.manual_seed(1)
+    lift = torch.randn(12, 5, dtype=torch.float64)
+    f, g = torch.rand(5, 30, dtype=torch.float64), torch.rand(5, 30, dtype=torch.float64)
+    r = projection(lift)
+    full = (lift @ (f @ f.T - g @ g.T) @ lift.T).square().sum() / 12**2
+    small = (r @ (f @ f.T - g @ g.T) @ r.T).square().sum() / 5**2
+    torch.testing.assert_close(small, full)
+    torch.testing.assert_close((r @ (f - g)).square().sum() / 5, (lift @ (f - g)).square().sum() / 12)
+
+
+def test_lite_is_packaged_and_gives_every_layer() -> None:
+    encoder = load_encoder("lite")
+    found = encoder(torch.rand(1, 3, 64, 48), LITE_LAYERS)
+    assert set(found) == set(LITE_LAYERS)
+    assert all(maps.isfinite().all() and maps.std() > 0 for maps in found.values())
+    assert found["relu5_1"].shape[-2:] == (4, 3)
+    assert teacher_channels("relu4_2") == 512
+
+
+def test_a_foreign_file_is_no_lite(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "x.safetensors"
+    file.write_bytes(b"not weights")
+    with pytest.raises(WeightsError) as caught:
+        load_encoder("lite", weights=file)
+    assert "\n" not in str(caught.value)
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        self.block = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(inplace=True), nn.Conv2d(8, 8, 3, padding=1))
+        self.after = nn.ReLU(inplace=True)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        x = self.after(x + self.block(x))
+        return self.head(x.mean((2, 3)))  # type: ignore[no-any-return]
+
+
+def test_a_residual_network_serves_as_encoder_and_keeps_no_hooks() -> None:
+    network = Residual()
+    encoder = ModuleEncoder(network, {"stem": "stem", "deep": "after"}, mean=(0.5,), std=(0.5,))
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    found = encoder(image, ["deep", "stem"])
+    x = network.stem((image - 0.5) / 0.5)
+    torch.testing.assert_close(found["stem"], x)
+    torch.testing.assert_close(found["deep"], F.relu(x + network.block(x)))
+    found["deep"].sum().backward()
+    assert image.grad is not None and image.grad.abs().sum() > 0
+    assert not any(m._forward_hooks for m in network.modules())
+
+
+def test_a_lenet_serves_as_encoder_of_gray_pictures() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 6, 5), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), nn.Tanh())
+    encoder = ModuleEncoder(network, {"c1": "1", "c3": "4"}, channels=1, name="lenet")
+    assert encoder(torch.rand(2, 3, 28, 28), ["c3"])["c3"].shape == (2, 16, 8, 8)
+    with pytest.raises(InputError, match="unknown submodule"):
+        ModuleEncoder(network, ["nine"])

@@ -1,0 +1,167 @@
+"""The command line: pictures come out, bad input gets one line and exit code 2."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+import impasto
+from impasto import cli
+from impasto.media import read_image, read_metadata
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    Image.fromarray(data.astronaut()).resize((96, 80)).save(tmp_path / "content.png")
+    Image.fromarray(data.immunohistochemistry()).resize((80, 80)).save(tmp_path / "style.png")
+    return tmp_path / "content.png", tmp_path / "style.png"
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, args)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return int(caught.value.code or 0)
+
+
+def test_stylize_writes_a_picture_with_its_manifest_and_a_report(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, report = tmp_path / "new" / "out.png", tmp_path / "run.json"
+    assert run(monkeypatch, "stylize", *pair, "-o", out, "--size", 64, "--steps", 8, "--report", report) == 0
+    assert Image.open(out).size == (64, 53)
+    about, curve = json.loads(read_metadata(out)["impasto"]), json.loads(report.read_text())["loss_curve"]
+    assert about["settings"]["size"] == 64 and len(about["inputs"]["style"]["sha256"]) == 64
+    assert len(curve) == 8 and curve[-1]["loss"] < 0.7 * curve[0]["loss"]
+
+
+def test_the_same_seed_gives_the_identical_picture_and_another_seed_another(pair: tuple[Path, Path]) -> None:
+    pictures = [impasto.stylize(*pair, size=48, steps=3, init="noise", seed=s).pixels for s in (1, 1, 2)]
+    assert torch.equal(pictures[0], pictures[1])
+    assert not torch.equal(pictures[0], pictures[2])
+
+
+def test_style_falls_and_structure_stays(pair: tuple[Path, Path]) -> None:
+    made = impasto.stylize(*pair, size=96, steps=40)
+    assert made.losses[-1]["style"] < 0.25 * made.losses[0]["style"]
+    before = np.asarray(read_image(pair[0]).pixels.mean(1)).ravel()
+    assert np.corrcoef(before, np.asarray(made.pixels.mean(1)).ravel())[0, 1] > 0.5
+
+
+def test_python_takes_arrays_and_tensors_and_yields_steps(pair: tuple[Path, Path]) -> None:
+    style = torch.rand(3, 40, 40)
+    steps = list(impasto.stylize_steps(np.asarray(Image.open(pair[0])), style, size=32, steps=2, scales=2))
+    assert [(s.scale, s.step) for s in steps] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_resume_goes_on_where_the_run_was(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    common = ("stylize", *pair, "--size", 32, "--steps", 6, "--quiet")
+    assert run(monkeypatch, *common, "-o", tmp_path / "a.png", "--save-every", 4) == 0
+    assert (tmp_path / "a-1-0004.png").exists()
+    state = tmp_path / "a.png.state.safetensors"
+    assert run(monkeypatch, *common, "-o", tmp_path / "b.png", "--resume", state) == 0
+    assert np.array_equal(Image.open(tmp_path / "a.png"), Image.open(tmp_path / "b.png"))
+
+
+def test_an_interruption_keeps_the_picture_and_a_state(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = cli.gatys.stylize
+
+    def interrupted(*args: object, **kwargs: object):  # type: ignore[no-untyped-def]
+        for step in real(*args, **kwargs):  # type: ignore[arg-type]
+            yield step
+            if step.step == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.gatys, "stylize", interrupted)
+    assert run(monkeypatch, "stylize", *pair, "-o", tmp_path / "o.png", "--size", 32) == 130
+    assert Image.open(tmp_path / "o.png").size == (32, 27)
+    assert (tmp_path / "o.png.state.safetensors").exists() and "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["content", "style"])
+def test_reconstruct(monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, source: str) -> None:
+    args = ("--from", source, "--layer", "relu2_1", "--size", 48, "--steps", 5, "-o", tmp_path / "r.png")
+    assert run(monkeypatch, "reconstruct", pair[0], *args) == 0
+    assert Image.open(tmp_path / "r.png").size == (48, 40)
+
+
+BAD = {
+    "missing content": (["{tmp}/none.png", "{style}"], []),
+    "folder": (["{tmp}", "{style}"], []),
+    "not an image": (["{text}", "{style}"], []),
+    "1x1": (["{dot}", "{style}"], []),
+    "1x5000": (["{line}", "{style}"], []),
+    "elongated style": (["{content}", "{line}"], []),
+    "unknown layer": (["{content}", "{style}"], ["--style-layer", "relu9_9"]),
+    "unknown encoder": (["{content}", "{style}"], ["--encoder", "vgg91"]),
+    "missing weights": (["{content}", "{style}"], ["--encoder", "vgg16", "--weights", "{tmp}/none.pth"]),
+    "corrupt weights": (["{content}", "{style}"], ["--encoder", "vgg16", "--weights", "{text}"]),
+    "negative size": (["{content}", "{style}"], ["--size", "-5"]),
+    "zero steps": (["{content}", "{style}"], ["--steps", "0"]),
+    "zero scales": (["{content}", "{style}"], ["--scales", "0"]),
+    "negative weight": (["{content}", "{style}"], ["--style-weight", "-1"]),
+    "NaN weight": (["{content}", "{style}"], ["--content-weight", "nan"]),
+    "all weights zero": (["{content}", "{style}"], ["--content-weight", "0", "--style-weight", "0"]),
+    "unknown preset": (["{content}", "{style}"], ["--preset", "gatsy"]),
+    "unknown pooling": (["{content}", "{style}"], ["--pooling", "mean"]),
+    "unknown optimizer": (["{content}", "{style}"], ["--optimizer", "sgd"]),
+    "unknown device": (["{content}", "{style}"], ["--device", "tpu"]),
+    "bad resume": (["{content}", "{style}"], ["--resume", "{text}"]),
+    "missing init": (["{content}", "{style}"], ["--init", "{tmp}/none.png"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_gets_one_line_exit_code_2_and_no_output(
+    monkeypatch: pytest.MonkeyPatch,
+    pair: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    case: str,
+) -> None:
+    names = {"tmp": tmp_path, "content": pair[0], "style": pair[1]}
+    names |= {n: tmp_path / f"{n}.png" for n in ("text", "dot", "line")}
+    names["text"].write_text("this is no picture")
+    Image.new("RGB", (1, 1)).save(names["dot"])
+    Image.new("RGB", (1, 5000)).save(names["line"])
+    pictures, options = ([p.format(**names) for p in part] for part in BAD[case])
+    out = tmp_path / "out.png"
+    assert run(monkeypatch, "stylize", *pictures, "-o", out, "--steps", "2", "--size", "48", *options, "--quiet") == 2
+    printed = capsys.readouterr()
+    assert len(printed.err.strip().splitlines()) == 1 and "Traceback" not in printed.err
+    assert printed.err.startswith("impasto: ") and not out.exists()
+
+
+def test_an_existing_output_is_kept_without_force(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out.png"
+    out.write_bytes(b"precious")
+    assert run(monkeypatch, "stylize", *pair, "-o", out, "--steps", 1, "--size", 32) == 2
+    assert out.read_bytes() == b"precious"
+
+
+def test_resume_from_other_settings_is_refused(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("stylize", *pair, "--steps", 2, "--quiet", "-o", tmp_path / "a.png", "--force")
+    assert run(monkeypatch, *common, "--size", 32, "--save-every", 1) == 0
+    assert run(monkeypatch, *common, "--size", 48, "--resume", tmp_path / "a.png.state.safetensors") == 2
+    assert "size 32, not 48" in capsys.readouterr().err
+
+
+def test_info_and_weights_list_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (("info",), ("weights", "list")):
+        assert run(monkeypatch, *words) == 0
+        assert "lite" in capsys.readouterr().out

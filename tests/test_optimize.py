@@ -1,0 +1,97 @@
+"""The loop: it gets there, keeps its promises about range, repetition, resumption, and bad losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.canvas import Pixels
+from impasto.errors import InputError, NonFiniteError
+from impasto.optimize import LBFGS, Adam, Optimizer, Stage, minimize
+
+
+class Bowl:
+    """A badly scaled quadratic around 0.3, with the interface of an objective."""
+
+    def __init__(self, size: tuple[int, int], scale: float = 1.0) -> None:
+        self.curvature = torch.linspace(0.01, 1, 3 * size[0] * size[1]).view(1, 3, *size) * scale
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = (self.curvature * (image - 0.3).square()).sum()
+        return loss, {"bowl": loss.detach()}
+
+
+def stages(*sizes: int, steps: int = 20, scale: float = 1.0) -> list[Stage]:
+    return [Stage((s, s), steps, lambda s=s: Bowl((s, s), scale)) for s in sizes]  # type: ignore[misc,return-value]
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_lbfgs_reaches_the_minimum_whatever_the_scale_of_the_loss(scale: float) -> None:
+    canvas = Pixels(torch.ones(1, 3, 4, 4))
+    *_, last = minimize(canvas, stages(4, steps=60, scale=scale), LBFGS)
+    assert (last.image() - 0.3).abs().max() < 0.02
+
+
+def test_adam_reaches_the_minimum() -> None:
+    *_, last = minimize(Pixels(torch.ones(1, 3, 4, 4)), stages(4, steps=150), Adam)
+    assert (last.image() - 0.3).abs().max() < 0.02
+
+
+def test_records_count_scales_and_steps_and_carry_the_size() -> None:
+    records = list(minimize(Pixels(torch.rand(1, 3, 4, 4)), stages(4, 8, steps=3), LBFGS))
+    assert [(r.scale, r.step, r.size) for r in records] == [(s, n, (4 * s,) * 2) for s in (1, 2) for n in (1, 2, 3)]
+    assert records[-1].image().shape == (1, 3, 8, 8)
+    assert records[-1].losses["bowl"] == pytest.approx(records[-1].loss)
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, Adam])
+@pytest.mark.parametrize("stop", [2, 7])
+def test_a_resumed_run_ends_in_the_identical_picture(optimizer: Callable[[], Optimizer], stop: int) -> None:
+    torch.manual_seed(0)
+    begin = torch.rand(1, 3, 4, 4)
+    whole = [r.image() for r in minimize(Pixels(begin), stages(4, 8, steps=5), optimizer)]
+    loop = minimize(Pixels(begin), stages(4, 8, steps=5), optimizer)
+    state = [next(loop) for _ in range(stop)][-1].state()
+    rest = [r.image() for r in minimize(Pixels(torch.zeros(1, 3, 4, 4)), stages(4, 8, steps=5), optimizer, state)]
+    assert len(rest) == len(whole) - stop
+    assert torch.equal(rest[-1], whole[-1])
+
+
+def test_a_state_that_does_not_fit_is_refused() -> None:
+    state = next(minimize(Pixels(torch.rand(1, 3, 4, 4)), stages(4), LBFGS)).state()
+    with pytest.raises(InputError, match="size"):
+        next(minimize(Pixels(torch.rand(1, 3, 8, 8)), stages(8), LBFGS, state))
+
+
+def test_pixels_stay_in_range_even_when_the_minimum_lies_outside() -> None:
+    def away(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = (image - 2).square().sum()
+        return loss, {"away": loss.detach()}
+
+    for optimizer in (LBFGS, Adam):
+        stage = Stage((4, 4), 20, lambda: away)  # type: ignore[arg-type,return-value]
+        for record in minimize(Pixels(torch.rand(1, 3, 4, 4)), [stage], optimizer):
+            assert record.image().min() >= 0 and record.image().max() <= 1
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, Adam])
+def test_a_loss_that_stops_being_finite_is_named_and_the_last_good_picture_kept(
+    optimizer: Callable[[], Optimizer],
+) -> None:
+    calls = 0
+
+    def breaks(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        nonlocal calls
+        calls += 1
+        loss = (image - 0.3).square().sum() * (1.0 if calls < 4 else float("nan"))
+        return loss, {"fine": torch.tensor(0.0), "style": loss.detach()}
+
+    canvas = Pixels(torch.ones(1, 3, 4, 4))
+    good = canvas.parameters
+    with pytest.raises(NonFiniteError, match="the style loss"):
+        for record in minimize(canvas, [Stage((4, 4), 20, lambda: breaks)], optimizer):  # type: ignore[arg-type,return-value]
+            good = record.image()
+    assert torch.equal(canvas.parameters, good)
