@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow check format clean
+.PHONY: demo test test-slow check format lite clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -29,6 +29,14 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Makes the packaged encoder again; resumable. Needs folders of pictures and VGG-19 (impasto weights fetch vgg19-caffe).
+PHOTOS ?= ../shared/data/photos
+PAINTINGS ?= ../shared/data/paintings ../shared/data/textures
+STEPS ?= 4000
+CROPS ?= 2048
+lite: .venv/installed
+	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS) --crops $(CROPS)
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .

@@ -18,6 +18,10 @@ from impasto.optimize import LBFGS, Adam, Optimizer, Stage, State, Step, minimiz
 from impasto.settings import StylizeSettings
 
 
+#: Pixels that a picture needs each way: relu5_1 halves it four times.
+SHORTEST = 16
+
+
 def scaled(picture: Tensor, long_side: int) -> Tensor:
     """`picture` with its long side brought to `long_side` pixels, the aspect kept."""
     height, width = picture.shape[-2:]
@@ -75,6 +79,18 @@ def start(content: Tensor, style: Tensor | None, settings: StylizeSettings, file
     return F.interpolate(file, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
 
 
+def _check_sides(role: str, picture: Tensor, coarsest: Tensor, scales: int) -> None:
+    """A picture needs `SHORTEST` pixels each way, as it comes and at the coarsest scale."""
+    (height, width), (low, narrow) = picture.shape[-2:], coarsest.shape[-2:]
+    if min(height, width) < SHORTEST:
+        raise InputError(f"the {role} is {width}x{height} pixels; it needs at least {SHORTEST} each way")
+    if min(low, narrow) < SHORTEST:
+        raise InputError(
+            f"the {role} of {width}x{height} pixels is {narrow}x{low} at scale 1 of {scales}; it needs at least "
+            f"{SHORTEST} each way: choose a larger size, fewer scales, or a less elongated picture"
+        )
+
+
 def stylize(
     encoder: Encoder,
     content: Tensor,
@@ -102,14 +118,9 @@ def stylize(
     check_layers([*settings.content_layers, *settings.style_layers], encoder.layers)
     sizes = [max(1, round(settings.size / 2**k)) for k in reversed(range(settings.scales))]
     pictures = [scaled(content, size) for size in sizes]
-    smallest = min(pictures[0].shape[-2:])
-    if smallest < 16:
-        raise InputError(
-            f"at scale 1 of {settings.scales} the picture is {pictures[0].shape[-1]}x{pictures[0].shape[-2]} pixels; "
-            "it needs at least 16 each way: choose a larger size, fewer scales, or a less elongated picture"
-        )
-    if style is not None and min(scaled(style, sizes[0]).shape[-2:]) < 16:
-        raise InputError(f"the style is too elongated: at {sizes[0]} pixels its short side is below 16")
+    _check_sides("content", content, pictures[0], settings.scales)
+    if style is not None:
+        _check_sides("style", style, scaled(style, sizes[0]), settings.scales)
 
     def stage(picture: Tensor, size: int) -> Stage:
         def build() -> Objective:
