@@ -17,7 +17,6 @@ from impasto.objective.terms import Term, TVKind
 from impasto.optimize import LBFGS, Adam, Optimizer, Stage, State, Step, minimize
 from impasto.settings import StylizeSettings
 
-
 #: Pixels that a picture needs each way: relu5_1 halves it four times.
 SHORTEST = 16
 
