@@ -106,6 +106,17 @@ def test_reconstruct(monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], t
     assert size_of(tmp_path / "r.png") == (48, 40)
 
 
+def test_grid_has_a_picture_for_each_depth_and_ratio(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "grid.png"
+    args = ("--size", 48, "--steps", 2, "--ratio", 0.01, "--ratio", 1, "--quiet")
+    assert run(monkeypatch, "grid", *pair, "-o", out, *args) == 0
+    width, height = size_of(out)
+    assert width > 2 * 48 and height > 5 * 40
+    assert len(np.unique(pixels_of(out))) > 100
+
+
 BAD = {
     "missing content": (["{tmp}/none.png", "{style}"], []),
     "folder": (["{tmp}", "{style}"], []),

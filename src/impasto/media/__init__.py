@@ -11,6 +11,7 @@ from impasto.media.image import (
     to_pil,
     write_image,
 )
+from impasto.media.sheet import sheet
 
 __all__ = [
     "Picture",
@@ -20,6 +21,7 @@ __all__ = [
     "read_image",
     "read_metadata",
     "resize",
+    "sheet",
     "to_pil",
     "write_image",
 ]
