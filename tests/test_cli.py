@@ -186,3 +186,19 @@ def test_info_and_weights_list_run(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     for words in (("info",), ("weights", "list")):
         assert run(monkeypatch, *words) == 0
         assert "lite" in capsys.readouterr().out
+
+
+def test_fetch_when_offline_names_file_address_and_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    from impasto.features import weights
+
+    gone = replace(weights.WEIGHTS["vgg16"], url="http://127.0.0.1:9/vgg16-397923af.pth")
+    monkeypatch.setitem(weights.WEIGHTS, "vgg16", gone)
+    monkeypatch.setattr(weights, "_PAUSE", 0.0)
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    assert run(monkeypatch, "weights", "fetch", "vgg16") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert all(part in said for part in ("vgg16-397923af.pth", "http://127.0.0.1:9/", str(tmp_path)))

@@ -13,7 +13,15 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from torch import Tensor
 
@@ -367,7 +375,43 @@ def weights_path(name: str) -> None:
 def weights_fetch(name: str) -> None:
     """Download the weights of an encoder into impasto's cache, and check them."""
     _known(name)
-    print(weight_files.fetch(name))
+    with _Download(name) as bar:
+        path = weight_files.fetch(name, progress=bar)
+    print(path)
+
+
+class _Download:
+    """A progress bar of the shape that the downloader reports to (see `impasto.features.weights.Progress`)."""
+
+    def __init__(self, name: str) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console
+        )
+        self.task = self.progress.add_task(name, total=None)
+
+    def __enter__(self) -> _Download:
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()
+
+    @property
+    def total(self) -> int:
+        return int(self.progress.tasks[0].total or 0)
+
+    @total.setter
+    def total(self, size: int) -> None:
+        self.progress.update(self.task, total=size)
+
+    def update(self, count: int, /) -> None:
+        self.progress.advance(self.task, count)
+
+    def reset(self) -> None:
+        self.progress.update(self.task, completed=0)
+
+    def close(self) -> None:
+        """Nothing: the bar is closed when the command ends."""
 
 
 @weights_app.command("verify")
