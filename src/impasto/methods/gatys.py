@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.canvas import Canvas, Pixels
@@ -15,6 +14,7 @@ from impasto.features.encoder import Encoder, check_layers
 from impasto.objective import Content, Objective, Style, TotalVariation, gram
 from impasto.objective.terms import Term, TVKind
 from impasto.optimize import LBFGS, Adam, Optimizer, Stage, State, Step, minimize
+from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
 
 #: Pixels that a picture needs each way: relu5_1 halves it four times.
@@ -26,9 +26,7 @@ def scaled(picture: Tensor, long_side: int) -> Tensor:
     height, width = picture.shape[-2:]
     ratio = long_side / max(height, width)
     size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
-    if size == (height, width):
-        return picture
-    return F.interpolate(picture, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    return lanczos(picture, size)
 
 
 @torch.no_grad()
@@ -75,7 +73,7 @@ def start(content: Tensor, style: Tensor | None, settings: StylizeSettings, file
         file = style
     if file is None:
         return content
-    return F.interpolate(file, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    return lanczos(file, size)
 
 
 def _check_sides(role: str, picture: Tensor, coarsest: Tensor, scales: int) -> None:
