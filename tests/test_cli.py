@@ -14,6 +14,7 @@ from skimage import data
 
 import impasto
 from impasto import cli
+from impasto.methods import gatys
 from impasto.media import read_image, read_metadata
 
 
@@ -85,7 +86,7 @@ def test_resume_goes_on_where_the_run_was(
 def test_an_interruption_keeps_the_picture_and_a_state(
     monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = cli.gatys.stylize
+    real = gatys.stylize
 
     def interrupted(*args: object, **kwargs: object):  # type: ignore[no-untyped-def]
         for step in real(*args, **kwargs):  # type: ignore[arg-type]
@@ -93,7 +94,7 @@ def test_an_interruption_keeps_the_picture_and_a_state(
             if step.step == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.gatys, "stylize", interrupted)
+    monkeypatch.setattr(gatys, "stylize", interrupted)
     assert run(monkeypatch, "stylize", *pair, "-o", tmp_path / "o.png", "--size", 32) == 130
     assert size_of(tmp_path / "o.png") == (32, 27)
     assert (tmp_path / "o.png.state.safetensors").exists() and "--resume" in capsys.readouterr().err

@@ -8,8 +8,8 @@ disk).
 so that
    together they span the teacher's map best (pivoted Cholesky of the second moments).
 3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam, cosine
-   schedule). Twice on the way a quarter of the crops is replaced by half-stylized pictures that the student itself has
-   optimized: where it can be fooled, it is shown what the teacher sees.
+   schedule). Every so often (`ROUNDS`) an eighth of the crops is replaced by half-stylized pictures that the student
+   itself has optimized: where it can be fooled, it is shown what the teacher sees.
 4. The lifts of all layers are fitted once more by least squares, turned into projections (see
    `impasto.features.lite`), and written as fp16 safetensors with the held-out errors in the metadata.
 """
@@ -37,7 +37,9 @@ CROP = 128
 #: The layers that are trained on, and how much each counts. relu1_1 is computed again instead of cached.
 TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.5, "relu5_1": 3.0}
 CACHED = tuple(TAPS)[1:]
-GRAM_WEIGHT = 0.5
+GRAM_WEIGHT = 1.0
+#: When pictures that the student has made take the place of crops, as fractions of the training.
+ROUNDS = (0.08, 0.2, 0.32, 0.44, 0.56, 0.68, 0.8)
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------
@@ -267,7 +269,7 @@ def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np
     optimizer = torch.optim.Adam([x], lr=0.03)
     with torch.no_grad():
         target = {name: gram(maps) for name, maps in model.lifted(styles).items() if name != "relu4_2"}
-    for _ in range(int(rng.integers(5, 35))):
+    for _ in range(int(math.exp(rng.uniform(math.log(5), math.log(100))))):
         maps = model.lifted(x)
         loss = sum(
             ((gram(maps[name]) - g).square().sum((1, 2)) / g.square().sum((1, 2)).clamp_min(1e-9)).sum()
@@ -282,18 +284,18 @@ def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np
 
 
 def show_its_mistakes(model: Distillation, teacher: VGG, cache: Cache, rounds: int, seed: int) -> None:
-    """Replace a quarter of the cache by half-stylized pictures: the `rounds`-th quarter."""
-    rng = np.random.default_rng(seed + 1000 * rounds)
-    quarter = cache.count // 4
+    """Replace an eighth of the cache by half-stylized pictures: the `rounds`-th eighth, so that one stays as it was."""
+    rng = np.random.default_rng(seed + 1000 * (rounds + 1))
+    eighth = cache.count // 8
     model.requires_grad_(False)
-    for start in range(rounds * quarter, (rounds + 1) * quarter, 16):
+    for start in range(rounds * eighth, (rounds + 1) * eighth, 16):
         pairs = [cache.rows(rng.integers(0, cache.count, 16))["images"] for _ in range(2)]
         cache.put(start, half_stylized(model, pairs[0], pairs[1], rng), teacher)
     model.requires_grad_(True)
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
-    return peak * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+    return peak * min(1.0, (step + 1) / 200) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
 def train(
@@ -309,7 +311,7 @@ def train(
         optimizer.load_state_dict(saved["optimizer"])
         first = saved["step"]
     for step in range(first, args.steps):
-        for rounds, at in enumerate((0.3, 0.6)):
+        for rounds, at in enumerate(ROUNDS):
             if step == int(at * args.steps):
                 show_its_mistakes(model, teacher, cache, rounds, args.seed)
         for group in optimizer.param_groups:
@@ -366,9 +368,9 @@ def main() -> None:
     a.add_argument("--work", type=Path, default=Path("build/lite"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
     a.add_argument("--crops", type=int, default=2048)
-    a.add_argument("--steps", type=int, default=4000)
+    a.add_argument("--steps", type=int, default=6000)
     a.add_argument("--batch", type=int, default=8)
-    a.add_argument("--rate", type=float, default=1e-3)
+    a.add_argument("--rate", type=float, default=5e-4)
     a.add_argument("--seed", type=int, default=0)
     args = a.parse_args()
     began = time.time()

@@ -45,19 +45,26 @@ class Statistic(Protocol):
         ...
 
 
+def positions(features: Tensor) -> Tensor:
+    """`(B, C, H, W)` as rows `(B, M, C)`, one for each position, without a copy in either memory layout."""
+    if features.is_contiguous():
+        return features.flatten(2).transpose(1, 2)
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
+
+
 class _SecondMoment(torch.autograd.Function):
-    """`F Fᵀ`. Its gradient `(D + Dᵀ) F` is one product here; differentiating the product would take two."""
+    """`FᵀF` of rows `F`. Its gradient `F (D + Dᵀ)` is one product here; differentiating the product would take two."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
         ctx.save_for_backward(rows)
-        return rows @ rows.transpose(1, 2)
+        return rows.transpose(1, 2) @ rows
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (rows,) = ctx.saved_tensors
         (grad,) = grads
-        return (grad + grad.transpose(1, 2)) @ rows  # type: ignore[no-any-return]
+        return rows @ (grad + grad.transpose(1, 2))  # type: ignore[no-any-return]
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
@@ -67,11 +74,11 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
         total `(B, C, C)` and mass `(B,)`; its `mean()` is the uncentered second moment, independent of image size.
     """
     batch, _, height, width = features.shape
-    rows = features.flatten(2)  # (B, C, M)
+    rows = positions(features)
     if weights is None:
         mass = rows.new_full((batch,), height * width)
     else:
-        flat = weights.expand(batch, 1, height, width).flatten(2)
+        flat = positions(weights.expand(batch, 1, height, width))
         rows, mass = rows * flat.sqrt(), flat.sum((1, 2))
     total: Tensor = _SecondMoment.apply(rows)  # type: ignore[no-untyped-call]
     return Sum(total, mass)

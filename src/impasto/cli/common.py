@@ -1,0 +1,169 @@
+"""What the commands share: their options, the encoder they open, and the run that they watch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor
+
+from impasto.errors import InputError, NonFiniteError, unknown
+from impasto.features import ENCODERS, Encoder, load_encoder
+from impasto.media import write_image
+from impasto.optimize import State, Step
+from impasto.report import save_state, write_text
+from impasto.settings import StylizeSettings
+
+console = Console(stderr=True)
+
+Output = Annotated[Path, typer.Option("-o", "--output", help="The picture to write: .png, .jpg, .webp or .tif.")]
+Size = Annotated[int | None, typer.Option(help="Long side of the result in pixels.")]
+EncoderName = Annotated[str | None, typer.Option("--encoder", help=f"One of {', '.join(ENCODERS)}.")]
+Weights = Annotated[str | None, typer.Option(help="The encoder's weights: a file or a folder.")]
+Layers = Annotated[list[str] | None, typer.Option(help="May be given several times.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; errors only.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")]
+
+
+def choose_device(name: str) -> str:
+    """The device of that name; `auto` takes a GPU if there is one.
+
+    Raises:
+        InputError: if it is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(n for n in ("cuda", "mps", "cpu") if there[n])
+    if name not in there:
+        raise unknown("device", name, ["auto", *there])
+    if not there[name]:
+        raise InputError(f"this machine has no {name} device that torch can use; choose auto or cpu")
+    return name
+
+
+def open_encoder(settings: StylizeSettings, weights: str | None, device: str) -> Encoder:
+    """The encoder that `settings` name, on `device`."""
+    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling)  # type: ignore[arg-type]
+    if isinstance(network, torch.nn.Module):
+        network.to(device)
+    return network
+
+
+class Run:
+    """One run of the loop on the command line: progress, snapshots, and what is written at the end."""
+
+    def __init__(
+        self,
+        output: Path,
+        about: dict[str, Any],
+        *,
+        alpha: Tensor | None = None,
+        quiet: bool = False,
+        save_every: int = 0,
+        report: Path | None = None,
+    ) -> None:
+        self.output = output
+        self.about = about
+        self.alpha = alpha
+        self.quiet = quiet
+        self.save_every = save_every
+        self.report = report
+        self.curve: list[dict[str, Any]] = []
+        self.last: Step | None = None
+
+    def __call__(self, steps: Iterator[Step]) -> int:
+        """Run to the end; returns the exit code."""
+        try:
+            self._watch(steps)
+        except KeyboardInterrupt:
+            if self.last is None:
+                console.print("interrupted before the first step: nothing was written")
+                return 130
+            self._finish()
+            state = self._save_state()
+            console.print(f"interrupted: wrote {self.output} as it is; go on with --resume {state}", soft_wrap=True)
+            return 130
+        except NonFiniteError:
+            if self.last is not None:
+                self._finish()
+                console.print(f"the last good picture is in {self.output}", soft_wrap=True)
+            raise
+        self._finish()
+        if not self.quiet:
+            console.print(f"wrote {self.output}", soft_wrap=True)
+        return 0
+
+    def _watch(self, steps: Iterator[Step]) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, disable=self.quiet) as progress:
+            task = progress.add_task("stylizing", loss="")
+            for step in steps:
+                self.last = step
+                self.curve.append(
+                    {"scale": step.scale, "step": step.step, "loss": step.loss, "losses": dict(step.losses)}
+                )
+                height, width = step.size
+                scale = f" scale {step.scale}/{step.scales}" if step.scales > 1 else ""
+                progress.update(
+                    task,
+                    total=step.steps * step.scales,
+                    completed=step.steps * (step.scale - 1) + step.step,
+                    description=f"{width}x{height}{scale}",
+                    loss=f"loss {step.loss:.4g}",
+                )
+                if self.save_every and step.step % self.save_every == 0:
+                    self._picture(
+                        self.output.with_name(f"{self.output.stem}-{step.scale}-{step.step:04d}{self.output.suffix}")
+                    )
+                    self._save_state()
+
+    def _picture(self, path: Path) -> None:
+        assert self.last is not None
+        pixels = self.last.image().cpu()
+        alpha = self.alpha
+        if alpha is not None:
+            alpha = torch.nn.functional.interpolate(alpha, size=pixels.shape[-2:], mode="bilinear", antialias=True)
+        write_image(path, pixels, alpha=alpha, metadata={"impasto": json.dumps(self.about)})
+
+    def _save_state(self) -> Path:
+        assert self.last is not None
+        path = self.output.with_name(self.output.name + ".state.safetensors")
+        save_state(path, self.last.state(), self.about)
+        return path
+
+    def _finish(self) -> None:
+        self._picture(self.output)
+        if self.report is not None and self.last is not None:
+            result = {**self.about, "seconds": round(self.last.seconds, 3), "loss_curve": self.curve}
+            write_text(self.report, json.dumps(result, indent=1))
+
+
+def check_text_output(path: Path | None, *, force: bool) -> None:
+    if path is not None and path.is_dir():
+        raise InputError(f"{path} is a folder, not a file to write the report to")
+    if path is not None and path.exists() and not force:
+        raise InputError(f"{path} exists; overwrite it with --force")
+
+
+def moved(state: State | None, device: str) -> State | None:
+    """The state on another device."""
+    if state is None:
+        return None
+    return State(
+        state.scale, state.step, state.parameters.to(device), {k: v.to(device) for k, v in state.optimizer.items()}
+    )
