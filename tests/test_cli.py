@@ -14,8 +14,8 @@ from skimage import data
 
 import impasto
 from impasto import cli
-from impasto.methods import gatys
 from impasto.media import read_image, read_metadata
+from impasto.methods import gatys
 
 
 @pytest.fixture
