@@ -8,10 +8,28 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.features.encoder import Encoder
-from impasto.objective.statistics import Statistic, Sum, gram
+from impasto.objective.matching import MATCHINGS, Match
+from impasto.objective.statistics import STATISTICS, Statistic, Sum, gram
 from impasto.objective.terms import CONVENTIONS, Content, Style, Term, TotalVariation
 
-__all__ = ["CONVENTIONS", "Content", "Objective", "Statistic", "Style", "Sum", "Term", "TotalVariation", "gram"]
+__all__ = [
+    "CONVENTIONS",
+    "MATCHINGS",
+    "STATISTICS",
+    "STYLE_LOSSES",
+    "Content",
+    "Match",
+    "Objective",
+    "Statistic",
+    "Style",
+    "Sum",
+    "Term",
+    "TotalVariation",
+    "gram",
+]
+
+#: Every way to compare styles, by the name that users call it.
+STYLE_LOSSES = (*STATISTICS, *MATCHINGS)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Statistics of feature maps that add up over positions.
+"""Statistics of feature maps that add up over positions, and distances between them.
 
 A style is such a statistic. Because it adds up, blending styles or a folder of paintings is averaging, a mask is a
 weight for each position, and a picture larger than memory is a sum over tiles.
@@ -6,10 +6,12 @@ weight for each position, and a picture larger than memory is a sum over tiles.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -34,14 +36,26 @@ class Sum:
         return self.total / self.mass.clamp_min(1e-12).view(shape)
 
 
-class Statistic(Protocol):
-    """Feature maps in, a sum over positions out."""
+#: From the mean statistic of a picture, `(B, …)`, to its distance from a target, `(B,)`.
+Distance = Callable[[Tensor], Tensor]
 
-    def __call__(self, features: Tensor, weights: Tensor | None = None) -> Sum:
+
+class Statistic(Protocol):
+    """What a style is taken to be."""
+
+    def measure(self, features: Tensor, weights: Tensor | None = None) -> Sum:
         """Args:
         features: `(B, C, H, W)`.
         weights: of the positions, `(B or 1, 1, H, W)`, at least 0; all 1 if not given.
         """
+        ...
+
+    def distance_to(self, target: Tensor) -> Distance:
+        """The canonical distance from a target, a mean statistic `(B or 1, …)`, whatever depends on it alone done."""
+        ...
+
+    def energy(self, target: Tensor) -> float:
+        """The distance from a target of a map that is 0 everywhere: what relative distances are relative to."""
         ...
 
 
@@ -50,6 +64,22 @@ def positions(features: Tensor) -> Tensor:
     if features.is_contiguous():
         return features.flatten(2).transpose(1, 2)
     return features.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def resized_mask(mask: Tensor, features: Tensor) -> Tensor:
+    """A mask or map `(B, K, h, w)` averaged over areas to the height and width of `features`."""
+    height, width = features.shape[-2:]
+    return F.adaptive_avg_pool2d(mask, (int(height), int(width)))
+
+
+def _weighted(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Rows `(B, M, C)`, their weights `(B, M, 1)` if given, and the sum of those `(B,)`."""
+    batch, _, height, width = features.shape
+    rows = positions(features)
+    if weights is None:
+        return rows, None, rows.new_full((batch,), height * width)
+    flat = positions(weights.expand(batch, 1, height, width))
+    return rows, flat, flat.sum((1, 2))
 
 
 class _SecondMoment(torch.autograd.Function):
@@ -73,12 +103,127 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
     Returns:
         total `(B, C, C)` and mass `(B,)`; its `mean()` is the uncentered second moment, independent of image size.
     """
-    batch, _, height, width = features.shape
-    rows = positions(features)
-    if weights is None:
-        mass = rows.new_full((batch,), height * width)
-    else:
-        flat = positions(weights.expand(batch, 1, height, width))
-        rows, mass = rows * flat.sqrt(), flat.sum((1, 2))
-    total: Tensor = _SecondMoment.apply(rows)  # type: ignore[no-untyped-call]
+    rows, flat, mass = _weighted(features, weights)
+    total: Tensor = _SecondMoment.apply(rows if flat is None else rows * flat.sqrt())  # type: ignore[no-untyped-call]
     return Sum(total, mass)
+
+
+@dataclass(frozen=True)
+class Gram:
+    """`‖G_x − G_a‖² / C²` (Gatys, Ecker, Bethge 2015, eq. 4; the divisor is Kitov's)."""
+
+    def measure(self, features: Tensor, weights: Tensor | None = None) -> Sum:
+        return gram(features, weights)
+
+    def distance_to(self, target: Tensor) -> Distance:
+        return lambda value: (value - target).square().mean((1, 2))
+
+    def energy(self, target: Tensor) -> float:
+        return float(target.square().mean())
+
+
+@dataclass(frozen=True)
+class Moments:
+    """`(|μ_x − μ_a|² + |σ_x − σ_a|²) / C`: mean and standard deviation of each channel, the statistics of AdaIN (Huang
+    and Belongie 2017; Li et al. 2017, "Demystifying neural style transfer").
+
+    The measure is `(B, 2, C)`: the sums of `f` and of `f²`.
+    """
+
+    def measure(self, features: Tensor, weights: Tensor | None = None) -> Sum:
+        rows, flat, mass = _weighted(features, weights)
+        once = rows if flat is None else rows * flat
+        return Sum(torch.stack([once.sum(1), (once * rows).sum(1)], 1), mass)
+
+    def distance_to(self, target: Tensor) -> Distance:
+        mean, deviation = self._split(target)
+
+        def distance(value: Tensor) -> Tensor:
+            m, s = self._split(value)
+            return ((m - mean).square() + (s - deviation).square()).mean(1)
+
+        return distance
+
+    def energy(self, target: Tensor) -> float:
+        return float(target[:, 1].mean())  # |μ|² + |σ|² is the second moment
+
+    @staticmethod
+    def _split(value: Tensor) -> tuple[Tensor, Tensor]:
+        mean, square = value.unbind(1)
+        # The floor keeps the gradient of the root finite where a channel is constant.
+        return mean, (square - mean.square()).clamp_min(1e-8 * square.detach().mean().clamp_min(1e-12)).sqrt()
+
+
+class _TraceOfRoot(torch.autograd.Function):
+    """`tr S^½` of symmetric positive semidefinite matrices `(B, K, K)`, by eigenvalues.
+
+    The gradient `½ S^{-½}` needs no derivative of eigenvectors, so that equal eigenvalues do no harm; eigenvalues that
+    are 0 to machine precision are raised to it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, matrices: Tensor) -> Tensor:
+        values, vectors = torch.linalg.eigh(matrices)
+        floor = 10 * torch.finfo(values.dtype).eps * values[:, -1:].clamp_min(1e-30)
+        ctx.save_for_backward(values.maximum(floor), vectors)
+        total: Tensor = values.clamp_min(0).sqrt().sum(1)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        values, vectors = ctx.saved_tensors
+        (grad,) = grads
+        return (0.5 * grad[:, None, None]) * (vectors * values.rsqrt()[:, None]) @ vectors.transpose(1, 2)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Wasserstein:
+    """2-Wasserstein distance between Gaussians, per channel:
+
+        (|μ_x − μ_a|² + tr(Σ_x + Σ_a − 2 (Σ_a^½ Σ_x Σ_a^½)^½)) / C
+
+    (Olkin and Pukelsheim 1982, as used by crowsonkb's style-transfer-pytorch). The measure is `(B, C + 1, C)`: the
+    Gram matrix above the sum of `f`; blends mix these and not covariances.
+
+    `Σ_a = Aᵀ A` with `K × C` matrices `A` gives the same root's trace from the `K × K` matrix `A Σ_x Aᵀ`. `K` is the
+    number of directions that hold `variance` of the target: far below `C`, above all at coarse scales, where a map has
+    fewer positions than channels.
+    """
+
+    variance: float = 0.999
+
+    def measure(self, features: Tensor, weights: Tensor | None = None) -> Sum:
+        second = gram(features, weights)
+        rows, flat, _ = _weighted(features, weights)
+        first = (rows if flat is None else rows * flat).sum(1, keepdim=True)
+        return Sum(torch.cat([second.total, first], 1), second.mass)
+
+    def distance_to(self, target: Tensor) -> Distance:
+        mean, covariance = self._split(target)
+        values, vectors = torch.linalg.eigh(covariance.double())
+        values = values.clamp_min(0).flip(1)
+        missing = 1 - values.cumsum(1) / values.sum(1, keepdim=True).clamp_min(1e-30)
+        count = int((missing > 1 - self.variance).sum(1).max()) + 1
+        values = values[:, :count]
+        factor = (values.sqrt()[:, :, None] * vectors.flip(2).transpose(1, 2)[:, :count]).to(target)  # (B, K, C)
+        trace = values.sum(1).to(target)
+
+        def distance(value: Tensor) -> Tensor:
+            m, cov = self._split(value)
+            root: Tensor = _TraceOfRoot.apply(factor @ cov @ factor.transpose(1, 2))  # type: ignore[no-untyped-call]
+            spread = cov.diagonal(dim1=1, dim2=2).sum(1) + trace - 2 * root
+            total: Tensor = (m - mean).square().sum(1) + spread
+            return total / m.shape[1]
+
+        return distance
+
+    def energy(self, target: Tensor) -> float:
+        return float(target[:, :-1].diagonal(dim1=1, dim2=2).mean())
+
+    @staticmethod
+    def _split(value: Tensor) -> tuple[Tensor, Tensor]:
+        second, mean = value[:, :-1], value[:, -1]
+        return mean, second - mean[:, :, None] * mean[:, None, :]
+
+
+STATISTICS: dict[str, Statistic] = {"gram": Gram(), "wasserstein": Wasserstein(), "moments": Moments()}

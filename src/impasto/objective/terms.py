@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 from torch import Tensor
 
-from impasto.objective.statistics import Statistic, gram
+from impasto.objective.statistics import STATISTICS, Distance, Statistic, resized_mask
 
 
 class Term(Protocol):
@@ -45,14 +45,15 @@ class Convention:
 
     Attributes:
         content: factor on `mean((F − P)²)`, from the target map `P`.
-        style: factor on `‖G_x − G_a‖² / C²`, `G = F Fᵀ / M`, from the target Gram matrix `G_a`.
+        style: factor on the canonical distance of statistics, such as `‖G_x − G_a‖² / C²` with `G = F Fᵀ / M`, from
+            the distance of a map of zeros.
     """
 
     content: Callable[[Tensor], float]
-    style: Callable[[Tensor], float]
+    style: Callable[[float], float]
 
 
-def _one(_: Tensor) -> float:
+def _one(_: object) -> float:
     return 1.0
 
 
@@ -64,8 +65,7 @@ def _one(_: Tensor) -> float:
 #: `johnson`: ‖·‖² / (C H W) and ‖G−A‖² with G = F Fᵀ / (C H W) (2016, eq. 2 to 4), which equal the canonical ones.
 CONVENTIONS: dict[str, Convention] = {
     "relative": Convention(
-        lambda target: 1 / max(target.square().mean().item(), 1e-12),
-        lambda target: target.shape[-1] ** 2 / max(target.square().sum((-2, -1)).mean().item(), 1e-12),
+        lambda target: 1 / max(target.square().mean().item(), 1e-12), lambda energy: 1 / max(energy, 1e-12)
     ),
     "kitov": Convention(_one, _one),
     "gatys": Convention(lambda target: 0.5 * target[0].numel(), lambda _: 0.25),
@@ -107,25 +107,31 @@ class Content:
 
 @dataclass(frozen=True)
 class Style:
-    """`Σ_l β_l c_l ‖G_x − G_a‖² / C²`: the picture's feature statistics become the style's (Gatys 2015, eq. 4 and 5).
+    """`Σ_l β_l c_l d(s(F_l), s_l)`: the picture's feature statistics become the style's (Gatys 2015, eq. 4 and 5).
 
     Attributes:
-        targets: layer -> mean statistic of the style, `(B or 1, C, C)`.
+        targets: layer -> mean statistic of the style, `(B or 1, …)`; `(B or 1, C, C)` for Gram matrices.
         weights: layer -> `β_l`.
         convention: a key of `CONVENTIONS`, which gives `c_l`.
-        statistic: what is compared.
+        statistic: `s` and its distance `d`.
+        mask: where in the picture, `(B or 1, 1, H, W)` in [0, 1], averaged to each layer's size (Gatys et al. 2017,
+            "Controlling perceptual factors", §3: guided Gram matrices, normalized by area); everywhere if None.
     """
 
     targets: Mapping[str, Tensor]
     weights: Mapping[str, float]
     convention: str = "kitov"
-    statistic: Statistic = gram
+    statistic: Statistic = STATISTICS["gram"]
+    mask: Tensor | None = None
     name: str = "style"
-    _factors: dict[str, float] = field(init=False, repr=False, compare=False)
+    _distances: dict[str, tuple[float, Distance]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        scale = CONVENTIONS[self.convention].style
-        object.__setattr__(self, "_factors", {n: w * scale(self.targets[n]) for n, w in self.weights.items()})
+        scale, found = CONVENTIONS[self.convention].style, {}
+        for layer, weight in self.weights.items():
+            target = self.targets[layer]
+            found[layer] = (weight * scale(self.statistic.energy(target)), self.statistic.distance_to(target))
+        object.__setattr__(self, "_distances", found)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -133,9 +139,10 @@ class Style:
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         total = image.new_zeros(())
-        for layer, factor in self._factors.items():
-            error = self.statistic(features[layer]).mean() - self.targets[layer]
-            total = total + factor * error.square().sum((1, 2)).mean() / error.shape[-1] ** 2
+        for layer, (factor, distance) in self._distances.items():
+            maps = features[layer]
+            mask = None if self.mask is None else resized_mask(self.mask, maps)
+            total = total + factor * distance(self.statistic.measure(maps, mask).mean()).mean()
         return total
 
 
