@@ -7,8 +7,8 @@ disk).
 2. The student starts from layer-by-layer least squares: each of its channels imitates one of the teacher's, chosen
 so that
    together they span the teacher's map best (pivoted Cholesky of the second moments).
-3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam, cosine
-   schedule). Every so often (`ROUNDS`) an eighth of the crops is replaced by half-stylized pictures that the student
+3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam on whitened
+   weights, cosine schedule). Every so often (`ROUNDS`) an eighth of the crops is replaced by half-stylized pictures that the student
    itself has optimized: where it can be fooled, it is shown what the teacher sees.
 4. The lifts of all layers are fitted once more by least squares, turned into projections (see
    `impasto.features.lite`), and written as fp16 safetensors with the held-out errors in the metadata.
@@ -181,12 +181,50 @@ def positions(maps: Tensor, limit: int = 400) -> Tensor:
     return rows[:, ::stride].reshape(-1, maps.shape[1])
 
 
+class Whitened(nn.Module):
+    """A 3×3 convolution whose weights are learnt in the coordinates in which its inputs are uncorrelated.
+
+    The inputs of a layer are positive and alike, so that one step of Adam on plain weights, lr in each, adds up to a
+    change of hundreds of lr in the output; the least-squares start is lost in a few steps. `W = V (X + λ)^{-½}`, with
+    `X` the second moments of input patches and a constant 1 at the start, makes `V` safe to step in.
+
+    Args:
+        moments: `X`, `(9 C + 1, 9 C + 1)`; the last row is of the constant.
+        weights: the start, `(C', 9 C + 1)`.
+    """
+
+    root: Tensor
+
+    def __init__(self, moments: Tensor, weights: Tensor) -> None:
+        super().__init__()
+        values, vectors = torch.linalg.eigh(moments.double())
+        values = (values.clamp_min(0) + 1e-3 * values.mean()).sqrt()
+        self.register_buffer("root", (vectors / values @ vectors.T).float())
+        self.v = nn.Parameter((weights.double() @ (vectors * values) @ vectors.T).float())
+
+    def weights(self) -> Tensor:
+        return self.v @ self.root
+
+    def forward(self, x: Tensor) -> Tensor:
+        w = self.weights()
+        return F.conv2d(x, w[:, :-1].view(len(w), -1, 3, 3), w[:, -1], padding=1)
+
+    @torch.no_grad()
+    def convolution(self) -> nn.Conv2d:
+        """The same as a plain convolution."""
+        w = self.weights()
+        conv = nn.Conv2d((w.shape[1] - 1) // 9, len(w), 3, padding=1)
+        conv.weight.copy_(w[:, :-1].view_as(conv.weight))
+        conv.bias.copy_(w[:, -1])  # type: ignore[union-attr]
+        return conv
+
+
 @torch.no_grad()
 def start_from_least_squares(student: VGG, teacher: VGG, images: Tensor) -> None:
-    """Give the student weights with which each channel imitates a channel of the teacher, layer after layer."""
+    """Give the student whitened weights with which each channel imitates a channel of the teacher, layer after layer."""
     batches = images.split(16)
     inputs = [(x - student.mean) / student.std for x in batches]
-    for name, conv in student.convs.items():
+    for name, conv in list(student.convs.items()):
         assert isinstance(conv, nn.Conv2d)
         relu = name.replace("conv", "relu")
         targets = [teacher(x, [name])[name] for x in batches]
@@ -198,11 +236,12 @@ def start_from_least_squares(student: VGG, teacher: VGG, images: Tensor) -> None
             patches = positions(F.unfold(x, 3, padding=1).unflatten(2, x.shape[2:]))
             fit.add(F.pad(patches, (0, 1), value=1.0), positions(t[:, chosen]))
         w = fit.solve()
-        scale = moment.diagonal()[chosen].div(sum(len(positions(t)) for t in targets)).sqrt().clamp_min(1e-6)
+        count = sum(len(positions(t)) for t in targets)
+        scale = moment.diagonal()[chosen].div(count).sqrt().clamp_min(1e-6)
         w = w / scale[:, None].to(w)  # channels of unit size, whatever the teacher's scale
-        conv.weight.copy_(w[:, :-1].view_as(conv.weight))
-        conv.bias.copy_(w[:, -1])
-        inputs = [F.relu(conv(x)) for x in inputs]
+        assert isinstance(fit.xx, Tensor)
+        student.convs[name] = layer = Whitened(fit.xx / count, w)
+        inputs = [F.relu(layer(x)) for x in inputs]
         if student.layers[student.layers.index(relu) + 1].startswith("pool"):
             inputs = [F.max_pool2d(x, 2) for x in inputs]
         print(f"start: {name} done", flush=True)
@@ -246,6 +285,12 @@ class Distillation(nn.Module):
                 for name in TAPS
             }
         )
+
+    def shape_like(self, state: Mapping[str, Tensor]) -> None:
+        """Give the student whitened convolutions, to be filled from a checkpoint."""
+        for name in self.student.convs:
+            v, root = state[f"student.convs.{name}.v"], state[f"student.convs.{name}.root"]
+            self.student.convs[name] = Whitened(torch.eye(len(root)), torch.zeros_like(v))
 
     def lifted(self, images: Tensor) -> dict[str, Tensor]:
         maps = self.student(images, TAPS)
@@ -308,8 +353,9 @@ def train(
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
         first = saved["step"]
+        if first:
+            optimizer.load_state_dict(saved["optimizer"])
     for step in range(first, args.steps):
         for rounds, at in enumerate(ROUNDS):
             if step == int(at * args.steps):
@@ -323,10 +369,13 @@ def train(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         yield step + 1, loss.item(), parts
-        if (step + 1) % 250 == 0 or step + 1 == args.steps:
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1}
-            torch.save(state, checkpoint.with_suffix(".new"))
-            checkpoint.with_suffix(".new").replace(checkpoint)
+        if (step + 1) % 100 == 0 or step + 1 == args.steps:
+            save(checkpoint, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
+
+
+def save(checkpoint: Path, state: Mapping[str, object]) -> None:
+    torch.save(dict(state), checkpoint.with_suffix(".new"))
+    checkpoint.with_suffix(".new").replace(checkpoint)
 
 
 # ---- result --------------------------------------------------------------------------------------------------------
@@ -368,9 +417,9 @@ def main() -> None:
     a.add_argument("--work", type=Path, default=Path("build/lite"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
     a.add_argument("--crops", type=int, default=2048)
-    a.add_argument("--steps", type=int, default=6000)
+    a.add_argument("--steps", type=int, default=3000)
     a.add_argument("--batch", type=int, default=8)
-    a.add_argument("--rate", type=float, default=5e-4)
+    a.add_argument("--rate", type=float, default=1e-3)
     a.add_argument("--seed", type=int, default=0)
     args = a.parse_args()
     began = time.time()
@@ -384,16 +433,24 @@ def main() -> None:
         cache.put(row, pictures(photos, paintings, count, args.seed + row), teacher)
         print(f"teacher: {cache.filled} of {args.crops} crops, {time.time() - began:.0f} s", flush=True)
     model = Distillation()
-    if not (args.work / "checkpoint.pt").exists():
-        images = pictures(photos, paintings, 224, args.seed + 12345)
+    images = pictures(photos, paintings, 224, args.seed + 12345)
+    if (args.work / "checkpoint.pt").exists():
+        model.shape_like(torch.load(args.work / "checkpoint.pt", weights_only=True)["model"])
+    else:
         start_from_least_squares(model.student, teacher, images)
         lifts = fit_lifts(model.student, teacher, images, tuple(TAPS))
         model.load_state_dict({f"lifts.{k}": v for k, v in lifts.items()}, strict=False)
+        save(args.work / "checkpoint.pt", {"model": model.state_dict(), "step": 0})
+    recent = 0.0
     for step, loss, parts in train(model, teacher, cache, args):
+        recent = loss if not recent else 0.97 * recent + 0.03 * loss
         if step % 50 == 0 or step == 1:
             shown = " ".join(f"{n} {v:.3f}" for n, v in parts.items())
-            print(f"step {step} loss {loss:.4f} {shown} {time.time() - began:.0f} s", flush=True)
+            print(f"step {step} loss {recent:.4f} {shown} {time.time() - began:.0f} s", flush=True)
     student = model.student.eval()
+    for name, layer in list(student.convs.items()):
+        assert isinstance(layer, Whitened)
+        student.convs[name] = layer.convolution()
     everything = torch.cat(
         [pictures(photos, paintings, 384, args.seed + 777), cache.rows(np.arange(0, args.crops, 16))["images"]]
     )

@@ -44,12 +44,14 @@ class State:
         step: steps done in it.
         parameters: of the canvas.
         optimizer: the optimizer's own tensors by name.
+        average: of the parameters, where there is one.
     """
 
     scale: int
     step: int
     parameters: Tensor
     optimizer: Mapping[str, Tensor]
+    average: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -224,8 +226,35 @@ class Adam:
 OPTIMIZERS: dict[str, Callable[[], Optimizer]] = {"lbfgs": LBFGS, "adam": Adam}
 
 
+class _Average:
+    """A running average of a canvas's parameters, unbiased from the first step on; with a decay of 0 the last ones."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.value: Tensor | None = None
+
+    def update(self, parameters: Tensor, count: int) -> None:
+        """Take in the parameters after step `count` of a stage."""
+        if self.decay:
+            weight = (1 - self.decay) / (1 - self.decay**count)
+            self.value = parameters.clone() if self.value is None else self.value.lerp(parameters, weight)
+
+    def image(self, canvas: Canvas) -> Tensor:
+        """The canvas's image at the average."""
+        now = canvas.parameters
+        canvas.parameters = now if self.value is None else self.value
+        image = canvas.image().detach().clone()
+        canvas.parameters = now
+        return image
+
+
 def minimize(
-    canvas: Canvas, stages: Sequence[Stage], optimizer: Callable[[], Optimizer], resume: State | None = None
+    canvas: Canvas,
+    stages: Sequence[Stage],
+    optimizer: Callable[[], Optimizer],
+    resume: State | None = None,
+    *,
+    average: float = 0.0,
 ) -> Iterator[Step]:
     """Change `canvas` to make each stage's objective small, stage after stage.
 
@@ -234,6 +263,8 @@ def minimize(
         stages: from coarse to fine.
         optimizer: makes a fresh optimizer for a stage.
         resume: a state of a run with the same stages; it goes on from there.
+        average: decay of a running average of the parameters, restarted at each stage, which steps show and the next
+            stage begins with (Adam wanders; its average does not); 0 for none.
 
     Yields:
         A `Step` after each step. The consumer may stop at any time: the canvas holds the last good picture.
@@ -248,17 +279,20 @@ def minimize(
     for number, stage in enumerate(stages):
         if resume is not None and number < resume.scale:
             continue
-        solver, done = optimizer(), 0
+        solver, done, mean = optimizer(), 0, _Average(average)
         if resume is not None and number == resume.scale:
-            if tuple(resume.parameters.shape[-2:]) != tuple(stage.size):
-                raise InputError(f"the state is of size {tuple(resume.parameters.shape[-2:])}, not {stage.size}")
+            canvas.resize(stage.size)
+            if resume.parameters.shape != canvas.parameters.shape:
+                raise InputError(f"the state is of size {tuple(resume.parameters.shape)}, not {stage.size}")
             canvas.parameters, done = resume.parameters.clone(), resume.step
+            mean.value = resume.average
             solver.restore(resume.optimizer)
         else:
             canvas.resize(stage.size)
         objective = stage.objective()
         for count in range(done + 1, stage.steps + 1):
             loss, parts = _advance(canvas, objective, solver, count)
+            mean.update(canvas.parameters, count)
             yield Step(
                 scale=number + 1,
                 scales=len(stages),
@@ -268,9 +302,13 @@ def minimize(
                 loss=loss,
                 losses=parts,
                 seconds=time.perf_counter() - began,
-                image=lambda: canvas.image().detach().clone(),
-                state=lambda n=number, c=count, s=solver: State(n, c, canvas.parameters.detach().clone(), s.state()),  # type: ignore[misc]
+                image=lambda m=mean: m.image(canvas),  # type: ignore[misc]
+                state=lambda n=number, c=count, s=solver, m=mean: State(  # type: ignore[misc]
+                    n, c, canvas.parameters.detach().clone(), s.state(), m.value
+                ),
             )
+        if mean.value is not None:
+            canvas.parameters = mean.value
 
 
 def _advance(canvas: Canvas, objective: Objective, solver: Optimizer, count: int) -> tuple[float, Parts]:

@@ -74,6 +74,8 @@ def save_state(path: str | Path, state: State, about: Mapping[str, Any]) -> None
     """
     path = Path(path)
     tensors = {"parameters": state.parameters} | {f"optimizer.{k}": v for k, v in state.optimizer.items()}
+    if state.average is not None:
+        tensors["average"] = state.average
     metadata = {"scale": str(state.scale), "step": str(state.step), "about": json.dumps(about)}
     temporary = path.with_name(f".{path.name}.new")
     try:
@@ -109,4 +111,4 @@ def load_state(path: str | Path, about: Mapping[str, Any]) -> State:
         if saved["inputs"].get(role, {}).get("sha256") != entry["sha256"]:
             raise InputError(f"{path} was saved with another {role} picture than {entry['path']}")
     optimizer = {k.removeprefix("optimizer."): v for k, v in tensors.items() if k.startswith("optimizer.")}
-    return State(scale, step, parameters, optimizer)
+    return State(scale, step, parameters, optimizer, tensors.get("average"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -29,3 +30,17 @@ def lanczos(picture: Tensor, size: tuple[int, int]) -> Tensor:
         for plane in picture[0].detach().cpu().float()
     ]
     return torch.from_numpy(np.stack(planes))[None].clamp(0, 1).to(picture)
+
+
+def blur(picture: Tensor, sigma: float) -> Tensor:
+    """`picture`, `(B, C, H, W)`, under a Gaussian of standard deviation `sigma` pixels; borders are continued."""
+    radius = round(3 * sigma)
+    if radius < 1:
+        return picture
+    offsets = torch.arange(-radius, radius + 1, device=picture.device, dtype=picture.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma).square())
+    kernel = (kernel / kernel.sum()).view(1, 1, -1, 1)
+    planes = picture.flatten(0, 1)[:, None]
+    planes = F.conv2d(F.pad(planes, (0, 0, radius, radius), mode="replicate"), kernel)
+    planes = F.conv2d(F.pad(planes, (radius, radius, 0, 0), mode="replicate"), kernel.transpose(2, 3))
+    return planes.view_as(picture)

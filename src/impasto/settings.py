@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from impasto.errors import InputError, unknown
-from impasto.objective import CONVENTIONS
+from impasto.objective import CONVENTIONS, STYLE_LOSSES
 from impasto.optimize import OPTIMIZERS
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+#: Style loss -> the layers that it reads unless told otherwise.
+STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")) | {
+    "patches": ("relu3_1", "relu4_1"),
+    "nearest": ("relu2_1", "relu3_1", "relu4_1", "relu5_1"),
+}
+COLORS = ("style", "content-luminance", "content-match", "histogram")
 
 
 @dataclass(frozen=True)
@@ -18,19 +24,32 @@ class StylizeSettings:
     """Everything that decides what `stylize` makes of its two pictures.
 
     Attributes:
-        size: long side of the result in pixels; the style is read at the same size.
+        size: long side of the result in pixels; the style is read at the same size, so that its strokes grow with the
+            picture.
         encoder: a key of `impasto.features.ENCODERS`.
         pooling: `max` as the encoders were trained, or `avg`.
         content_weight, style_weight, tv_weight: weights of the terms.
-        content_layers, style_layers: layers that they read.
-        style_layer_weights: one for each of `style_layers`; equal ones if empty. They are normalized to sum to 1.
+        content_layers, style_layers: layers that they read; those that `style_loss` is used with if empty.
+        style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
+        style_loss: how styles are compared, one of `impasto.objective.STYLE_LOSSES`.
+        style_scales: sizes of the style's strokes, relative to the picture; several are averaged.
+        style_rotations: degrees; copies of the style turned by these are part of it (for `patches` and `nearest`).
+        color: keep the `style`'s colors, the content's chroma exactly (`content-luminance`), or first give the style
+            the content's mean and covariance (`content-match`) or histogram (`histogram`).
+        color_form: matrix root of `content-match`: `cholesky` or `symmetric`.
+        semantic_weight: say of semantic maps against features, where patches are compared.
+        feather: blur of masks, as a fraction of the long side.
+        dream, dream_weight: a layer, or `LAYER:CHANNEL`, whose activation is raised at the same time.
         convention: how losses are scaled, a key of `impasto.objective.CONVENTIONS`.
         tv: definition of total variation: `squared`, `absolute`, or `power` with `tv_gamma`.
         optimizer: `lbfgs` or `adam`.
         history: pairs that L-BFGS remembers.
         rate: learning rate of Adam, in units of the range [0, 1].
         steps: of each scale.
-        scales: how many, each twice as large as the one before.
+        first_steps: of the coarsest, if it has another number.
+        scales: how many, each `scale_factor` times as large as the one before.
+        average: weight of the past in a running average of the pictures, which is what is shown, kept and handed to
+            the next scale; 0 for none.
         init: start from `content`, `noise`, `style`, or the path of a picture.
         seed: of the noise.
     """
@@ -42,8 +61,17 @@ class StylizeSettings:
     style_weight: float = 10.0
     tv_weight: float = 0.0
     content_layers: tuple[str, ...] = ("relu4_2",)
-    style_layers: tuple[str, ...] = STYLE_LAYERS
+    style_layers: tuple[str, ...] = ()
     style_layer_weights: tuple[float, ...] = ()
+    style_loss: str = "gram"
+    style_scales: tuple[float, ...] = (1.0,)
+    style_rotations: tuple[float, ...] = (0.0,)
+    color: str = "style"
+    color_form: str = "cholesky"
+    semantic_weight: float = 1.0
+    feather: float = 0.01
+    dream: str = ""
+    dream_weight: float = 0.0
     convention: str = "relative"
     tv: str = "squared"
     tv_gamma: float = 1.0
@@ -51,28 +79,31 @@ class StylizeSettings:
     history: int = 10
     rate: float = 0.02
     steps: int = 100
+    first_steps: int = 0
     scales: int = 1
+    scale_factor: float = 2.0
+    average: float = 0.0
     init: str = "content"
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in ("content_layers", "style_layers", "style_layer_weights"):
-            object.__setattr__(self, field, tuple(getattr(self, field)))
-        for field in ("size", "steps", "scales", "history"):
-            if getattr(self, field) < 1:
-                raise InputError(f"{field} is {getattr(self, field)}; it must be at least 1")
-        weights = ("content_weight", "style_weight", "tv_weight")
-        for name, value in [(n, getattr(self, n)) for n in weights] + [
-            ("style_layer_weights", w) for w in self.style_layer_weights
-        ]:
-            if not (math.isfinite(value) and value >= 0):
-                raise InputError(f"{name.replace('_', ' ')} is {value}; it must be a finite number, at least 0")
-        for name in ("rate", "tv_gamma"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise InputError(f"{name} is {getattr(self, name)}; it must be a finite number above 0")
-        if not any(getattr(self, n) for n in weights):
-            raise InputError("all weights are 0; give the content or the style a weight")
+        for field in fields(self):
+            if isinstance(field.default, tuple):
+                object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
+        if not self.style_layers and self.style_loss in STYLE_LAYERS:
+            object.__setattr__(self, "style_layers", STYLE_LAYERS[self.style_loss])
         self._check_choices()
+        self._check_numbers()
+        given = len(self.style_layer_weights)
+        if given and (given != len(self.style_layers) or sum(self.style_layer_weights) == 0):
+            raise InputError(
+                f"there are {given} style layer weights for {len(self.style_layers)} style layers; "
+                "give one for each, not all 0"
+            )
+        if not any((self.content_weight, self.style_weight, self.tv_weight, self.dream_weight)):
+            raise InputError("all weights are 0; give the content or the style a weight")
+        if self.dream_weight and not self.dream:
+            raise InputError("there is a dream weight, but no layer to dream of; name one with dream")
 
     def _check_choices(self) -> None:
         for kind, value, known in (
@@ -80,15 +111,34 @@ class StylizeSettings:
             ("total variation", self.tv, ("squared", "absolute", "power")),
             ("optimizer", self.optimizer, tuple(OPTIMIZERS)),
             ("convention", self.convention, tuple(CONVENTIONS)),
+            ("style loss", self.style_loss, STYLE_LOSSES),
+            ("color", self.color, COLORS),
+            ("color form", self.color_form, ("cholesky", "symmetric")),
         ):
             if value not in known:
                 raise unknown(kind, value, known)
-        given = len(self.style_layer_weights)
-        if given and (given != len(self.style_layers) or sum(self.style_layer_weights) == 0):
-            raise InputError(
-                f"there are {given} style layer weights for {len(self.style_layers)} style layers; "
-                "give one for each, not all 0"
-            )
+
+    def _check_numbers(self) -> None:
+        """Each number against its range; `values` is the field's value, or its items."""
+
+        def check(names: str, fits: Callable[[float], bool], rule: str) -> None:
+            for name in names.split():
+                value = getattr(self, name)
+                for number in value if isinstance(value, tuple) else (value,):
+                    if not (math.isfinite(number) and fits(number)):
+                        raise InputError(f"{name.replace('_', ' ')} is {number}; it must be {rule}")
+
+        check("size steps scales history", lambda x: x >= 1, "at least 1")
+        check("first_steps", lambda x: x >= 0, "at least 0")
+        weights = "content_weight style_weight tv_weight dream_weight semantic_weight style_layer_weights"
+        check(weights, lambda x: x >= 0, "a finite number, at least 0")
+        check("rate tv_gamma style_scales", lambda x: x > 0, "a finite number above 0")
+        check("scale_factor", lambda x: x > 1, "a finite number above 1")
+        check("style_rotations", lambda _: True, "a finite number")
+        check("average", lambda x: 0 <= x < 1, "at least 0 and below 1")
+        check("feather", lambda x: 0 <= x <= 0.5, "between 0 and 0.5")
+        if not (self.style_scales and self.style_rotations):
+            raise InputError("the style has no scale or no rotation; give at least one of each")
 
     def layer_weights(self) -> dict[str, float]:
         """Style layer -> weight; they sum to 1."""
@@ -105,7 +155,10 @@ class StylizeSettings:
         for name in changes:
             if name not in known:
                 raise unknown("setting", name, known)
-        return replace(self, **{k: v for k, v in changes.items() if v is not None})
+        given = {k: v for k, v in changes.items() if v is not None}
+        if "style_loss" in given and self.style_layers == STYLE_LAYERS[self.style_loss]:
+            given.setdefault("style_layers", ())  # those of the other loss, not of this one
+        return replace(self, **given)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as in a report."""

@@ -164,6 +164,6 @@ def moved(state: State | None, device: str) -> State | None:
     """The state on another device."""
     if state is None:
         return None
-    return State(
-        state.scale, state.step, state.parameters.to(device), {k: v.to(device) for k, v in state.optimizer.items()}
-    )
+    average = None if state.average is None else state.average.to(device)
+    optimizer = {k: v.to(device) for k, v in state.optimizer.items()}
+    return State(state.scale, state.step, state.parameters.to(device), optimizer, average)

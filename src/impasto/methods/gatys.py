@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-from impasto.canvas import Canvas, Pixels
+from impasto.cache import StatisticsCache
+from impasto.canvas import Canvas, Kept, Luminance, Pixels
+from impasto.color import luma, match_histogram, match_luminance, match_moments
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
-from impasto.objective import Content, Objective, Style, TotalVariation, gram
+from impasto.features.gray import GrayEncoder
+from impasto.methods.styles import Progress, Region, check_sides, divide, scaled, style_terms, whole
+from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
 from impasto.objective.terms import Term, TVKind
 from impasto.optimize import LBFGS, Adam, Optimizer, Stage, State, Step, minimize
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
-
-#: Pixels that a picture needs each way: relu5_1 halves it four times.
-SHORTEST = 16
-
-
-def scaled(picture: Tensor, long_side: int) -> Tensor:
-    """`picture` with its long side brought to `long_side` pixels, the aspect kept."""
-    height, width = picture.shape[-2:]
-    ratio = long_side / max(height, width)
-    size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
-    return lanczos(picture, size)
 
 
 @torch.no_grad()
@@ -37,23 +31,17 @@ def content_term(encoder: Encoder, content: Tensor, layers: Iterable[str], conve
 
 
 @torch.no_grad()
-def style_term(encoder: Encoder, style: Tensor, weights: Mapping[str, float], convention: str = "kitov") -> Style:
-    """The term that asks for the Gram matrices of `style`, `(1, 3, H, W)`."""
-    targets = {name: gram(maps).mean() for name, maps in encoder(style, weights).items()}
-    return Style(targets, weights, convention)
-
-
-def objective(encoder: Encoder, content: Tensor | None, style: Tensor | None, settings: StylizeSettings) -> Objective:
-    """Content, style and total variation as `settings` weighs them; both pictures at the size they are compared at."""
-    terms: list[tuple[float, Term]] = []
-    if content is not None and settings.content_weight:
-        term = content_term(encoder, content, settings.content_layers, settings.convention)
-        terms.append((settings.content_weight, term))
-    if style is not None and settings.style_weight:
-        terms.append((settings.style_weight, style_term(encoder, style, settings.layer_weights(), settings.convention)))
-    if settings.tv_weight:
-        terms.append((settings.tv_weight, TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma)))
-    return Objective(encoder, terms)
+def style_term(
+    encoder: Encoder,
+    style: Tensor,
+    weights: Mapping[str, float],
+    convention: str = "kitov",
+    statistic: str = "gram",
+) -> Style:
+    """The term that asks for the statistics of `style`, `(1, 3, H, W)`, as they are, at its own size."""
+    measure = STATISTICS[statistic].measure
+    targets = {name: measure(maps).mean() for name, maps in encoder(style, weights).items()}
+    return Style(targets, weights, convention, STATISTICS[statistic])
 
 
 def optimizer(settings: StylizeSettings) -> Callable[[], Optimizer]:
@@ -63,70 +51,128 @@ def optimizer(settings: StylizeSettings) -> Callable[[], Optimizer]:
     return lambda: LBFGS(settings.history)
 
 
-def start(content: Tensor, style: Tensor | None, settings: StylizeSettings, file: Tensor | None = None) -> Tensor:
-    """The first picture, at the size of `content`: `file` if given, else as `settings.init` says."""
-    size = (int(content.shape[-2]), int(content.shape[-1]))
-    if file is None and settings.init == "noise":
-        generator = torch.Generator().manual_seed(settings.seed)
-        return torch.rand(content.shape, generator=generator).to(content)
-    if file is None and settings.init == "style":
-        file = style
-    if file is None:
+def recolor(settings: StylizeSettings, content: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """What `settings.color` does to each painting before it is looked at (Gatys et al. 2016, "Preserving color")."""
+    if content is None or settings.color == "style":
+        return lambda style: style
+    if settings.color == "histogram":
+        return lambda style: match_histogram(style, content)
+    if settings.color == "content-match":
+        return lambda style: match_moments(style, content, settings.color_form)
+    return lambda style: match_luminance(luma(style), luma(content)).expand(-1, 3, -1, -1)
+
+
+def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor:
+    """The first picture, `(1, 3, H, W)`, as `settings.init` says."""
+    if settings.init == "style" and regions:
+        return lanczos(regions[0].styles[0].pixels(), (shape[-2], shape[-1]))
+    if settings.init == "content" and content is not None:
         return content
-    return lanczos(file, size)
+    generator = torch.Generator().manual_seed(settings.seed)
+    return torch.rand((1, 3, shape[-2], shape[-1]), generator=generator)
 
 
-def _check_sides(role: str, picture: Tensor, coarsest: Tensor, scales: int) -> None:
-    """A picture needs `SHORTEST` pixels each way, as it comes and at the coarsest scale."""
-    (height, width), (low, narrow) = picture.shape[-2:], coarsest.shape[-2:]
-    if min(height, width) < SHORTEST:
-        raise InputError(f"the {role} is {width}x{height} pixels; it needs at least {SHORTEST} each way")
-    if min(low, narrow) < SHORTEST:
-        raise InputError(
-            f"the {role} of {width}x{height} pixels is {narrow}x{low} at scale 1 of {scales}; it needs at least "
-            f"{SHORTEST} each way: choose a larger size, fewer scales, or a less elongated picture"
-        )
+def divided(regions: Sequence[Region], settings: StylizeSettings, like: Tensor) -> tuple[list[Region], Tensor | None]:
+    """Regions with masks at the picture's size that overlap nowhere, and what no style covers (None if it is nothing).
+
+    Where no mask is, regions without one are; if every region has a mask, nothing is painted there.
+    """
+    masked = [r for r in regions if r.mask is not None]
+    if not masked:
+        return list(regions), None
+    size = (int(like.shape[-2]), int(like.shape[-1]))
+    masks = divide([lanczos(r.mask.to(like), size) for r in masked if r.mask is not None], settings.feather)
+    rest = (1 - torch.stack(masks).sum(0)).clamp(0, 1)
+    found = [replace(r, mask=m) for r, m in zip(masked, masks, strict=True)]
+    free = [s for r in regions if r.mask is None for s in r.styles]
+    if free:
+        return [r for r in [*found, Region(free, rest)] if r.styles], _untouched(found)
+    return [r for r in found if r.styles], _untouched([*found, Region([], rest)])
+
+
+def _untouched(regions: Sequence[Region]) -> Tensor | None:
+    """Where the regions without styles are."""
+    bare = [r.mask for r in regions if not r.styles and r.mask is not None]
+    kept = torch.stack(bare).sum(0) if bare else None
+    return kept if kept is not None and kept.max() > 1e-3 else None
 
 
 def stylize(
     encoder: Encoder,
-    content: Tensor,
-    style: Tensor | None,
+    content: Tensor | None,
+    style: Tensor | Sequence[Region] | None,
     settings: StylizeSettings,
     *,
     init: Tensor | None = None,
+    guide: Tensor | None = None,
     keep_content: bool = True,
     resume: State | None = None,
+    cache: StatisticsCache | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> Iterator[Step]:
     """`content` painted in the manner of `style` (Gatys et al. 2016, eq. 7), coarse to fine.
 
     Args:
         encoder: where features come from.
         content: `(1, 3, H, W)`, RGB, [0, 1]; gives the picture its shape and, if `keep_content`, what it shows.
-        style: `(1, 3, H', W')`, or None for a reconstruction from content alone.
+            None for a doodle, which has the shape of `guide`.
+        style: a painting `(1, 3, H', W')`, regions with their styles, or None for a reconstruction from content alone.
+            A region without styles stays as the content is, pixel for pixel.
         settings: all the rest.
         init: the picture to start from, instead of `settings.init`.
+        guide: the picture's semantic map, `(1, K, h, w)` (Champandard 2016); the styles bring theirs.
         keep_content: False for a reconstruction from style alone.
         resume: see `minimize`.
+        cache: of the statistics of paintings.
+        progress: told after each painting that has been read.
 
     Yields:
         A `Step` after each step.
     """
     check_layers([*settings.content_layers, *settings.style_layers], encoder.layers)
-    sizes = [max(1, round(settings.size / 2**k)) for k in reversed(range(settings.scales))]
-    pictures = [scaled(content, size) for size in sizes]
-    _check_sides("content", content, pictures[0], settings.scales)
-    if style is not None:
-        _check_sides("style", style, scaled(style, sizes[0]), settings.scales)
+    shape = content if content is not None else guide
+    if shape is None:
+        raise InputError("there is neither a content picture nor a semantic map to take the shape from")
+    regions = whole(style)
+    if guide is not None and not any(s.guide is not None for r in regions for s in r.styles):
+        raise InputError("the content has a semantic map, but no style has one; give one to each")
+    regions, untouched = divided(regions, settings, shape)
+    prepare = recolor(settings, content)
+    gray = settings.color == "content-luminance" and content is not None
+    network: Encoder = GrayEncoder(encoder) if gray else encoder
+    sizes = [max(1, round(settings.size / settings.scale_factor**k)) for k in reversed(range(settings.scales))]
+    check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
 
-    def stage(picture: Tensor, size: int) -> Stage:
+    def stage(size: int, steps: int) -> Stage:
+        picture = None if content is None else scaled(content, size)
+        height, width = scaled(shape[:, :1], size).shape[-2:]
+
         def build() -> Objective:
-            reference = None if style is None else scaled(style, size)
-            return objective(encoder, picture if keep_content else None, reference, settings)
+            terms = style_terms(
+                network, regions, size, settings, guide=guide, prepare=prepare, cache=cache, progress=progress
+            )
+            return Objective(network, [*terms, *_other_terms(network, picture if keep_content else None, settings)])
 
-        height, width = picture.shape[-2:]
-        return Stage((int(height), int(width)), settings.steps, build)
+        return Stage((int(height), int(width)), steps, build)
 
-    canvas: Canvas = Pixels(start(pictures[0], style, settings, init))
-    stages = [stage(picture, size) for picture, size in zip(pictures, sizes, strict=True)]
-    return minimize(canvas, stages, optimizer(settings), resume)
+    stages = [stage(size, settings.steps) for size in sizes]
+    stages[0] = replace(stages[0], steps=settings.first_steps or settings.steps)
+    first = init if init is not None else start(shape.shape, content, regions, settings)
+    first = lanczos(first.to(shape), stages[0].size)
+    canvas: Canvas = Luminance(content, first) if gray and content is not None else Pixels(first)
+    if untouched is not None and content is not None:
+        canvas = Kept(canvas, content, untouched)
+    return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
+
+
+def _other_terms(encoder: Encoder, content: Tensor | None, settings: StylizeSettings) -> list[tuple[float, Term]]:
+    """Content, total variation and dream as `settings` weighs them."""
+    terms: list[tuple[float, Term]] = []
+    if content is not None and settings.content_weight:
+        term = content_term(encoder, content, settings.content_layers, settings.convention)
+        terms.append((settings.content_weight, term))
+    if settings.tv_weight:
+        terms.append((settings.tv_weight, TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma)))
+    if settings.dream_weight:
+        terms.append((settings.dream_weight, Activation.named(settings.dream, encoder.layers)))
+    return terms

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.features.encoder import Encoder
+from impasto.objective.activation import Activation
 from impasto.objective.matching import MATCHINGS, Match
 from impasto.objective.statistics import STATISTICS, Statistic, Sum, gram
 from impasto.objective.terms import CONVENTIONS, Content, Style, Term, TotalVariation
@@ -17,6 +18,7 @@ __all__ = [
     "MATCHINGS",
     "STATISTICS",
     "STYLE_LOSSES",
+    "Activation",
     "Content",
     "Match",
     "Objective",

@@ -1,0 +1,77 @@
+"""Statistics of styles on disk, so that a folder of paintings is read once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from impasto.features.encoder import Encoder
+
+
+def encoder_hash(encoder: Encoder) -> str:
+    """What tells encoders apart: the name and, of a module, its weights and kind of pooling; hashed once."""
+    known: str | None = getattr(encoder, "_hash", None)
+    if known is not None:
+        return known
+    digest = hashlib.sha256(f"{encoder.name} {getattr(encoder, 'pooling', '')}".encode())
+    if isinstance(encoder, torch.nn.Module):
+        for name, value in encoder.state_dict().items():
+            digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+        object.__setattr__(encoder, "_hash", digest.hexdigest())
+    return digest.hexdigest()
+
+
+class StatisticsCache:
+    """Mean statistics by layer, a small file for each picture.
+
+    Args:
+        folder: of the files; made when it is needed.
+        most: bytes to keep; the files used longest ago are removed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], most: int = 2**30) -> None:
+        self.folder = Path(folder)
+        self.most = most
+
+    def key(self, encoder: str, about: object, picture: Tensor, mask: Tensor | None) -> str:
+        """The name of an entry: all that its statistics depend on."""
+        digest = hashlib.sha256(f"1 {encoder} {about!r} {tuple(picture.shape)}".encode())
+        for tensor in (picture, mask):
+            if tensor is not None:
+                digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def get(self, key: str) -> dict[str, Tensor] | None:
+        """The entry, or None if there is none or it is damaged."""
+        path = self.folder / f"{key}.safetensors"
+        try:
+            found = load_file(path)
+            path.touch()
+        except (OSError, SafetensorError):
+            return None
+        return found
+
+    def put(self, key: str, entry: Mapping[str, Tensor]) -> None:
+        """Keep an entry; a folder that cannot be written to is no error."""
+        path = self.folder / f"{key}.safetensors"
+        temporary = path.with_suffix(f".{os.getpid()}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file({n: v.detach().cpu().contiguous() for n, v in entry.items()}, temporary)
+            os.replace(temporary, path)
+            files = sorted((f.stat().st_mtime, f.stat().st_size, f) for f in self.folder.glob("*.safetensors"))
+            excess = sum(size for _, size, _ in files) - self.most
+            for _, size, file in files:
+                if excess <= 0:
+                    break
+                file.unlink(missing_ok=True)
+                excess -= size
+        except (OSError, SafetensorError):
+            temporary.unlink(missing_ok=True)

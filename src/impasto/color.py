@@ -1,0 +1,86 @@
+"""Color: luma and chroma, and giving one picture the colors of another (Gatys et al. 2016, "Preserving color in neural
+artistic style transfer")."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Rec. 601: what television calls Y.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def luma(picture: Tensor) -> Tensor:
+    """`Y = 0.299 R + 0.587 G + 0.114 B` of `(B, 3, H, W)`, as `(B, 1, H, W)`."""
+    weights = torch.tensor(LUMA, dtype=picture.dtype, device=picture.device).view(1, 3, 1, 1)
+    return (picture * weights).sum(1, keepdim=True)
+
+
+def chroma(picture: Tensor) -> Tensor:
+    """What a picture has beside its luma: `RGB − Y`, `(B, 3, H, W)`; adding another luma keeps it."""
+    return picture - luma(picture)
+
+
+def luma_range(colors: Tensor) -> tuple[Tensor, Tensor]:
+    """The least and the largest luma, `(B, 1, H, W)`, with which a chroma stays in [0, 1]."""
+    return -colors.amin(1, keepdim=True), 1 - colors.amax(1, keepdim=True)
+
+
+def match_luminance(style: Tensor, content: Tensor) -> Tensor:
+    """`style`'s luma `(1, 1, H, W)` with the mean and deviation of `content`'s, in [0, 1] (paper, section 3.2)."""
+    ratio = content.std(correction=0) / style.std(correction=0).clamp_min(1e-4)
+    return ((style - style.mean()) * ratio + content.mean()).clamp(0, 1)
+
+
+def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Tensor:
+    """`style` with the mean and covariance of `content`'s colors (section 3.1): `x ← A (x − μ_s) + μ_c` with
+    `A Σ_s Aᵀ = Σ_c`.
+
+    Args:
+        style, content: `(1, 3, H, W)`, RGB, [0, 1]; sizes may differ.
+        form: `cholesky`: `A = L_c L_s⁻¹`; `symmetric` (image analogies): `A = Σ_c^½ Σ_s^{-½}`. They differ by a
+            rotation of colors.
+
+    Returns:
+        `(1, 3, H, W)`, clipped to [0, 1].
+    """
+    ours, theirs = (x[0].flatten(1).double() for x in (style, content))
+    (mean, cov), (goal, goal_cov) = _moments(ours), _moments(theirs)
+    if form == "cholesky":
+        factor = torch.linalg.solve_triangular(
+            torch.linalg.cholesky(cov), torch.linalg.cholesky(goal_cov), upper=False, left=False
+        )
+    else:
+        factor = _power(goal_cov, 0.5) @ _power(cov, -0.5)
+    matched: Tensor = factor @ (ours - mean) + goal
+    return matched.view_as(style[0])[None].to(style).clamp(0, 1)
+
+
+def _moments(colors: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean `(3, 1)` and covariance `(3, 3)` of `(3, M)`. The ridge (two gray levels) keeps a picture of few colors from
+    having its noise blown up."""
+    ridge = (2 / 255) ** 2 * torch.eye(3, dtype=colors.dtype, device=colors.device)
+    return colors.mean(1, keepdim=True), torch.cov(colors, correction=0) + ridge
+
+
+def _power(matrix: Tensor, exponent: float) -> Tensor:
+    values, vectors = torch.linalg.eigh(matrix)
+    power: Tensor = vectors * values.pow(exponent) @ vectors.T
+    return power
+
+
+def match_histogram(style: Tensor, content: Tensor) -> Tensor:
+    """`style` with the histogram of each of `content`'s channels: its k-th darkest value becomes the one of the same
+    rank.
+
+    Args:
+        style, content: `(1, 3, H, W)`, RGB, [0, 1]; sizes may differ.
+    """
+    ours, theirs = style[0].flatten(1), content[0].flatten(1).sort(1).values
+    # Equal values have equal ranks, so that a flat part stays flat.
+    ranks = [torch.searchsorted(x.sort().values, x, right=side) for x in ours for side in (False, True)]
+    middle = torch.stack([(a + b - 1) / 2 for a, b in zip(ranks[::2], ranks[1::2], strict=True)])
+    place = middle / max(1, ours.shape[1] - 1) * (theirs.shape[1] - 1)
+    low = place.floor().long()
+    high = (low + 1).clamp_max(theirs.shape[1] - 1)
+    return torch.lerp(theirs.gather(1, low), theirs.gather(1, high), (place - low).to(theirs)).view_as(style)

@@ -1,0 +1,26 @@
+"""An encoder that sees no color."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torch import Tensor
+
+from impasto.color import luma
+from impasto.features.encoder import Encoder
+
+
+class GrayEncoder:
+    """Another encoder that is shown only the luma, in all three channels.
+
+    Args:
+        encoder: what looks at it.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.name = f"{encoder.name} in gray"
+        self.layers = encoder.layers
+
+    def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        return self.encoder(luma(images).expand(-1, 3, -1, -1), layers)

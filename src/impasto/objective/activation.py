@@ -1,0 +1,55 @@
+"""What a network sees, made stronger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from impasto.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class Activation:
+    """Minus the strength of a layer or of one of its channels: minimized, it grows (DeepDream, Mordvintsev 2015).
+
+    `−½ log mean(F²)` over positions and channels: its gradient is that of `−½ mean(F²)`, the classic objective, divided
+    by the mean square, so that weights mean the same for every layer and encoder.
+
+    Attributes:
+        layer: which.
+        channel: of the layer; all of them if None.
+    """
+
+    layer: str
+    channel: int | None = None
+    name: str = "dream"
+
+    @staticmethod
+    def named(text: str, known: Sequence[str]) -> Activation:
+        """From `LAYER` or `LAYER:CHANNEL`.
+
+        Raises:
+            InputError: if it is of another form or no encoder's layer.
+        """
+        layer, _, channel = text.partition(":")
+        if layer not in known:
+            raise unknown("layer", layer, known)
+        if channel and not channel.isdecimal():
+            raise InputError(f"{text} is no layer to dream of; write LAYER or LAYER:CHANNEL, such as relu4_2:17")
+        return Activation(layer, int(channel) if channel else None)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return (self.layer,)
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        maps = features[self.layer]
+        if self.channel is not None:
+            if self.channel >= maps.shape[1]:
+                raise InputError(
+                    f"{self.layer} has {maps.shape[1]} channels, counted from 0; there is no {self.channel}"
+                )
+            maps = maps[:, self.channel]
+        return -0.5 * (maps.square().mean() + 1e-12).log()
