@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from impasto.media.image import Source
 from impasto.methods import gatys
 from impasto.methods.presets import preset as preset_settings
 from impasto.optimize import Step
-from impasto.settings import StylizeSettings
+from impasto.scene import Scene
+from impasto.settings import STARTS, StylizeSettings
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,16 @@ class Result:
 
 def stylize_steps(
     content: Source,
-    style: Source,
+    style: Source | Sequence[Source],
     *,
     preset: str = "default",
     encoder: Encoder | str | None = None,
     weights: str | None = None,
     device: str = "cpu",
+    blend: Sequence[float] = (),
+    masks: Sequence[tuple[Source, int]] = (),
+    style_masks: Mapping[int, Source] | None = None,
+    semantic: Sequence[Source] = (),
     **settings: Any,
 ) -> Iterator[Step]:
     """As `stylize`, but as a generator of `Step` records, to watch, to stop, or to show.
@@ -56,26 +61,28 @@ def stylize_steps(
         InputError: before the first step, if a picture or a setting cannot be used.
     """
     chosen = _settings(preset, encoder, settings)
-    network = encoder if encoder is not None and not isinstance(encoder, str) else None
-    if network is None:
-        network = load_encoder(chosen.encoder, weights=weights, pooling=chosen.pooling)  # type: ignore[arg-type]
-        if isinstance(network, torch.nn.Module):
-            network.to(device)
-    pictures = [read_image(source).pixels.to(device) for source in (content, style)]
+    network = _network(chosen, encoder, weights, device)
+    styles = style if isinstance(style, list | tuple) else [style]
+    scene = Scene(styles, blend, masks, style_masks or {}, semantic, device)  # type: ignore[arg-type]
+    picture = read_image(content).pixels.to(device)
     init = None
-    if chosen.init not in ("content", "noise", "style"):
+    if chosen.init not in STARTS:
         init = read_image(chosen.init).pixels.to(device)
-    return gatys.stylize(network, pictures[0], pictures[1], chosen, init=init)
+    return gatys.stylize(network, picture, scene.regions(picture), chosen, init=init, guide=scene.guide())
 
 
 def stylize(
     content: Source,
-    style: Source,
+    style: Source | Sequence[Source],
     *,
     preset: str = "default",
     encoder: Encoder | str | None = None,
     weights: str | None = None,
     device: str = "cpu",
+    blend: Sequence[float] = (),
+    masks: Sequence[tuple[Source, int]] = (),
+    style_masks: Mapping[int, Source] | None = None,
+    semantic: Sequence[Source] = (),
     **settings: Any,
 ) -> Result:
     """Paint `content` in the manner of `style`.
@@ -83,25 +90,57 @@ def stylize(
         impasto.stylize("photo.jpg", "painting.jpg", size=512).image.save("out.png")
 
     Args:
-        content, style: a path, a PIL image, a NumPy array `(H, W, 3)`, or a tensor `(3, H, W)` in [0, 1].
+        content: a path, a PIL image, a NumPy array `(H, W, 3)`, or a tensor `(3, H, W)` in [0, 1].
+        style: the same, or several; the path of a folder stands for the average of its pictures.
         preset: settings to begin with.
         encoder: a name, or any `Encoder`.
         weights: the encoder's file, if it is not where it is looked for.
         device: where to compute, as torch names it.
+        blend: a weight for each style; equal ones if not given.
+        masks: pairs of a mask of the content (white: here) and the number of a style from 1; 0 leaves the region as
+            it is. What no mask covers gets the styles without a mask, or stays as it is if there are none.
+        style_masks: number of a style -> which part of the painting counts.
+        semantic: semantic maps of the content and of each style, in order.
         settings: fields of `StylizeSettings` that differ from the preset.
 
     Raises:
         InputError: if a picture or a setting cannot be used; the message says why in one line.
         NonFiniteError: if the loss stops being finite.
     """
-    steps = stylize_steps(content, style, preset=preset, encoder=encoder, weights=weights, device=device, **settings)
+    steps = stylize_steps(
+        content,
+        style,
+        preset=preset,
+        encoder=encoder,
+        weights=weights,
+        device=device,
+        blend=blend,
+        masks=masks,
+        style_masks=style_masks,
+        semantic=semantic,
+        **settings,
+    )
+    return finish(steps, _settings(preset, encoder, settings))
+
+
+def finish(steps: Iterator[Step], settings: StylizeSettings) -> Result:
+    """Run to the end."""
     losses: list[dict[str, float]] = []
     last: Step | None = None
     for last in steps:
         losses.append(dict(last.losses))
     if last is None:
         raise InputError("no step was made")
-    return Result(last.image().cpu(), losses, _settings(preset, encoder, settings))
+    return Result(last.image().cpu(), losses, settings)
+
+
+def _network(settings: StylizeSettings, encoder: Encoder | str | None, weights: str | None, device: str) -> Encoder:
+    if encoder is not None and not isinstance(encoder, str):
+        return encoder
+    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling)  # type: ignore[arg-type]
+    if isinstance(network, torch.nn.Module):
+        network.to(device)
+    return network
 
 
 def _settings(preset: str, encoder: Encoder | str | None, changes: dict[str, Any]) -> StylizeSettings:

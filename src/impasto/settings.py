@@ -16,6 +16,8 @@ STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "re
     "patches": ("relu3_1", "relu4_1"),
     "nearest": ("relu2_1", "relu3_1", "relu4_1", "relu5_1"),
 }
+#: Values of `init` that are no path.
+STARTS = ("content", "noise", "gray", "style")
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 
 
@@ -50,7 +52,7 @@ class StylizeSettings:
         scales: how many, each `scale_factor` times as large as the one before.
         average: weight of the past in a running average of the pictures, which is what is shown, kept and handed to
             the next scale; 0 for none.
-        init: start from `content`, `noise`, `style`, or the path of a picture.
+        init: start from `content`, `noise`, `gray` (all but no noise), `style`, or the path of a picture.
         seed: of the noise.
     """
 

@@ -29,6 +29,11 @@ Weights = Annotated[str | None, typer.Option(help="The encoder's weights: a file
 Layers = Annotated[list[str] | None, typer.Option(help="May be given several times.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; errors only.")]
+Steps = Annotated[int | None, typer.Option(help="At each scale.")]
+Seed = Annotated[int | None, typer.Option(help="Of the noise.")]
+SaveEvery = Annotated[int, typer.Option(help="Write a snapshot and a state every N steps; 0: never.")]
+Resume = Annotated[Path | None, typer.Option(help="A state that an interrupted run left.")]
+Report = Annotated[Path | None, typer.Option(help="Write settings, versions, hashes and loss curve (JSON).")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an existing output.")]
 
 
@@ -167,3 +172,17 @@ def moved(state: State | None, device: str) -> State | None:
     average = None if state.average is None else state.average.to(device)
     optimizer = {k: v.to(device) for k, v in state.optimizer.items()}
     return State(state.scale, state.step, state.parameters.to(device), optimizer, average)
+
+
+def numbers(option: str, text: str | None) -> tuple[float, ...] | None:
+    """`0.3,0.7` as numbers.
+
+    Raises:
+        InputError: if it is something else.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} is {text!r}; write numbers with commas between them, such as 0.3,0.7") from None

@@ -1,8 +1,7 @@
-"""Pictures from a photograph and a painting: `stylize`, `reconstruct`, `grid`."""
+"""Pictures from photographs, paintings, masks and maps: `stylize` and `doodle`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 from rich.progress import Progress
 from torch import Tensor
 
+from impasto.cache import StatisticsCache
 from impasto.cli.common import (
     Device,
     EncoderName,
@@ -17,48 +17,94 @@ from impasto.cli.common import (
     Layers,
     Output,
     Quiet,
+    Report,
+    Resume,
     Run,
+    SaveEvery,
+    Seed,
     Size,
+    Steps,
     Weights,
     check_text_output,
     choose_device,
     console,
     moved,
+    numbers,
     open_encoder,
 )
-from impasto.errors import InputError, unknown
-from impasto.media import Picture, check_output, read_image, sheet, write_image
+from impasto.errors import InputError
+from impasto.media import check_output, read_image
 from impasto.methods import gatys
+from impasto.methods.presets import METHODS, PRESETS
 from impasto.methods.presets import preset as preset_settings
-from impasto.optimize import Step
+from impasto.objective import STYLE_LOSSES
 from impasto.report import load_state, manifest
+from impasto.scene import Scene, statistics_folder
+from impasto.settings import COLORS, STARTS, StylizeSettings
 
-STARTS = ("content", "noise", "style")
+Preset = Annotated[str, typer.Option(help=f"Settings to begin with: {', '.join(PRESETS)}.")]
+Loss = Annotated[str | None, typer.Option("--style-loss", help=f"How styles are compared: {', '.join(STYLE_LOSSES)}.")]
+Scale = Annotated[
+    str | None, typer.Option(help="Size of the strokes relative to the picture; several, as 0.5,1,2, are averaged.")
+]
+Rotation = Annotated[str | None, typer.Option(help="Degrees; turned copies of the style join the patches: -15,0,15.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no statistics of paintings on disk.")]
 
 
 def stylize(
     content: Annotated[Path, typer.Argument(help="The photograph.")],
-    style: Annotated[Path, typer.Argument(help="The painting.")],
     output: Output,
+    style: Annotated[list[Path] | None, typer.Argument(help="The painting; several are blended.")] = None,
+    style_folder: Annotated[list[Path] | None, typer.Option(help="A folder of paintings as one more style.")] = None,
+    blend: Annotated[str | None, typer.Option(help="A weight for each style: 0.3,0.7.")] = None,
     size: Size = None,
     encoder: EncoderName = None,
     weights: Weights = None,
-    preset: Annotated[str, typer.Option(help="Settings to begin with: default, gatys, johnson-lecture.")] = "default",
+    preset: Preset = "default",
+    method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "gatys",
+    style_loss: Loss = None,
     content_weight: Annotated[float | None, typer.Option(help="How much of the content is kept.")] = None,
     style_weight: Annotated[float | None, typer.Option(help="How strong the style is.")] = None,
     tv_weight: Annotated[float | None, typer.Option(help="How smooth the picture is.")] = None,
     content_layer: Layers = None,
     style_layer: Layers = None,
     style_layer_weight: Annotated[list[float] | None, typer.Option(help="One for each style layer.")] = None,
+    style_scale: Scale = None,
+    style_rotation: Rotation = None,
+    color: Annotated[str | None, typer.Option(help=f"Whose colors: {', '.join(COLORS)}.")] = None,
+    color_form: Annotated[str | None, typer.Option(help="Of content-match: cholesky or symmetric.")] = None,
+    mask: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MASK INDEX", help="Where (white) the style of that number goes; 0 leaves a region as it is."
+        ),
+    ] = None,
+    style_mask: Annotated[
+        list[str] | None, typer.Option(metavar="MASK INDEX", help="Which part of the style of that number counts.")
+    ] = None,
+    feather: Annotated[float | None, typer.Option(help="Blur of masks as a fraction of the long side.")] = None,
+    semantic: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="CONTENT_MAP STYLE_MAP", help="Maps of what is what; further styles: --style-map."),
+    ] = None,
+    style_map: Annotated[
+        list[Path] | None, typer.Option(help="Semantic map of the second style, the third, ….")
+    ] = None,
+    semantic_weight: Annotated[
+        float | None, typer.Option(help="Say of semantic maps when patches are matched.")
+    ] = None,
+    dream: Annotated[str | None, typer.Option(help="LAYER or LAYER:CHANNEL to dream of at the same time.")] = None,
+    dream_weight: Annotated[float | None, typer.Option(help="How much.")] = None,
     pooling: Annotated[str | None, typer.Option(help="max or avg.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="lbfgs or adam.")] = None,
-    steps: Annotated[int | None, typer.Option(help="At each scale.")] = None,
+    steps: Steps = None,
     scales: Annotated[int | None, typer.Option(help="Coarse to fine: how many, each twice the one before.")] = None,
-    init: Annotated[str | None, typer.Option(help="content, noise, style, or the path of a picture.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the noise.")] = None,
-    save_every: Annotated[int, typer.Option(help="Write a snapshot and a state every N steps; 0: never.")] = 0,
-    resume: Annotated[Path | None, typer.Option(help="A state that an interrupted run left.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write settings, versions, hashes and loss curve (JSON).")] = None,
+    init: Annotated[str | None, typer.Option(help=f"{', '.join(STARTS)}, or the path of a picture.")] = None,
+    seed: Seed = None,
+    save_every: SaveEvery = 0,
+    resume: Resume = None,
+    report: Report = None,
+    no_cache: NoCache = False,
     device: Device = "auto",
     quiet: Quiet = False,
     force: Force = False,
@@ -67,15 +113,24 @@ def stylize(
 
     [bold]impasto stylize photo.jpg painting.jpg -o out.png[/bold]
     """
-    settings = preset_settings(preset).changed(
+    settings = preset_settings(preset, method).changed(
         size=size,
         encoder=encoder,
+        style_loss=style_loss,
         content_weight=content_weight,
         style_weight=style_weight,
         tv_weight=tv_weight,
         content_layers=content_layer or None,
         style_layers=style_layer or None,
         style_layer_weights=style_layer_weight or None,
+        style_scales=numbers("style-scale", style_scale),
+        style_rotations=numbers("style-rotation", style_rotation),
+        color=color,
+        color_form=color_form,
+        feather=feather,
+        semantic_weight=semantic_weight,
+        dream=dream,
+        dream_weight=dream_weight if dream_weight is not None or dream is None else 1.0,
         pooling=pooling,
         optimizer=optimizer,
         steps=steps,
@@ -83,100 +138,132 @@ def stylize(
         init=init,
         seed=seed,
     )
-    if save_every < 0:
-        raise InputError(f"save-every is {save_every}; it must be at least 0")
     where = choose_device(device)
-    check_output(output, force=force)
-    check_text_output(report, force=force)
-    photo, painting = read_image(content), read_image(style)
-    first: Tensor | None = None
-    inputs = {"content": str(content), "style": str(style)}
-    if settings.init not in STARTS:
-        first, inputs["init"] = read_image(settings.init).pixels.to(where), settings.init
-    about = manifest(settings, inputs, weights)
-    state = None if resume is None else load_state(resume, about)
-    network = open_encoder(settings, weights, where)
-    steps_ = gatys.stylize(
-        network, photo.pixels.to(where), painting.pixels.to(where), settings, init=first, resume=moved(state, where)
+    scene = Scene(
+        [*(style or []), *(style_folder or [])],
+        numbers("blend", blend) or (),
+        [(path, number) for path, number in map(indexed, mask or [])],
+        {number: path for path, number in map(indexed, style_mask or [])},
+        [*(semantic or []), *(style_map or [])],
+        where,
+        lambda text: console.print(f"note: {text}", soft_wrap=True),
     )
-    run = Run(output, about, alpha=photo.alpha, quiet=quiet, save_every=save_every, report=report)
-    raise typer.Exit(run(steps_))
+    for folder in style_folder or []:
+        if not folder.is_dir():
+            raise InputError(f"{folder} is no folder of paintings")
+    raise typer.Exit(
+        paint(scene, content, output, settings, weights, save_every, resume, report, no_cache, quiet, force)
+    )
 
 
-def reconstruct(
-    image: Annotated[Path, typer.Argument(help="The picture to reconstruct.")],
+def doodle(
+    map_: Annotated[Path, typer.Argument(metavar="MAP", help="What goes where, in flat colors.")],
+    style: Annotated[Path, typer.Argument(help="The painting.")],
+    style_map: Annotated[Path, typer.Argument(help="What is what in the painting, in the same colors.")],
     output: Output,
-    source: Annotated[str, typer.Option("--from", help="content or style.")] = "content",
-    layer: Annotated[list[str] | None, typer.Option(help="Layers to reconstruct from; several --layer.")] = None,
     size: Size = None,
     encoder: EncoderName = None,
     weights: Weights = None,
-    steps: Annotated[int | None, typer.Option(help="How many.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the noise.")] = None,
+    style_loss: Loss = None,
+    style_scale: Scale = None,
+    semantic_weight: Annotated[float | None, typer.Option(help="Say of the maps when patches are matched.")] = None,
+    tv_weight: Annotated[float | None, typer.Option(help="How smooth the picture is.")] = None,
+    steps: Steps = None,
+    scales: Annotated[int | None, typer.Option(help="Coarse to fine: how many, each twice the one before.")] = None,
+    seed: Seed = None,
+    save_every: SaveEvery = 0,
+    resume: Resume = None,
+    report: Report = None,
     device: Device = "auto",
     quiet: Quiet = False,
     force: Force = False,
 ) -> None:
-    """What an encoder keeps of IMAGE: reconstruct it from noise, from its content or its style alone."""
-    if source not in ("content", "style"):
-        raise unknown("source", source, ("content", "style"))
-    chosen = {f"{source}_layers": layer} if layer else {}
-    settings = preset_settings("default").changed(
-        size=size, encoder=encoder, steps=steps, seed=seed, init="noise", **chosen
-    )
-    where = choose_device(device)
-    check_output(output, force=force)
-    picture: Picture = read_image(image)
-    network = open_encoder(settings, weights, where)
-    pixels = picture.pixels.to(where)
-    is_style = source == "style"
-    steps_ = gatys.stylize(network, pixels, pixels if is_style else None, settings, keep_content=not is_style)
-    run = Run(output, manifest(settings, {source: str(image)}, weights), quiet=quiet)
-    raise typer.Exit(run(steps_))
+    """A picture from a doodle: the parts of STYLE put where MAP wants them (Champandard 2016).
 
-
-def grid(
-    content: Annotated[Path, typer.Argument(help="The photograph.")],
-    style: Annotated[Path, typer.Argument(help="The painting.")],
-    output: Output,
-    ratio: Annotated[
-        list[float] | None, typer.Option(help="Content to style weights, one column each; several --ratio.")
-    ] = None,
-    size: Annotated[int, typer.Option(help="Long side of each picture in pixels.")] = 256,
-    encoder: EncoderName = None,
-    weights: Weights = None,
-    steps: Annotated[int | None, typer.Option(help="For each picture.")] = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
-    force: Force = False,
-) -> None:
-    """The figure of the paper: content/style ratio (columns) by depth of the style layers (rows), labeled.
-
-    Ratios are of relative losses: 0.1 is the default balance. Gatys et al. 2015, figure 3.
+    [bold]impasto doodle map.png painting.jpg painting_map.png -o out.png[/bold]
     """
-    ratios = ratio or [0.01, 0.03, 0.1, 0.3]
-    if any(not 0 < r < float("inf") for r in ratios):
-        raise InputError(f"a ratio is {min(ratios)}; it must be a finite number above 0")
-    base = preset_settings("default").changed(size=size, encoder=encoder, steps=steps, content_weight=1.0)
-    where = choose_device(device)
+    settings = preset_settings("default").changed(
+        size=size,
+        encoder=encoder,
+        content_weight=0.0,
+        style_loss=style_loss,
+        style_scales=numbers("style-scale", style_scale),
+        semantic_weight=semantic_weight,
+        tv_weight=tv_weight,
+        steps=steps,
+        scales=scales if scales is not None else 3,
+        init="noise",
+        seed=seed,
+    )
+    scene = Scene([style], semantic=[map_, style_map], device=choose_device(device))
+    raise typer.Exit(paint(scene, None, output, settings, weights, save_every, resume, report, True, quiet, force))
+
+
+def paint(
+    scene: Scene,
+    content: Path | None,
+    output: Path,
+    settings: StylizeSettings,
+    weights: str | None,
+    save_every: int,
+    resume: Path | None,
+    report: Path | None,
+    no_cache: bool,
+    quiet: bool,
+    force: bool,
+) -> int:
+    """Check, read, paint, write; returns the exit code."""
+    if save_every < 0:
+        raise InputError(f"save-every is {save_every}; it must be at least 0")
     check_output(output, force=force)
-    photo, painting = (read_image(p).pixels.to(where) for p in (content, style))
-    network = open_encoder(base, weights, where)
-    rows: list[list[Tensor]] = []
-    with Progress(console=console, disable=quiet) as progress:
-        task = progress.add_task("grid", total=len(base.style_layers) * len(ratios) * base.steps)
-        for depth in range(1, len(base.style_layers) + 1):
-            rows.append([])
-            for r in ratios:
-                settings = base.changed(style_weight=1 / r, style_layers=base.style_layers[:depth])
-                last: Step | None = None
-                for last in gatys.stylize(network, photo, painting, settings):  # noqa: B007
-                    progress.advance(task)
-                assert last is not None
-                rows[-1].append(last.image().cpu())
-    about = manifest(base, {"content": str(content), "style": str(style)}, weights) | {"ratios": ratios}
-    labels = [f"to {layer.removeprefix('relu')}" for layer in base.style_layers]
-    page = sheet(rows, labels, [f"content/style {r:g}" for r in ratios])
-    write_image(output, page, metadata={"impasto": json.dumps(about)})
-    if not quiet:
-        console.print(f"wrote {output}", soft_wrap=True)
+    check_text_output(report, force=force)
+    inputs = scene.files()
+    photo = None
+    if content is not None:
+        photo, inputs = read_image(content), {"content": str(content)} | inputs
+    picture = None if photo is None else photo.pixels.to(scene.device)
+    regions = scene.regions(picture)
+    first: Tensor | None = None
+    if settings.init not in STARTS:
+        first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
+    about = manifest(settings, inputs, weights) | {
+        "blend": list(scene.blend),
+        "masks": [n for _, n in scene.masks],
+        "style_masks": list(scene.style_masks),
+    }
+    state = None if resume is None else load_state(resume, about)
+    network = open_encoder(settings, weights, scene.device)
+    with Progress(console=console, disable=quiet, transient=True) as bar:
+        task = bar.add_task("reading styles", visible=False)
+
+        def read(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, visible=1 < total != done)
+
+        steps = gatys.stylize(
+            network,
+            picture,
+            regions,
+            settings,
+            init=first,
+            guide=scene.guide(),
+            resume=moved(state, scene.device),
+            cache=None if no_cache else StatisticsCache(statistics_folder()),
+            progress=read,
+        )
+        run = Run(
+            output,
+            about,
+            alpha=None if photo is None else photo.alpha,
+            quiet=quiet,
+            save_every=save_every,
+            report=report,
+        )
+        return run(steps)
+
+
+def indexed(text: str) -> tuple[Path, int]:
+    """`MASK=INDEX` in its parts; the command line joins the two words that a user writes."""
+    path, _, number = text.rpartition("=")
+    if not (path and number.isdecimal()):
+        raise InputError(f"a mask is followed by the number of a style, such as --mask sky.png 2; got {text!r}")
+    return Path(path), int(number)

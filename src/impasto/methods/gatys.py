@@ -69,7 +69,12 @@ def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region
     if settings.init == "content" and content is not None:
         return content
     generator = torch.Generator().manual_seed(settings.seed)
-    return torch.rand((1, 3, shape[-2], shape[-1]), generator=generator)
+    size = (1, 3, int(shape[-2]), int(shape[-1]))
+    if settings.init == "gray":
+        return torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1) + 1e-3 / 255 * torch.randn(
+            size, generator=generator
+        )
+    return torch.rand(size, generator=generator)
 
 
 def divided(regions: Sequence[Region], settings: StylizeSettings, like: Tensor) -> tuple[list[Region], Tensor | None]:
@@ -172,7 +177,8 @@ def _other_terms(encoder: Encoder, content: Tensor | None, settings: StylizeSett
         term = content_term(encoder, content, settings.content_layers, settings.convention)
         terms.append((settings.content_weight, term))
     if settings.tv_weight:
-        terms.append((settings.tv_weight, TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma)))
+        tv = TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma, settings.convention)
+        terms.append((settings.tv_weight, tv))
     if settings.dream_weight:
         terms.append((settings.dream_weight, Activation.named(settings.dream, encoder.layers)))
     return terms

@@ -13,8 +13,7 @@ def default() -> StylizeSettings:
 
 def gatys() -> StylizeSettings:
     """Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural networks", §3: VGG-19, average
-    pooling,
-    content relu4_2, five style layers of weight 1/5, content to style 1:1000, L-BFGS from noise, 500 steps."""
+    pooling, content relu4_2, five style layers of weight 1/5, content to style 1:1000, L-BFGS from noise, 500 steps."""
     return StylizeSettings(
         encoder="vgg19-caffe",
         pooling="avg",
@@ -23,6 +22,21 @@ def gatys() -> StylizeSettings:
         style_weight=1000.0,
         init="noise",
         steps=500,
+    )
+
+
+def neural_style() -> StylizeSettings:
+    """jcjohnson/neural-style (2015): 512 pixels, content 5, style 100 for each of five layers, total variation 1e-3,
+    1000 steps of L-BFGS with its history of 100, from a gray picture with a trace of noise."""
+    return StylizeSettings(
+        encoder="vgg19-caffe",
+        convention="neural-style",
+        content_weight=5.0,
+        style_weight=5 * 100.0,
+        tv_weight=1e-3,
+        init="gray",
+        steps=1000,
+        history=100,
     )
 
 
@@ -41,15 +55,101 @@ def johnson_lecture() -> StylizeSettings:
     )
 
 
-PRESETS = {"default": default, "gatys": gatys, "johnson-lecture": johnson_lecture}
+def cnnmrf() -> StylizeSettings:
+    """Li and Wand 2016, "Combining Markov random fields and convolutional neural networks for image synthesis", with
+    the numbers of chuanli11/CNNMRF: 384 pixels, three octaves of 100 steps of L-BFGS (history 25) from the content,
+    content 20, squared total variation 1e-3.
+
+    Their patch term is half a sum over feature values times 1e-4, ours a mean: at 384×288 there are 1.77 and 0.88
+    million values at relu3_1 and relu4_1, hence 88 + 44. Content relu4_2 is the paper's; the program has relu4_1.
+    """
+    return StylizeSettings(
+        size=384,
+        encoder="vgg19-caffe",
+        convention="neural-style",
+        style_loss="patches",
+        style_layer_weights=(2.0, 1.0),
+        content_weight=20.0,
+        style_weight=132.0,
+        tv_weight=1e-3,
+        scales=3,
+        steps=100,
+        history=25,
+    )
 
 
-def preset(name: str) -> StylizeSettings:
-    """The settings of that name.
+def crowsonkb() -> StylizeSettings:
+    """crowsonkb/style-transfer-pytorch: Wasserstein distance at five layers weighted 256:64:16:4:1, content 0.015,
+    sizes √2 apart from 128 to 512, Adam at 0.02 for 1000 steps and then 500 a scale, pictures averaged with 0.99.
+
+    Its total variation, 2 · mean over values of ((dx² + dy²)/3 + (both diagonals²)/12), is on smooth pictures the mean
+    over values of dx² + dy²; ours is a mean over pixels of the sum over three colors, hence 1/3.
+    """
+    return StylizeSettings(
+        encoder="vgg19",
+        convention="kitov",
+        style_loss="wasserstein",
+        style_layer_weights=(256.0, 64.0, 16.0, 4.0, 1.0),
+        content_weight=0.015,
+        style_weight=1.0,
+        tv_weight=1 / 3,
+        optimizer="adam",
+        rate=0.02,
+        steps=500,
+        first_steps=1000,
+        scales=5,
+        scale_factor=2**0.5,
+        average=0.99,
+    )
+
+
+def nnst() -> StylizeSettings:
+    """Kolkin et al. 2022, "Neural neighbor style transfer": VGG-16 to relu4_3, cosine nearest neighbors among the style
+    at four rotations, sizes 64 to 512, 200 steps of Adam at 2e-3 for each.
+
+    It departs from the paper where that mixes content into features before matching (α = 0.75): here a content term
+    of a quarter keeps the structure; layers are matched one by one and not as one hypercolumn.
+    """
+    return StylizeSettings(
+        encoder="vgg16",
+        style_loss="nearest",
+        style_layers=("relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3"),
+        style_rotations=(0.0, 90.0, 180.0, 270.0),
+        content_weight=0.25,
+        style_weight=1.0,
+        optimizer="adam",
+        rate=2e-3,
+        steps=200,
+        scales=4,
+    )
+
+
+PRESETS = {
+    "default": default,
+    "gatys": gatys,
+    "neural-style": neural_style,
+    "johnson-lecture": johnson_lecture,
+    "cnnmrf": cnnmrf,
+    "crowsonkb": crowsonkb,
+    "nnst": nnst,
+}
+
+#: Methods: what a statistic needs beside it, whatever the encoder.
+METHODS: dict[str, dict[str, object]] = {
+    "gatys": {},
+    "mrf": {"style_loss": "patches", "content_layers": ("relu4_2",), "scales": 3, "tv": "squared", "tv_weight": 0.1},
+    "nearest": {"style_loss": "nearest", "scales": 3},
+}
+
+
+def preset(name: str, method: str = "gatys") -> StylizeSettings:
+    """The settings of that name, changed to a method.
 
     Raises:
         InputError: if there is none.
     """
     if name not in PRESETS:
         raise unknown("preset", name, PRESETS)
-    return PRESETS[name]()
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    return PRESETS[name]().changed(**METHODS[method])

@@ -39,6 +39,10 @@ class Term(Protocol):
         ...
 
 
+def _one(*_: object) -> float:
+    return 1.0
+
+
 @dataclass(frozen=True)
 class Convention:
     """How a paper scales its losses, as factors on the canonical ones.
@@ -46,31 +50,32 @@ class Convention:
     Attributes:
         content: factor on `mean((F − P)²)`, from the target map `P`.
         style: factor on the canonical distance of statistics, such as `‖G_x − G_a‖² / C²` with `G = F Fᵀ / M`, from
-            the distance of a map of zeros.
+            the distance of a map of zeros and the target.
+        tv: factor on the total variation per pixel, from the picture.
     """
 
     content: Callable[[Tensor], float]
-    style: Callable[[float], float]
-
-
-def _one(_: object) -> float:
-    return 1.0
+    style: Callable[[float, Tensor], float]
+    tv: Callable[[Tensor], float] = _one
 
 
 #: `relative` is ours: errors as a fraction of the target, so that weights mean the same for every encoder and layer.
 #: `kitov` is canonical. `gatys`: ½ Σ (F−P)² and Σ (G−A)² / (4 N² M²) with G = F Fᵀ (2015, eq. 1 and 4; the paper's
-#: style
-#: picture has the content's size, M is taken out of both Gram matrices so that it need not). `mlrg` (Syed): ‖F−P‖² /
-#: (2 N M).
-#: `johnson`: ‖·‖² / (C H W) and ‖G−A‖² with G = F Fᵀ / (C H W) (2016, eq. 2 to 4), which equal the canonical ones.
+#: style picture has the content's size, M is taken out of both Gram matrices so that it need not). `mlrg` (Syed):
+#: ‖F−P‖² / (2 N M). `johnson`: ‖·‖² / (C H W) and ‖G−A‖² with G = F Fᵀ / (C H W) (2016, eq. 2 to 4), which equal the
+#: canonical ones. `neural-style` (jcjohnson's program): means of (F−P)² and of (G−A)² with G = F Fᵀ / (C H W), and half
+#: the sum of squared differences of values from 0 to 255.
 CONVENTIONS: dict[str, Convention] = {
     "relative": Convention(
-        lambda target: 1 / max(target.square().mean().item(), 1e-12), lambda energy: 1 / max(energy, 1e-12)
+        lambda target: 1 / max(target.square().mean().item(), 1e-12), lambda energy, _: 1 / max(energy, 1e-12)
     ),
     "kitov": Convention(_one, _one),
-    "gatys": Convention(lambda target: 0.5 * target[0].numel(), lambda _: 0.25),
-    "mlrg": Convention(lambda _: 0.5, lambda _: 0.25),
+    "gatys": Convention(lambda target: 0.5 * target[0].numel(), lambda *_: 0.25),
+    "mlrg": Convention(lambda _: 0.5, lambda *_: 0.25),
     "johnson": Convention(_one, _one),
+    "neural-style": Convention(
+        _one, lambda _, target: 1 / target.shape[-1] ** 2, lambda image: 0.5 * 255**2 * image.shape[2] * image.shape[3]
+    ),
 }
 
 
@@ -130,7 +135,7 @@ class Style:
         scale, found = CONVENTIONS[self.convention].style, {}
         for layer, weight in self.weights.items():
             target = self.targets[layer]
-            found[layer] = (weight * scale(self.statistic.energy(target)), self.statistic.distance_to(target))
+            found[layer] = (weight * scale(self.statistic.energy(target), target), self.statistic.distance_to(target))
         object.__setattr__(self, "_distances", found)
 
     @property
@@ -159,10 +164,12 @@ class TotalVariation:
     Attributes:
         kind: which of the three.
         gamma: the exponent of `power`.
+        convention: a key of `CONVENTIONS`, which may scale it.
     """
 
     kind: TVKind = "squared"
     gamma: float = 1.0
+    convention: str = "kitov"
     name: str = "tv"
     layers: tuple[str, ...] = ()
 
@@ -176,4 +183,5 @@ class TotalVariation:
             energy = dx[..., :-1, :].square() + dy[..., :-1].square()
             # The tiny floor keeps the gradient of a power below 1 finite where the picture is flat.
             total = ((energy + 1e-8).pow(self.gamma) - 1e-8**self.gamma).sum()
-        return total / (image.shape[0] * image.shape[2] * image.shape[3])
+        scale = CONVENTIONS[self.convention].tv(image)
+        return scale * total / (image.shape[0] * image.shape[2] * image.shape[3])
