@@ -1,6 +1,6 @@
 """impasto: neural artistic style transfer, every method on one small core."""
 
-from impasto.api import Result, stylize, stylize_steps
+from impasto.api import Result, invert, stylize, stylize_steps, texture
 from impasto.errors import ImpastoError, InputError, NonFiniteError, WeightsError
 from impasto.features import ModuleEncoder, load_encoder
 from impasto.settings import StylizeSettings
@@ -13,7 +13,9 @@ __all__ = [
     "Result",
     "StylizeSettings",
     "WeightsError",
+    "invert",
     "load_encoder",
     "stylize",
     "stylize_steps",
+    "texture",
 ]

@@ -1,4 +1,4 @@
-"""The two functions that most people need."""
+"""The functions that most people need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, to_pil
 from impasto.media.image import Source
 from impasto.methods import gatys
+from impasto.methods.inversion import InversionSettings
+from impasto.methods.inversion import invert as inversion
 from impasto.methods.presets import preset as preset_settings
+from impasto.methods.texture import TextureSettings
+from impasto.methods.texture import texture as synthesize
 from impasto.optimize import Step
 from impasto.scene import Scene
 from impasto.settings import STARTS, StylizeSettings
@@ -33,7 +37,7 @@ class Result:
 
     pixels: Tensor
     losses: list[dict[str, float]]
-    settings: StylizeSettings
+    settings: StylizeSettings | TextureSettings | InversionSettings
 
     @property
     def image(self) -> PIL.Image.Image:
@@ -123,7 +127,59 @@ def stylize(
     return finish(steps, _settings(preset, encoder, settings))
 
 
-def finish(steps: Iterator[Step], settings: StylizeSettings) -> Result:
+def texture(
+    sample: Source,
+    *,
+    encoder: Encoder | str | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    **settings: Any,
+) -> Result:
+    """A texture like `sample`, of any size, from noise.
+
+        impasto.texture("bricks.jpg", size=(1024, 512), tileable=True).image.save("wall.png")
+
+    Args:
+        sample: a path, a PIL image, a NumPy array `(H, W, 3)`, or a tensor `(3, H, W)` in [0, 1].
+        encoder: a name, or any `Encoder`; one that is given must pad as `tileable` says.
+        weights, device: as for `stylize`.
+        settings: fields of `TextureSettings`.
+
+    Raises:
+        InputError: if the sample or a setting cannot be used.
+    """
+    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
+    chosen = TextureSettings().changed(encoder=name, **settings)
+    padding = "circular" if chosen.tileable else "zeros"
+    network = _network(chosen, encoder, weights, device, padding=padding)
+    return finish(synthesize(network, read_image(sample).pixels.to(device), chosen), chosen)
+
+
+def invert(
+    image: Source,
+    *,
+    encoder: Encoder | str | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    **settings: Any,
+) -> Result:
+    """Reconstruct `image` from its features at one layer.
+
+    Args:
+        image: as for `stylize`.
+        encoder, weights, device: as for `stylize`.
+        settings: fields of `InversionSettings`, `layer` first of all.
+
+    Raises:
+        InputError: if the picture or a setting cannot be used.
+    """
+    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
+    chosen = InversionSettings().changed(encoder=name, **settings)
+    network = _network(chosen, encoder, weights, device, classifier=chosen.classifier)
+    return finish(inversion(network, read_image(image).pixels.to(device), chosen), chosen)
+
+
+def finish(steps: Iterator[Step], settings: StylizeSettings | TextureSettings | InversionSettings) -> Result:
     """Run to the end."""
     losses: list[dict[str, float]] = []
     last: Step | None = None
@@ -134,10 +190,16 @@ def finish(steps: Iterator[Step], settings: StylizeSettings) -> Result:
     return Result(last.image().cpu(), losses, settings)
 
 
-def _network(settings: StylizeSettings, encoder: Encoder | str | None, weights: str | None, device: str) -> Encoder:
+def _network(
+    settings: StylizeSettings | TextureSettings | InversionSettings,
+    encoder: Encoder | str | None,
+    weights: str | None,
+    device: str,
+    **options: Any,
+) -> Encoder:
     if encoder is not None and not isinstance(encoder, str):
         return encoder
-    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling)  # type: ignore[arg-type]
+    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling, **options)  # type: ignore[arg-type]
     if isinstance(network, torch.nn.Module):
         network.to(device)
     return network

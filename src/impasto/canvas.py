@@ -39,10 +39,12 @@ class Pixels:
 
     Args:
         start: `(B, 3, H, W)`, RGB, [0, 1].
+        wrap: opposite sides are neighbors, also when it is resized.
     """
 
-    def __init__(self, start: Tensor) -> None:
+    def __init__(self, start: Tensor, *, wrap: bool = False) -> None:
         self.parameters = start.detach().clone()
+        self.wrap = wrap
 
     def image(self) -> Tensor:
         return self.parameters
@@ -53,10 +55,73 @@ class Pixels:
 
     @torch.no_grad()
     def resize(self, size: tuple[int, int]) -> None:
-        if tuple(self.parameters.shape[-2:]) != tuple(size):
-            self.parameters = F.interpolate(
-                self.parameters, size=size, mode="bicubic", antialias=True, align_corners=False
-            ).clamp(0, 1)
+        height, width = self.parameters.shape[-2:]
+        if (height, width) == tuple(size):
+            return
+        x = F.pad(self.parameters, (width, width, height, height), mode="circular") if self.wrap else self.parameters
+        times = 3 if self.wrap else 1
+        x = F.interpolate(
+            x, size=(times * size[0], times * size[1]), mode="bicubic", antialias=True, align_corners=False
+        )
+        if self.wrap:
+            x = x[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]
+        self.parameters = x.clamp(0, 1)
+
+
+#: From decorrelated colors to RGB, before the sigmoid: the root of the covariance of ImageNet's colors, its columns'
+#: largest norm 1 (Olah, Mordvintsev, Schubert 2017, "Feature visualization").
+COLOR_CORRELATION = ((0.26, 0.09, 0.02), (0.27, 0.0, -0.05), (0.27, -0.09, 0.03))
+
+
+class Fourier:
+    """A picture by its spectrum, in which all scales move alike, in decorrelated colors, kept in (0, 1) by a sigmoid
+    (Olah, Mordvintsev, Schubert 2017, "Feature visualization", on preconditioning).
+
+    Args:
+        start: `(B, 3, H, W)`, RGB, [0, 1]; brought a little away from 0 and 1, where the sigmoid is flat.
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        matrix = torch.tensor(COLOR_CORRELATION).to(start)
+        self._colors = matrix / matrix.norm(dim=0).max()
+        self._set(start)
+
+    @staticmethod
+    def random(size: tuple[int, int], generator: torch.Generator, batch: int = 1, deviation: float = 0.01) -> Fourier:
+        """A gray picture with noise of equal strength at all scales."""
+        canvas = Fourier(torch.full((batch, 3, *size), 0.5))
+        canvas.parameters = deviation * torch.randn(canvas.parameters.shape, generator=generator)
+        return canvas
+
+    @torch.no_grad()
+    def _set(self, picture: Tensor) -> None:
+        self._size = (int(picture.shape[-2]), int(picture.shape[-1]))
+        logits = picture.clamp(0.02, 0.98).logit()
+        plain = torch.einsum("ij,bjhw->bihw", self._colors.inverse(), logits)
+        self.parameters = torch.view_as_real(torch.fft.rfft2(plain, norm="ortho") / self._scale(picture))
+
+    def _scale(self, like: Tensor) -> Tensor:
+        """`1 / frequency`: natural pictures have that spectrum."""
+        height, width = self._size
+        fy = torch.fft.fftfreq(height, device=like.device)[:, None]
+        fx = torch.fft.rfftfreq(width, device=like.device)
+        frequency: Tensor = (fy.square() + fx.square()).sqrt()
+        return 1 / frequency.clamp_min(1 / max(height, width))
+
+    def image(self) -> Tensor:
+        spectrum = torch.view_as_complex(self.parameters) * self._scale(self.parameters)
+        plain = torch.fft.irfft2(spectrum, s=self._size, norm="ortho")
+        rgb: Tensor = torch.einsum("ij,bjhw->bihw", self._colors, plain)
+        return rgb.sigmoid()
+
+    def keep_in_range(self) -> None:
+        """Every spectrum is a picture."""
+
+    @torch.no_grad()
+    def resize(self, size: tuple[int, int]) -> None:
+        if self._size != tuple(size):
+            picture = F.interpolate(self.image(), size=size, mode="bicubic", antialias=True, align_corners=False)
+            self._set(picture.clamp(0, 1))
 
 
 class Kept:

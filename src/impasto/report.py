@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -18,7 +18,12 @@ from safetensors.torch import save_file
 
 from impasto.errors import InputError
 from impasto.optimize import State
-from impasto.settings import StylizeSettings
+
+
+class Settings(Protocol):
+    """The frozen settings of any method."""
+
+    def as_dict(self) -> dict[str, Any]: ...
 
 
 def file_hash(path: str | Path) -> str:
@@ -27,7 +32,7 @@ def file_hash(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def manifest(settings: StylizeSettings, inputs: Mapping[str, str], weights: str | None = None) -> dict[str, Any]:
+def manifest(settings: Settings, inputs: Mapping[str, str], weights: str | None = None) -> dict[str, Any]:
     """What is known before the run: settings, versions, machine, and the hashes of the inputs.
 
     Args:

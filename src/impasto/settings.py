@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -124,11 +124,7 @@ class StylizeSettings:
         """Each number against its range; `values` is the field's value, or its items."""
 
         def check(names: str, fits: Callable[[float], bool], rule: str) -> None:
-            for name in names.split():
-                value = getattr(self, name)
-                for number in value if isinstance(value, tuple) else (value,):
-                    if not (math.isfinite(number) and fits(number)):
-                        raise InputError(f"{name.replace('_', ' ')} is {number}; it must be {rule}")
+            check_numbers(self, names, fits, rule)
 
         check("size steps scales history", lambda x: x >= 1, "at least 1")
         check("first_steps", lambda x: x >= 0, "at least 0")
@@ -153,11 +149,7 @@ class StylizeSettings:
         Raises:
             InputError: if there is no such field, or a value is out of its range.
         """
-        known = [f.name for f in fields(self)]
-        for name in changes:
-            if name not in known:
-                raise unknown("setting", name, known)
-        given = {k: v for k, v in changes.items() if v is not None}
+        given = known_fields(self, changes)
         if "style_loss" in given and self.style_layers == STYLE_LAYERS[self.style_loss]:
             given.setdefault("style_layers", ())  # those of the other loss, not of this one
         return replace(self, **given)
@@ -165,3 +157,29 @@ class StylizeSettings:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as in a report."""
         return asdict(self)
+
+
+def known_fields(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `changes` that are not `None`.
+
+    Raises:
+        InputError: if one is no field of `settings`.
+    """
+    known = [f.name for f in fields(settings)]
+    for name in changes:
+        if name not in known:
+            raise unknown("setting", name, known)
+    return {k: v for k, v in changes.items() if v is not None}
+
+
+def check_numbers(settings: Any, names: str, fits: Callable[[float], bool], rule: str) -> None:
+    """Each of the fields, or each of its items, is finite and fits.
+
+    Raises:
+        InputError: if one does not, with the rule.
+    """
+    for name in names.split():
+        value = getattr(settings, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not (math.isfinite(number) and fits(number)):
+                raise InputError(f"{name.replace('_', ' ')} is {number}; it must be {rule}")

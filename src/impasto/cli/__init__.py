@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperCommand
 
-from impasto.cli import figures, stylize, weights
+from impasto.cli import figures, invert, stylize, texture, weights
 from impasto.cli.common import choose_device
 from impasto.errors import ImpastoError, InputError
 from impasto.features import ENCODERS, encoder_source
@@ -48,7 +48,7 @@ app = typer.Typer(
     help="Neural artistic style transfer: a photo and a painting become a picture.",
 )
 app.command(cls=Pairs)(stylize.stylize)
-for command in (stylize.doodle, figures.reconstruct, figures.grid):
+for command in (stylize.doodle, texture.texture, invert.invert, figures.reconstruct, figures.grid):
     app.command()(command)
 app.add_typer(weights.app, name="weights")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 import torch
 import typer
@@ -18,7 +18,6 @@ from impasto.features import ENCODERS, Encoder, load_encoder
 from impasto.media import write_image
 from impasto.optimize import State, Step
 from impasto.report import save_state, write_text
-from impasto.settings import StylizeSettings
 
 console = Console(stderr=True)
 
@@ -53,9 +52,18 @@ def choose_device(name: str) -> str:
     return name
 
 
-def open_encoder(settings: StylizeSettings, weights: str | None, device: str) -> Encoder:
-    """The encoder that `settings` name, on `device`."""
-    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling)  # type: ignore[arg-type]
+class EncoderSettings(Protocol):
+    """Settings of a method that reads features."""
+
+    @property
+    def encoder(self) -> str: ...
+    @property
+    def pooling(self) -> str: ...
+
+
+def open_encoder(settings: EncoderSettings, weights: str | None, device: str, **options: Any) -> Encoder:
+    """The encoder that `settings` name, on `device`; `options` as for `load_encoder`."""
+    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling, **options)  # type: ignore[arg-type]
     if isinstance(network, torch.nn.Module):
         network.to(device)
     return network

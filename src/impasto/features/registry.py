@@ -13,9 +13,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from impasto.errors import InputError, WeightsError, unknown
+from impasto.features.classifier import Classifier, load_classifier
 from impasto.features.encoder import Encoder
 from impasto.features.lite import lite_network
-from impasto.features.vgg import VGG, Pooling
+from impasto.features.vgg import VGG, Padding, Pooling
 from impasto.features.weights import WEIGHTS, find, load_state, missing_message, verify
 
 Path_ = str | os.PathLike[str]
@@ -62,13 +63,22 @@ def _ready(network: VGG, state: dict[str, Tensor], file: Path) -> VGG:
 ENCODERS: dict[str, Callable[[Path_ | None, Pooling], VGG]] = {"lite": _lite} | {n: _published(n) for n in WEIGHTS}
 
 
-def load_encoder(name: str = "lite", *, weights: Path_ | None = None, pooling: Pooling = "max") -> Encoder:
+def load_encoder(
+    name: str = "lite",
+    *,
+    weights: Path_ | None = None,
+    pooling: Pooling = "max",
+    padding: Padding = "zeros",
+    classifier: bool = False,
+) -> Encoder:
     """The encoder of that name, with its weights, ready to use (float32, frozen, channels last).
 
     Args:
         name: a key of `ENCODERS`.
         weights: a file, or a folder that holds it; looked for as `impasto.features.weights` says if not given.
         pooling: `"max"` as trained, or `"avg"` (smoother pictures).
+        padding: `"zeros"` as trained, or `"circular"`: a picture's opposite sides are neighbors.
+        classifier: with the fully connected layers `fc6`, `fc7`, `logits` and `prob`.
 
     Raises:
         InputError: if there is no encoder of that name.
@@ -78,7 +88,18 @@ def load_encoder(name: str = "lite", *, weights: Path_ | None = None, pooling: P
         raise unknown("encoder", name, ENCODERS)
     if pooling not in ("max", "avg"):
         raise InputError(f"pooling is {pooling!r}; it must be max or avg")
-    return ENCODERS[name](weights, pooling)
+    if classifier and name not in WEIGHTS:
+        raise WeightsError(
+            f"{name} has no fully connected layers, which fc6, fc7, logits, prob and classes need: use --encoder "
+            "vgg19, whose weights come with `impasto weights fetch vgg19`"
+        )
+    network = ENCODERS[name](weights, pooling)
+    network.padding = padding
+    if classifier:
+        file = find(name, weights)
+        assert file is not None  # its convolutions have just been loaded
+        return Classifier(network, load_classifier(file, name)).eval()
+    return network
 
 
 def encoder_source(name: str) -> str | None:

@@ -14,6 +14,7 @@ from impasto.errors import InputError
 from impasto.features.encoder import check_layers
 
 Pooling = Literal["max", "avg"]
+Padding = Literal["zeros", "circular"]
 
 #: Channels of each convolution, block by block (Simonyan and Zisserman 2015, table 1, columns E and D).
 VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
@@ -52,6 +53,10 @@ class VGG(nn.Module):
         projected: names of the `relu` layers that have a projection; only those (and the pools behind them) can be
             asked for then.
         name: how users call it.
+
+    Attributes:
+        padding: `"zeros"` as trained, or `"circular"`: opposite sides of the picture are neighbors, for textures that
+            tile. May be changed at any time.
     """
 
     mean: Tensor
@@ -71,6 +76,7 @@ class VGG(nn.Module):
             raise InputError(f"pooling is {pooling!r}; it must be max or avg")
         self.name = name
         self.pooling = pooling
+        self.padding: Padding = "zeros"
         self.convs = nn.ModuleDict()
         self.projections = nn.ParameterDict()
         self._steps: list[str] = []
@@ -100,7 +106,7 @@ class VGG(nn.Module):
         found: dict[str, Tensor] = {}
         for step in self._steps:
             if step.startswith("conv"):
-                x = self.convs[step](x)
+                x = self._convolve(step, x)
             elif step.startswith("pool"):
                 x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
             else:
@@ -112,6 +118,12 @@ class VGG(nn.Module):
             if step == wanted[-1]:
                 break
         return found
+
+    def _convolve(self, step: str, x: Tensor) -> Tensor:
+        conv = self.convs[step]
+        if self.padding == "zeros":
+            return conv(x)  # type: ignore[no-any-return]
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), conv.weight, conv.bias)  # type: ignore[arg-type]
 
     def _check_size(self, images: Tensor, deepest: str) -> None:
         """An image must leave at least one position in the deepest layer."""

@@ -305,7 +305,7 @@ def load_state(path: Path, entry: WeightsFile) -> dict[str, Tensor]:
     Raises:
         WeightsError: if the file cannot be read, or a tensor is missing, of another shape, or not finite.
     """
-    read = _read_safetensors if path.suffix.lower() == ".safetensors" else _read_torch
+    read = _read_safetensors if path.suffix.lower() == ".safetensors" else read_torch
     raw = read(path)
     state = from_torchvision_names(raw, entry.widths)
     wrong = f"{path} does not hold the weights of {entry.name}"
@@ -352,7 +352,12 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         raise _unreadable(path, "safetensors", error) from error
 
 
-def _read_torch(path: Path) -> dict[str, Tensor]:
+def read_torch(path: Path) -> dict[str, Tensor]:
+    """Every tensor of what `torch.save` wrote, read without running code from it.
+
+    Raises:
+        WeightsError: if the file cannot be read.
+    """
     try:
         # Files from before torch 1.6, torchvision's and Caffe's among them, are no zip archives and cannot be mapped.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))

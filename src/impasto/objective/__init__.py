@@ -11,7 +11,7 @@ from impasto.features.encoder import Encoder
 from impasto.objective.activation import Activation
 from impasto.objective.matching import MATCHINGS, Match
 from impasto.objective.statistics import STATISTICS, Statistic, Sum, gram
-from impasto.objective.terms import CONVENTIONS, Content, Style, Term, TotalVariation
+from impasto.objective.terms import CONVENTIONS, AlphaNorm, Content, Style, Term, TotalVariation
 
 __all__ = [
     "CONVENTIONS",
@@ -19,6 +19,7 @@ __all__ = [
     "STATISTICS",
     "STYLE_LOSSES",
     "Activation",
+    "AlphaNorm",
     "Content",
     "Match",
     "Objective",

@@ -185,3 +185,20 @@ class TotalVariation:
             total = ((energy + 1e-8).pow(self.gamma) - 1e-8**self.gamma).sum()
         scale = CONVENTIONS[self.convention].tv(image)
         return scale * total / (image.shape[0] * image.shape[2] * image.shape[3])
+
+
+@dataclass(frozen=True)
+class AlphaNorm:
+    """`Σ |2x − 1|^α` over colors, per pixel: keeps values from the ends of their range (Mahendran, Vedaldi 2015, §2).
+
+    Attributes:
+        alpha: the exponent; the paper takes 6.
+    """
+
+    alpha: float = 6.0
+    name: str = "norm"
+    layers: tuple[str, ...] = ()
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        total = (2 * image - 1).abs().pow(self.alpha).sum()
+        return total / (image.shape[0] * image.shape[2] * image.shape[3])
