@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.color import chroma, luma, luma_range
-from impasto.resample import lanczos
+from impasto.resample import blur, lanczos
 
 
 class Canvas(Protocol):
@@ -55,17 +55,15 @@ class Pixels:
 
     @torch.no_grad()
     def resize(self, size: tuple[int, int]) -> None:
-        height, width = self.parameters.shape[-2:]
+        height, width = (int(side) for side in self.parameters.shape[-2:])
         if (height, width) == tuple(size):
             return
-        x = F.pad(self.parameters, (width, width, height, height), mode="circular") if self.wrap else self.parameters
-        times = 3 if self.wrap else 1
-        x = F.interpolate(
-            x, size=(times * size[0], times * size[1]), mode="bicubic", antialias=True, align_corners=False
-        )
+        x, times = self.parameters, 1
         if self.wrap:
-            x = x[..., size[0] : 2 * size[0], size[1] : 2 * size[1]]
-        self.parameters = x.clamp(0, 1)
+            x, times = F.pad(x, (width, width, height, height), mode="circular"), 3
+        # Enlarged, the grain of single pixels would stay behind as a grid of cells; blurred, it does not.
+        x = lanczos(blur(x, 0.7) if size[0] > height else x, (times * size[0], times * size[1]))
+        self.parameters = x[..., size[0] : 2 * size[0], size[1] : 2 * size[1]] if self.wrap else x
 
 
 #: From decorrelated colors to RGB, before the sigmoid: the root of the covariance of ImageNet's colors, its columns'

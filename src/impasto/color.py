@@ -57,9 +57,9 @@ def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Ten
 
 
 def _moments(colors: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean `(3, 1)` and covariance `(3, 3)` of `(3, M)`. The ridge (two gray levels) keeps a picture of few colors from
-    having its noise blown up."""
-    ridge = (2 / 255) ** 2 * torch.eye(3, dtype=colors.dtype, device=colors.device)
+    """Mean `(3, 1)` and covariance `(3, 3)` of `(3, M)`. The ridge (half a gray level) keeps a picture of few colors
+    from having its noise blown up."""
+    ridge = (0.5 / 255) ** 2 * torch.eye(3, dtype=colors.dtype, device=colors.device)
     return colors.mean(1, keepdim=True), torch.cov(colors, correction=0) + ridge
 
 
@@ -76,7 +76,7 @@ def match_histogram(style: Tensor, content: Tensor) -> Tensor:
     Args:
         style, content: `(1, 3, H, W)`, RGB, [0, 1]; sizes may differ.
     """
-    ours, theirs = style[0].flatten(1), content[0].flatten(1).sort(1).values
+    ours, theirs = style[0].flatten(1).contiguous(), content[0].flatten(1).sort(1).values
     # Equal values have equal ranks, so that a flat part stays flat.
     ranks = [torch.searchsorted(x.sort().values, x, right=side) for x in ours for side in (False, True)]
     middle = torch.stack([(a + b - 1) / 2 for a, b in zip(ranks[::2], ranks[1::2], strict=True)])

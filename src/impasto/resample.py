@@ -16,20 +16,20 @@ def lanczos(picture: Tensor, size: tuple[int, int]) -> Tensor:
     percent, a sixth of the error that 100 steps of VGG-19 leave.
 
     Args:
-        picture: `(1, C, H', W')`, [0, 1]; not differentiated through.
+        picture: `(B, C, H', W')`, [0, 1]; not differentiated through.
         size: `(H, W)`.
 
     Returns:
-        `(1, C, H, W)`, [0, 1], on the same device.
+        `(B, C, H, W)`, [0, 1], on the same device.
     """
     height, width = size
     if tuple(picture.shape[-2:]) == (height, width):
         return picture
     planes = [
         np.asarray(Image.fromarray(plane.numpy()).resize((width, height), Image.Resampling.LANCZOS))
-        for plane in picture[0].detach().cpu().float()
+        for plane in picture.flatten(0, 1).detach().cpu().float()
     ]
-    return torch.from_numpy(np.stack(planes))[None].clamp(0, 1).to(picture)
+    return torch.from_numpy(np.stack(planes)).view(*picture.shape[:2], height, width).clamp(0, 1).to(picture)
 
 
 def blur(picture: Tensor, sigma: float) -> Tensor:

@@ -1,0 +1,94 @@
+"""Inversion and texture, small."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from skimage import data
+from torch import Tensor
+
+import impasto
+from impasto.errors import InputError
+from impasto.features import load_encoder
+from impasto.methods.inversion import InversionSettings, invert
+from impasto.methods.texture import TextureSettings, texture
+from impasto.objective import STYLE_LOSSES, AlphaNorm
+
+LAYERS = ("relu1_1", "relu2_1")
+
+
+def photo() -> Tensor:
+    return torch.from_numpy(data.astronaut()[:256:6, 100:400:6].copy()).permute(2, 0, 1)[None] / 255
+
+
+def bricks() -> Tensor:
+    return torch.from_numpy(data.brick()[:96, :80].copy()).expand(3, 96, 80)[None] / 255
+
+
+def test_the_norm_by_hand() -> None:
+    image = torch.tensor([1.0, 0.5, 0.25]).view(1, 3, 1, 1)
+    assert AlphaNorm(6)(image, {}).item() == pytest.approx(1 + 0 + 0.5**6)
+
+
+@pytest.mark.parametrize("canvas", ["pixels", "fourier"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_inversion_brings_the_picture_back(canvas: str, optimizer: str) -> None:
+    settings = InversionSettings(
+        layer="relu2_1", size=50, canvas=canvas, optimizer=optimizer, steps=60, tv_weight=0.1, norm_weight=0.001
+    )
+    steps = list(invert(load_encoder("lite"), photo(), settings))
+    assert steps[-1].losses["content"] < 0.15 * steps[0].losses["content"]
+    both = torch.stack([steps[-1].image().mean(1).flatten(), photo().mean(1).flatten()])
+    assert torch.corrcoef(both)[0, 1] > 0.8
+
+
+def test_inversion_from_a_layer_that_there_is_not() -> None:
+    with pytest.raises(InputError, match="relu9_9"):
+        impasto.invert(photo(), layer="relu9_9", size=32)
+    with pytest.raises(InputError, match="canvas"):
+        InversionSettings(canvas="oil")
+    with pytest.raises(InputError, match="fc7"):
+        impasto.invert(photo(), layer="fc7", size=32)
+
+
+@pytest.mark.parametrize("statistic", STYLE_LOSSES)
+@pytest.mark.parametrize("size", [(64, 32), (48, 112)])
+def test_a_texture_of_any_size_with_any_statistic(tiny, statistic: str, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
+    settings = TextureSettings(size=size, statistic=statistic, layers=LAYERS, steps=4, scales=2)
+    steps = list(texture(tiny, bricks(), settings))
+    assert steps[-1].image().shape == (1, 3, size[1], size[0])
+    assert steps[-1].loss < steps[4].loss and len(steps) == 8
+
+
+def seam(image: Tensor, dim: int) -> float:
+    """Mean difference across the wrap over that of neighbors inside."""
+    across = (image.select(dim, 0) - image.select(dim, -1)).abs().mean()
+    return (across / image.diff(dim=dim).abs().mean()).item()
+
+
+def test_a_tileable_texture_has_no_seam_and_another_has() -> None:
+    ratios = {}
+    for tileable in (True, False):
+        made = impasto.texture(bricks(), size=(96, 64), tileable=tileable, steps=30, scales=2, layers=LAYERS)
+        ratios[tileable] = [seam(made.pixels, dim) for dim in (2, 3)]
+    assert max(ratios[True]) < 1.2 < max(ratios[False])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"size": (100, 64), "tileable": True}, "multiples of 32"),
+        ({"size": (16, 16)}, "32 or more"),
+        ({"statistic": "grahm"}, "gram"),
+        ({"steps": 0}, "steps"),
+        ({"seeds": 3}, "seed"),
+    ],
+)
+def test_bad_texture_settings_say_why(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        TextureSettings().changed(**changes)
+
+
+def test_another_statistic_brings_its_own_layers() -> None:
+    assert TextureSettings().changed(statistic="patches").layers == ("relu3_1", "relu4_1")
+    assert TextureSettings(layers=LAYERS).changed(statistic="patches").layers == LAYERS

@@ -1,0 +1,90 @@
+"""Color by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from skimage import data
+from torch import Tensor
+
+from impasto.canvas import Luminance
+from impasto.color import chroma, luma, match_histogram, match_luminance, match_moments
+from impasto.features.gray import GrayEncoder
+
+
+def photo() -> Tensor:
+    return torch.from_numpy(data.astronaut()[::8, ::8].copy()).permute(2, 0, 1)[None] / 255
+
+
+def painting() -> Tensor:
+    return torch.from_numpy(data.immunohistochemistry()[::9, ::7].copy()).permute(2, 0, 1)[None] / 255
+
+
+def moments(x: Tensor) -> tuple[Tensor, Tensor]:
+    return x[0].flatten(1).mean(1), torch.cov(x[0].flatten(1), correction=0)
+
+
+def test_luma_and_chroma_by_hand() -> None:
+    red = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1)
+    assert luma(red).item() == pytest.approx(0.299)
+    torch.testing.assert_close(chroma(red).flatten(), torch.tensor([0.701, -0.299, -0.299]))
+
+
+@pytest.mark.parametrize("form", ["cholesky", "symmetric"])
+def test_matched_moments_are_the_contents(form: str) -> None:
+    style, content = painting() * 0.2 + 0.4, photo() * 0.2 + 0.4  # nothing is clipped
+    (mean, cov), (goal, goal_cov) = moments(match_moments(style, content, form)), moments(content)
+    torch.testing.assert_close(mean, goal, atol=1e-5, rtol=0)
+    torch.testing.assert_close(cov, goal_cov, atol=3e-4, rtol=0)
+
+
+@pytest.mark.parametrize("form", ["cholesky", "symmetric"])
+def test_a_gray_or_flat_style_is_matched_without_blowing_up(form: str) -> None:
+    gray = luma(painting()).expand(-1, 3, -1, -1)
+    for style in (gray, torch.full((1, 3, 8, 8), 0.3)):
+        found = match_moments(style, photo(), form)
+        assert found.isfinite().all() and found.std() < 0.6
+    flat = match_moments(painting(), torch.full((1, 3, 8, 8), 0.3), form)
+    torch.testing.assert_close(flat, torch.full_like(flat, 0.3), atol=0.1, rtol=0)
+
+
+def test_a_matched_histogram_has_the_contents_values_in_the_styles_order() -> None:
+    style = torch.tensor([0.1, 0.9, 0.5, 0.5]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
+    content = torch.tensor([0.2, 0.3, 0.4, 0.8]).view(1, 1, 1, 4).expand(1, 3, 1, 4)
+    found = match_histogram(style, content)[0, 0].flatten().tolist()
+    assert found == pytest.approx([0.2, 0.8, 0.35, 0.35])
+
+
+def test_a_matched_histogram_of_pictures_of_other_sizes() -> None:
+    found, content = match_histogram(painting(), photo()), photo()
+    for q in (0.1, 0.5, 0.9):
+        torch.testing.assert_close(
+            found[0].flatten(1).quantile(q, dim=1), content[0].flatten(1).quantile(q, dim=1), atol=0.05, rtol=0
+        )
+
+
+def test_matched_luminance_has_mean_and_deviation() -> None:
+    style, content = luma(painting()) * 0.3 + 0.3, luma(photo()) * 0.3 + 0.3
+    found = match_luminance(style, content)
+    assert found.mean().item() == pytest.approx(content.mean().item(), abs=1e-5)
+    assert found.std().item() == pytest.approx(content.std().item(), rel=1e-3)
+
+
+def test_the_luminance_canvas_keeps_the_chroma_to_one_level_whatever_is_done_to_it() -> None:
+    content = photo()
+    canvas = Luminance(content, torch.rand(1, 3, 32, 32))
+    canvas.resize((int(content.shape[2]), int(content.shape[3])))
+    canvas.parameters.add_(torch.randn_like(canvas.parameters))
+    canvas.keep_in_range()
+    image = canvas.image()
+    assert image.min() >= -1e-6 and image.max() <= 1 + 1e-6
+    eight = (image * 255).round() / 255
+    assert (chroma(eight) - chroma(content)).abs().max() <= 1 / 255
+
+
+def test_the_gray_encoder_does_not_see_color(tiny) -> None:  # type: ignore[no-untyped-def]
+    gray = GrayEncoder(tiny)
+    picture = photo()
+    recolored = luma(picture).expand(-1, 3, -1, -1)
+    a, b = gray(picture, ["relu2_1"]), gray(recolored, ["relu2_1"])
+    torch.testing.assert_close(a["relu2_1"], b["relu2_1"], atol=1e-4, rtol=1e-4)
