@@ -8,8 +8,8 @@ disk).
 so that
    together they span the teacher's map best (pivoted Cholesky of the second moments).
 3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam on whitened
-   weights, cosine schedule). Every so often (`ROUNDS`) an eighth of the crops is replaced by half-stylized pictures that the student
-   itself has optimized: where it can be fooled, it is shown what the teacher sees.
+   weights, cosine schedule). Every so often (`ROUNDS`) an eighth of the crops is replaced by half-stylized pictures
+   that the student itself has optimized: where it can be fooled, it is shown what the teacher sees.
 4. The lifts of all layers are fitted once more by least squares, turned into projections (see
    `impasto.features.lite`), and written as fp16 safetensors with the held-out errors in the metadata.
 """
@@ -221,7 +221,7 @@ class Whitened(nn.Module):
 
 @torch.no_grad()
 def start_from_least_squares(student: VGG, teacher: VGG, images: Tensor) -> None:
-    """Give the student whitened weights with which each channel imitates a channel of the teacher, layer after layer."""
+    """Give the student whitened weights with which each channel imitates one of the teacher's, layer after layer."""
     batches = images.split(16)
     inputs = [(x - student.mean) / student.std for x in batches]
     for name, conv in list(student.convs.items()):
