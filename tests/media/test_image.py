@@ -20,11 +20,8 @@ from impasto.errors import InputError
 from impasto.media import (
     Picture,
     check_output,
-    fit,
-    fit_size,
     read_image,
     read_metadata,
-    resize,
     to_pil,
     write_image,
 )
@@ -462,91 +459,6 @@ def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(InputError, match=r"may not be read.*change its permissions") as error:
         read_image(tmp_path / "a.png")
     one_line(error)
-
-
-# Sizes
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "size", "options", "expected"),
-    [
-        (600, 800, 400, {}, (300, 400)),
-        (800, 600, 400, {}, (400, 300)),
-        (600, 800, 800, {}, (600, 800)),
-        (3, 2, 300, {}, (300, 200)),
-        (1, 5000, 100, {}, (1, 100)),
-        (5000, 1, 100, {}, (100, 1)),
-        (1, 1, 7, {}, (7, 7)),
-        (100, 3, 50, {}, (50, 2)),  # 1.5 is rounded up
-        (600, 800, 1600, {"upscale": False}, (600, 800)),
-        (600, 800, 400, {"upscale": False}, (300, 400)),
-        (600, 800, 500, {"multiple": 32}, (352, 480)),  # 480, and 360 to the nearest
-        (500, 500, 500, {"multiple": 32}, (480, 480)),
-        (1, 5000, 512, {"multiple": 8}, (8, 512)),
-        (5, 5, 3, {"multiple": 8}, (8, 8)),
-        (100, 100, 200, {"multiple": 16, "upscale": False}, (96, 96)),
-    ],
-)
-def test_fit_size(height: int, width: int, size: int, options: dict[str, Any], expected: tuple[int, int]) -> None:
-    assert fit_size(height, width, size, **options) == expected
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [((10, 10, 0), "size 0"), ((10, 10, -4), "size -4"), ((0, 10, 4), "height 0"), ((10, 0, 4), "width 0")],
-)
-def test_fit_size_refuses_what_is_below_one(arguments: tuple[int, int, int], said: str) -> None:
-    with pytest.raises(InputError, match=said):
-        fit_size(*arguments)
-    with pytest.raises(InputError, match="multiple 0"):
-        fit_size(4, 4, 4, multiple=0)
-
-
-@pytest.mark.parametrize("shape", [(1, 5000), (5000, 1), (40, 60), (7, 3)])
-@pytest.mark.parametrize("size", [1, 64, 200])
-def test_fit_keeps_range_type_and_size(shape: tuple[int, int], size: int) -> None:
-    pixels = noise(*shape)
-    fitted = fit(pixels, size)
-    assert fitted.shape[2:] == fit_size(*shape, size) and max(fitted.shape[2:]) == size
-    assert fitted.dtype == torch.float32
-    assert fitted.min() >= 0 and fitted.max() <= 1
-
-
-def test_fit_of_a_picture_takes_alpha_along() -> None:
-    alpha = torch.zeros(1, 1, 8, 16)
-    alpha[..., 8:] = 1
-    fitted = fit(Picture(noise(8, 16), alpha), 4)
-    assert isinstance(fitted, Picture) and fitted.alpha is not None
-    assert fitted.pixels.shape == (1, 3, 2, 4) and fitted.alpha.shape == (1, 1, 2, 4)
-    assert fitted.alpha[0, 0, 0, 0] == 0 and fitted.alpha[0, 0, 0, 3] == 1
-    assert fit(Picture(noise(8, 16)), 4).alpha is None
-    enlarged = fit(Picture(noise(1, 2), torch.tensor([[[[0.0, 1.0]]]])), 4).alpha  # linear, so without ringing
-    assert enlarged is not None and enlarged[0, 0, 0].tolist() == [0, 0.25, 0.75, 1]
-
-
-def test_resizing_is_antialiased_and_keeps_constants() -> None:
-    stripes = torch.zeros(1, 3, 64, 64)
-    stripes[..., ::4] = 1  # finer than the result can show: must become their mean
-    inner = resize(stripes, (16, 16))[..., 2:-2, 2:-2]
-    torch.testing.assert_close(inner, torch.full_like(inner, 0.25), atol=0.02, rtol=0)
-    torch.testing.assert_close(resize(torch.full((1, 3, 9, 9), 0.3), (20, 5)), torch.full((1, 3, 20, 5), 0.3))
-
-
-def test_resizing_does_not_overshoot() -> None:
-    edge = torch.zeros(1, 3, 8, 8)
-    edge[..., 4:] = 1
-    enlarged = resize(edge, (64, 64))
-    assert enlarged.min() == 0 and enlarged.max() == 1
-
-
-@pytest.mark.parametrize("bad", [torch.zeros(3, 4, 4), torch.zeros(1, 3, 4, 4, dtype=torch.uint8)])
-def test_resizing_refuses_other_tensors(bad: Tensor) -> None:
-    with pytest.raises(InputError, match=r"cannot resize.*\(N, C, H, W\)"):
-        resize(bad, (2, 2))
-    with pytest.raises(InputError, match=r"cannot resize"):
-        fit(bad, 2)
-    with pytest.raises(InputError, match="0 x 2"):
-        resize(torch.zeros(1, 3, 4, 4), (0, 2))
 
 
 # Writing

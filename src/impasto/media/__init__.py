@@ -3,11 +3,8 @@
 from impasto.media.image import (
     Picture,
     check_output,
-    fit,
-    fit_size,
     read_image,
     read_metadata,
-    resize,
     to_pil,
     write_image,
 )
@@ -16,11 +13,8 @@ from impasto.media.sheet import sheet
 __all__ = [
     "Picture",
     "check_output",
-    "fit",
-    "fit_size",
     "read_image",
     "read_metadata",
-    "resize",
     "sheet",
     "to_pil",
     "write_image",

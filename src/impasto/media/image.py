@@ -20,14 +20,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
-from torch.nn import functional
 
 from impasto.errors import InputError
 
@@ -58,9 +57,6 @@ class Picture:
 
     pixels: Tensor
     alpha: Tensor | None = None
-
-
-AnyPicture = TypeVar("AnyPicture", Picture, Tensor)
 
 
 # Reading
@@ -321,81 +317,6 @@ def _deep_gray(image: Image.Image, profile: ImageCms.ImageCmsProfile | None, nam
         curve = np.asarray(_to_srgb(Image.fromarray(levels), profile))[0].mean(axis=1) / 255
         gray = np.interp(gray, levels[0] / 255, curve)
     return _from_array(gray)
-
-
-# Sizes
-
-
-def fit_size(height: int, width: int, size: int, *, multiple: int = 1, upscale: bool = True) -> tuple[int, int]:
-    """The (height, width) in pixels at which a picture's long side is `size`, its aspect kept, neither side below 1.
-
-    `fit_size(600, 800, 400)` is (300, 400).
-
-    Args:
-        height: of the picture, pixels.
-        width: of the picture, pixels.
-        size: of the long side of the result, pixels.
-        multiple: both sides become multiples of this, and at least one of it: the long side is rounded down, the short
-            side to the nearest.
-        upscale: if False, `size` is at most the present long side.
-
-    Raises:
-        InputError: a number is below 1.
-    """
-    for name, value in (("height", height), ("width", width), ("size", size), ("multiple", multiple)):
-        if value < 1:
-            raise InputError(f"{name} {value} is too small: expected at least 1 pixel")
-    longest = max(height, width)
-    units = max(1, (size if upscale else min(size, longest)) // multiple)
-    fitted = [multiple * max(1, (2 * side * units + longest) // (2 * longest)) for side in (height, width)]
-    return fitted[0], fitted[1]
-
-
-def fit(picture: AnyPicture, size: int, *, multiple: int = 1, upscale: bool = True) -> AnyPicture:
-    """A picture resized so that its long side is `size` pixels; see `fit_size`.
-
-    Args:
-        picture: a Picture, or pixels (N, C, H, W) in [0, 1].
-        size: of the long side, pixels.
-        multiple: of which both sides are to be multiples.
-        upscale: whether a smaller picture is enlarged.
-
-    Raises:
-        InputError: `size` or `multiple` is below 1, or the tensor has another shape or type.
-    """
-    pixels = picture if isinstance(picture, Tensor) else picture.pixels
-    _check_maps(pixels)
-    target = fit_size(pixels.shape[2], pixels.shape[3], size, multiple=multiple, upscale=upscale)
-    if isinstance(picture, Tensor):
-        return resize(picture, target)
-    alpha = None if picture.alpha is None else resize(picture.alpha, target, mode="bilinear")
-    return Picture(resize(pixels, target), alpha)
-
-
-def resize(pixels: Tensor, size: tuple[int, int], *, mode: Literal["bicubic", "bilinear"] = "bicubic") -> Tensor:
-    """Pixels (N, C, H, W) in [0, 1] resampled to (N, C, *size) with antialiasing, clamped to [0, 1].
-
-    Args:
-        pixels: (N, C, H, W) floats.
-        size: (height, width), pixels.
-        mode: bicubic for pictures; bilinear, which does not overshoot, for masks and opacity.
-
-    Raises:
-        InputError: a side is below 1, or the tensor has another shape or type.
-    """
-    _check_maps(pixels)
-    if min(size) < 1:
-        raise InputError(f"a picture of {size[0]} x {size[1]} is too small: expected at least 1 x 1 pixel")
-    if tuple(pixels.shape[2:]) == tuple(size):
-        return pixels
-    return functional.interpolate(pixels, size=size, mode=mode, align_corners=False, antialias=True).clamp(0, 1)
-
-
-def _check_maps(pixels: Tensor) -> None:
-    if pixels.ndim != 4 or pixels.numel() == 0 or not pixels.dtype.is_floating_point:
-        raise InputError(
-            f"cannot resize a {pixels.dtype} tensor of shape {tuple(pixels.shape)}: expected floats (N, C, H, W)"
-        )
 
 
 # Writing
