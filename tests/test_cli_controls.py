@@ -188,3 +188,61 @@ def test_bad_input_gets_one_line_exit_code_2_and_no_output(
     assert run(monkeypatch, *args, "-o", files["out"], "--steps", 2, "--quiet", *small) == 2
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1 and said.startswith("impasto: ") and not files["out"].exists()
+
+
+LOOKS = {
+    "filters": "visualize filters",
+    "activations": "visualize activations @content --layer relu3_1 --count 4 --size 48",
+    "saliency": "visualize saliency @content --unit relu4_1:3 --size 48",
+    "deconv": "visualize deconv @content --unit relu4_1:3:1,2 --size 48",
+    "guided": "visualize guided @content --unit relu4_1:3 --size 48",
+    "smoothgrad": "visualize smoothgrad @content --unit relu4_1:3 --samples 2 --size 48",
+    "unit": "visualize unit relu3_1:2 --size 48 --steps 3",
+    "units": "visualize unit relu3_1 --channels 0-2,5 --size 48 --steps 2 --preset yosinski",
+    "answers": "visualize unit relu3_1:2 --diversity 3 --size 48 --steps 2",
+    "dream": "dream @content --layer relu3_1 --steps 2 --octaves 2 --size 64",
+    "guided dream": "dream @content --guide @style --layer relu3_1 --steps 2 --octaves 1 --size 64",
+}
+
+
+@pytest.mark.parametrize("case", LOOKS)
+def test_a_look_inside_writes_a_picture(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path], case: str) -> None:
+    assert run(monkeypatch, *words(files, LOOKS[case]), "-o", files["out"], "--quiet") == 0
+    assert pixels(files["out"]).std() > 0.02
+
+
+def test_a_zoom_writes_frames(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
+    args = words(files, "dream @content --layer relu2_1 --steps 1 --octaves 1 --zoom 3 --size 64")
+    assert run(monkeypatch, *args, "-o", files["out"], "--quiet") == 0
+    frames = [pixels(files["out"].with_name(f"out-000{i}.png")) for i in range(3)]
+    assert np.abs(frames[0] - frames[1]).mean() > 0.005
+
+
+BAD_LOOKS = {
+    "neither unit nor class": "visualize saliency @content",
+    "both": "visualize saliency @content --unit relu4_1:3 --class 2",
+    "a class of lite": "visualize saliency @content --class 2",
+    "a class that there is not": "visualize guided @content --class 1000",
+    "no unit": "visualize deconv @content --unit relu4_1",
+    "a channel too many": "visualize guided @content --unit relu4_1:99999 --size 48",
+    "a position outside": "visualize guided @content --unit relu4_1:3:99,0 --size 48",
+    "an unknown layer": "visualize activations @content --layer relu9_9",
+    "a tiny picture": "visualize activations @dot --layer relu3_1",
+    "no samples": "visualize smoothgrad @content --unit relu4_1:3 --samples 0",
+    "channels of words": "visualize unit relu3_1 --channels all",
+    "channels of a unit": "visualize unit relu3_1:2 --channels 0-3",
+    "an unknown preset": "visualize unit relu3_1:2 --preset mahendran",
+    "a dream of no layer": "dream @content --layer relu9_9",
+    "a dream of a missing channel": "dream @content --layer relu3_1 --channel 9999 --size 64",
+    "a missing guide": "dream @content --guide none.png",
+    "no octaves": "dream @content --octaves 0",
+}
+
+
+@pytest.mark.parametrize("case", BAD_LOOKS)
+def test_a_bad_look_gets_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, Path], capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    assert run(monkeypatch, *words(files, BAD_LOOKS[case]), "-o", files["out"], "--quiet") == 2
+    said = capsys.readouterr().err.strip()
+    assert len(said.splitlines()) == 1 and said.startswith("impasto: ") and not files["out"].exists()

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from impasto.canvas import Canvas
 from impasto.errors import InputError, NonFiniteError
-from impasto.objective import Objective
 
 #: Parts of the loss by name, already weighted.
 Parts = Mapping[str, float]
+#: From a picture `(B, 3, H, W)` to a loss and its weighted parts by name: an `Objective`, or one wrapped.
+Goal = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 #: Evaluates the objective at the canvas's present parameters: loss, gradient, parts.
 Evaluate = Callable[[], tuple[float, Tensor, Parts]]
 
@@ -32,7 +33,7 @@ class Stage:
 
     size: tuple[int, int]
     steps: int
-    objective: Callable[[], Objective]
+    objective: Callable[[], Goal]
 
 
 @dataclass(frozen=True)
@@ -311,7 +312,7 @@ def minimize(
             canvas.parameters = mean.value
 
 
-def _advance(canvas: Canvas, objective: Objective, solver: Optimizer, count: int) -> tuple[float, Parts]:
+def _advance(canvas: Canvas, objective: Goal, solver: Optimizer, count: int) -> tuple[float, Parts]:
     """One step of `solver`; the canvas's parameters carry no gradient outside of the evaluation."""
 
     def evaluate() -> tuple[float, Tensor, Parts]:

@@ -54,7 +54,7 @@ def test_inversion_from_a_layer_that_there_is_not() -> None:
 @pytest.mark.parametrize("statistic", STYLE_LOSSES)
 @pytest.mark.parametrize("size", [(64, 32), (48, 112)])
 def test_a_texture_of_any_size_with_any_statistic(tiny, statistic: str, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
-    settings = TextureSettings(size=size, statistic=statistic, layers=LAYERS, steps=4, scales=2)
+    settings = TextureSettings(size=size, sample_size=96, statistic=statistic, layers=LAYERS, steps=4, scales=2)
     steps = list(texture(tiny, bricks(), settings))
     assert steps[-1].image().shape == (1, 3, size[1], size[0])
     assert steps[-1].loss < steps[4].loss and len(steps) == 8

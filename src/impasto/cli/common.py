@@ -145,9 +145,13 @@ class Run:
                     )
                     self._save_state()
 
+    def pixels(self, step: Step) -> Tensor:
+        """What is written of a step."""
+        return step.image().cpu()
+
     def _picture(self, path: Path) -> None:
         assert self.last is not None
-        pixels = self.last.image().cpu()
+        pixels = self.pixels(self.last)
         alpha = self.alpha
         if alpha is not None:
             alpha = torch.nn.functional.interpolate(alpha, size=pixels.shape[-2:], mode="bilinear", antialias=True)

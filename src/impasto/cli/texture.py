@@ -41,8 +41,11 @@ def texture(
         str, typer.Option(help="WIDTHxHEIGHT of the texture in pixels, or one number for a square.")
     ] = "512x512",
     sample_size: Annotated[
-        int | None, typer.Option(help="Read the sample at this long side; its own if not given.")
+        int | None, typer.Option(help="Read the sample at this long side; the texture's if not given.")
     ] = None,
+    own_size: Annotated[
+        bool, typer.Option("--own-size", help="Read the sample as it is: a larger texture has more of the same.")
+    ] = False,
     statistic: Annotated[
         str | None, typer.Option(help=f"How textures are compared: {', '.join(STYLE_LOSSES)}.")
     ] = None,
@@ -86,6 +89,10 @@ def texture(
     check_output(output, force=force)
     check_text_output(report, force=force)
     picture = read_image(sample)
+    if own_size:
+        if sample_size is not None:
+            raise InputError("give --sample-size or --own-size, not both")
+        settings = settings.changed(sample_size=max(picture.pixels.shape[-2:]))
     about = manifest(settings, {"sample": str(sample)}, weights)
     state = None if resume is None else load_state(resume, about)
     network = open_encoder(settings, weights, where, padding="circular" if tileable else "zeros")

@@ -8,11 +8,12 @@ from impasto.media.image import (
     to_pil,
     write_image,
 )
-from impasto.media.sheet import sheet
+from impasto.media.sheet import gallery, sheet
 
 __all__ = [
     "Picture",
     "check_output",
+    "gallery",
     "read_image",
     "read_metadata",
     "sheet",

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import PIL.Image
+import torch
 from PIL import ImageDraw, ImageFont
 from torch import Tensor
+from torch.nn import functional
 
 from impasto.media.image import read_image, to_pil
+
+
+def gallery(pictures: Sequence[Tensor], labels: Sequence[str], *, columns: int = 0, least: int = 96) -> Tensor:
+    """Pictures in a nearly square grid, each with its label above, small ones enlarged by whole pixels alike.
+
+    Args:
+        pictures: `(1, 3, H, W)` or `(1, 1, H, W)` each, of one size, [0, 1].
+        labels: one for each.
+        columns: how many; 0 for nearly as many as rows.
+        least: short side that pictures are enlarged to, in pixels.
+
+    Returns:
+        `(1, 3, H', W')`, RGB, [0, 1].
+    """
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    times = max(1, math.ceil(least / min(pictures[0].shape[-2:])))
+    shown = [p.cpu().expand(1, 3, -1, -1).repeat_interleave(times, 2).repeat_interleave(times, 3) for p in pictures]
+    rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
+    strips = [sheet([row], [""], labels[i * columns : i * columns + len(row)]) for i, row in enumerate(rows)]
+    width = max(strip.shape[3] for strip in strips)
+    return torch.cat([functional.pad(strip, (0, width - strip.shape[3]), value=1.0) for strip in strips], 2)
 
 
 def sheet(

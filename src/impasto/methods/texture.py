@@ -25,8 +25,8 @@ class TextureSettings:
 
     Attributes:
         size: width and height of the texture in pixels.
-        sample_size: long side at which the sample is read; 0 for its own, so that a larger texture has more of the same
-            and not the same larger.
+        sample_size: long side at which the sample is read; 0 for the texture's, so that what it shows grows with the
+            texture. At its own size a larger texture has more of the same.
         encoder: a key of `impasto.features.ENCODERS`.
         pooling: `max`, or `avg` as in the paper.
         statistic: how textures are compared, one of `impasto.objective.STYLE_LOSSES`.
@@ -99,7 +99,7 @@ def texture(
     """
     check_layers(settings.layers, encoder.layers)
     width, height = settings.size
-    long_side = settings.sample_size or max(sample.shape[-2:])
+    long_side = settings.sample_size or max(settings.size)
     style = StylizeSettings(
         encoder=settings.encoder,
         style_loss=settings.statistic,
