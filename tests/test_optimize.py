@@ -95,3 +95,20 @@ def test_a_loss_that_stops_being_finite_is_named_and_the_last_good_picture_kept(
         for record in minimize(canvas, [Stage((4, 4), 20, lambda: breaks)], optimizer):  # type: ignore[arg-type,return-value]
             good = record.image()
     assert torch.equal(canvas.parameters, good)
+
+
+def test_an_average_of_the_past_is_what_is_shown_and_handed_on_and_survives_a_resumption() -> None:
+    begin = torch.rand(1, 3, 4, 4)
+
+    def run(decay: float, state: object = None) -> list[Tensor]:
+        canvas = Pixels(begin)
+        return [r.image() for r in minimize(canvas, stages(4, 8, steps=5), Adam, state, average=decay)]  # type: ignore[arg-type]
+
+    plain, mean = run(0.0), run(0.5)
+    expected, weight = torch.zeros_like(begin), 0.0
+    for image in plain[:3]:
+        expected, weight = 0.5 * expected + 0.5 * image, 0.5 * weight + 0.5
+    torch.testing.assert_close(mean[2], expected / weight)
+    loop = minimize(Pixels(begin), stages(4, 8, steps=5), Adam, average=0.5)
+    state = [next(loop) for _ in range(7)][-1].state()
+    assert torch.equal(run(0.5, state)[-1], mean[-1])
