@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow check format lite clean
+.PHONY: demo test test-slow check format lite pictures clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -37,6 +37,10 @@ STEPS ?= 2400
 CROPS ?= 2048
 lite: .venv/installed
 	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS) --crops $(CROPS)
+
+# Makes the pictures of README and docs again.
+pictures: .venv/installed
+	$(BIN)/python tools/make_pictures.py
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .

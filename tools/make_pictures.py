@@ -1,0 +1,57 @@
+"""Make the pictures of README and docs again, from the project's own scene and painting: `make pictures`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import impasto
+from impasto.media import gallery, read_image, write_image
+from impasto.methods.dream import DreamSettings, dream
+from impasto.resample import lanczos
+
+EXAMPLES, IMAGES = Path("examples"), Path("docs/images")
+CONTENT, STYLE = EXAMPLES / "content.png", EXAMPLES / "style.png"
+SIZE = 384
+
+#: Label -> what is changed.
+CONTROLS: dict[str, dict[str, object]] = {
+    "gram": {},
+    "wasserstein": {"style_loss": "wasserstein"},
+    "patches": {"style_loss": "patches", "scales": 2},
+    "strokes half as large": {"style_scales": (0.5,)},
+    "content-luminance": {"color": "content-luminance"},
+    "histogram": {"color": "histogram"},
+    "a dream with it": {"dream": "relu4_2", "dream_weight": 0.5},
+    "the sky as it was": {"masks": "sky"},
+    "one style, from noise": {"content_weight": 0.0, "init": "noise", "scales": 2},
+}
+
+
+def sky(picture: Tensor) -> Tensor:
+    """A mask of the upper part of the scene, `(H, W)`."""
+    height, width = picture.shape[-2:]
+    return (torch.arange(height) < 0.42 * height).float()[:, None].expand(height, width)
+
+
+def main() -> None:
+    content = read_image(CONTENT).pixels
+    made = []
+    for changes in CONTROLS.values():
+        settings = dict(changes)
+        masks = [(sky(content).numpy(), 0)] if settings.pop("masks", None) else []
+        made.append(impasto.stylize(CONTENT, STYLE, size=SIZE, masks=masks, **settings).pixels)
+    write_image(IMAGES / "controls.jpg", gallery(made, list(CONTROLS)))
+    encoder = impasto.load_encoder("lite")
+    *_, dreamt = dream(encoder, lanczos(content, made[0].shape[-2:]), DreamSettings())  # type: ignore[arg-type]
+    size = (int(made[0].shape[3]) // 32 * 32, int(made[0].shape[2]) // 32 * 32)
+    texture = impasto.texture(STYLE, size=size, tileable=True).pixels
+    inverted = impasto.invert(CONTENT, layer="relu4_1", size=SIZE).pixels
+    shown = [dreamt.image(), lanczos(texture, made[0].shape[-2:]), inverted]  # type: ignore[arg-type]
+    write_image(IMAGES / "more.jpg", gallery(shown, ["dream", "texture", "invert relu4_1"], columns=3))
+
+
+if __name__ == "__main__":
+    main()
