@@ -31,7 +31,7 @@ class StylizeSettings:
         encoder: a key of `impasto.features.ENCODERS`.
         pooling: `max` as the encoders were trained, or `avg`.
         content_weight, style_weight, tv_weight: weights of the terms.
-        content_layers, style_layers: layers that they read; those that `style_loss` is used with if empty.
+        content_layers, style_layers: layers that they read; the style's are those of `style_loss` if empty.
         style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
         style_loss: how styles are compared, one of `impasto.objective.STYLE_LOSSES`.
         style_scales: sizes of the style's strokes, relative to the picture; several are averaged.
@@ -62,7 +62,7 @@ class StylizeSettings:
     content_weight: float = 1.0
     style_weight: float = 10.0
     tv_weight: float = 0.0
-    content_layers: tuple[str, ...] = ("relu4_2",)
+    content_layers: tuple[str, ...] = ("relu4_1", "relu4_2")
     style_layers: tuple[str, ...] = ()
     style_layer_weights: tuple[float, ...] = ()
     style_loss: str = "gram"

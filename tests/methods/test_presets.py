@@ -31,12 +31,13 @@ NUMBERS: dict[str, dict[str, object]] = {
     },
     "crowsonkb": {
         "style_loss": "wasserstein", "style_layer_weights": (256, 64, 16, 4, 1), "content_weight": 0.015,
-        "optimizer": "adam", "rate": 0.02, "steps": 500, "first_steps": 1000, "average": 0.99, "scales": 5,
+        "content_layers": ("relu4_2",), "optimizer": "adam", "rate": 0.02, "steps": 500, "first_steps": 1000,
+        "average": 0.99, "scales": 5,
         "scale_factor": 2**0.5, "encoder": "vgg19",
     },
     "nnst": {
         "encoder": "vgg16", "style_loss": "nearest", "style_rotations": (0, 90, 180, 270), "steps": 200, "scales": 4,
-        "optimizer": "adam", "rate": 2e-3, "size": 512,
+        "optimizer": "adam", "rate": 2e-3, "size": 512, "content_layers": ("relu4_2",),
     },
 }  # fmt: skip
 

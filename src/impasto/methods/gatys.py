@@ -25,9 +25,9 @@ from impasto.settings import StylizeSettings
 
 @torch.no_grad()
 def content_term(encoder: Encoder, content: Tensor, layers: Iterable[str], convention: str = "kitov") -> Content:
-    """The term that keeps the features of `content`, `(1, 3, H, W)`, at `layers`, all of the same weight."""
+    """The term that keeps the features of `content`, `(1, 3, H, W)`, at `layers`: the mean over them."""
     targets = encoder(content, layers)
-    return Content(targets, {name: 1.0 for name in targets}, convention)
+    return Content(targets, {name: 1 / len(targets) for name in targets}, convention)
 
 
 @torch.no_grad()

@@ -7,7 +7,8 @@ from impasto.settings import StylizeSettings
 
 
 def default() -> StylizeSettings:
-    """Ours: relative losses, so that weights mean the same for every encoder; L-BFGS from the content."""
+    """Ours: relative losses, so that weights mean the same for every encoder; content at relu4_1 and relu4_2, which for
+    the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content (`docs/default.md`)."""
     return StylizeSettings()
 
 
@@ -16,6 +17,7 @@ def gatys() -> StylizeSettings:
     pooling, content relu4_2, five style layers of weight 1/5, content to style 1:1000, L-BFGS from noise, 500 steps."""
     return StylizeSettings(
         encoder="vgg19-caffe",
+        content_layers=("relu4_2",),
         pooling="avg",
         convention="gatys",
         content_weight=1.0,
@@ -30,6 +32,7 @@ def neural_style() -> StylizeSettings:
     1000 steps of L-BFGS with its history of 100, from a gray picture with a trace of noise."""
     return StylizeSettings(
         encoder="vgg19-caffe",
+        content_layers=("relu4_2",),
         convention="neural-style",
         content_weight=5.0,
         style_weight=5 * 100.0,
@@ -67,6 +70,7 @@ def cnnmrf() -> StylizeSettings:
         size=384,
         encoder="vgg19-caffe",
         convention="neural-style",
+        content_layers=("relu4_2",),
         style_loss="patches",
         style_layer_weights=(2.0, 1.0),
         content_weight=20.0,
@@ -90,6 +94,7 @@ def crowsonkb() -> StylizeSettings:
         convention="kitov",
         style_loss="wasserstein",
         style_layer_weights=(256.0, 64.0, 16.0, 4.0, 1.0),
+        content_layers=("relu4_2",),
         content_weight=0.015,
         style_weight=1.0,
         tv_weight=1 / 3,
@@ -115,6 +120,7 @@ def nnst() -> StylizeSettings:
         style_loss="nearest",
         style_layers=("relu2_1", "relu2_2", "relu3_1", "relu3_2", "relu3_3", "relu4_1", "relu4_2", "relu4_3"),
         style_rotations=(0.0, 90.0, 180.0, 270.0),
+        content_layers=("relu4_2",),
         content_weight=0.25,
         style_weight=1.0,
         optimizer="adam",
