@@ -218,6 +218,16 @@ def test_a_zoom_writes_frames(monkeypatch: pytest.MonkeyPatch, files: dict[str, 
     assert np.abs(frames[0] - frames[1]).mean() > 0.005
 
 
+def test_in_python_looks_return_arrays(files: dict[str, Path]) -> None:
+    made = impasto.excite("relu3_1:1", "relu3_1:2", size=48, steps=2)
+    assert made.pixels.shape == (2, 3, 48, 48)
+    assert impasto.dream(files["content"], layer="relu3_1", steps=1, octaves=1, size=64).image.size == (64, 53)
+    seen = [impasto.saliency(files["content"], "relu3_1:4", k, size=48) for k in ("saliency", "deconv", "guided")]
+    assert all(s.shape == (1, 3, 40, 48) for s in seen) and not (seen[1] == seen[2]).all()
+    with pytest.raises(impasto.WeightsError, match="fully connected"):
+        impasto.saliency(files["content"], 130)
+
+
 BAD_LOOKS = {
     "neither unit nor class": "visualize saliency @content",
     "both": "visualize saliency @content --unit relu4_1:3 --class 2",

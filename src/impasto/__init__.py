@@ -1,6 +1,6 @@
 """impasto: neural artistic style transfer, every method on one small core."""
 
-from impasto.api import Result, invert, stylize, stylize_steps, texture
+from impasto.api import Result, dream, excite, invert, saliency, stylize, stylize_steps, texture
 from impasto.errors import ImpastoError, InputError, NonFiniteError, WeightsError
 from impasto.features import ModuleEncoder, load_encoder
 from impasto.settings import StylizeSettings
@@ -13,8 +13,11 @@ __all__ = [
     "Result",
     "StylizeSettings",
     "WeightsError",
+    "dream",
+    "excite",
     "invert",
     "load_encoder",
+    "saliency",
     "stylize",
     "stylize_steps",
     "texture",

@@ -10,19 +10,26 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, unknown
 from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, to_pil
 from impasto.media.image import Source
 from impasto.methods import gatys
+from impasto.methods.ascent import ASCENT_PRESETS, AscentSettings, ascend
+from impasto.methods.attribution import Unit, attribution
+from impasto.methods.dream import DreamSettings
+from impasto.methods.dream import dream as dreaming
 from impasto.methods.inversion import InversionSettings
 from impasto.methods.inversion import invert as inversion
 from impasto.methods.presets import preset as preset_settings
+from impasto.methods.styles import scaled
 from impasto.methods.texture import TextureSettings
 from impasto.methods.texture import texture as synthesize
 from impasto.optimize import Step
 from impasto.scene import Scene
 from impasto.settings import STARTS, StylizeSettings
+
+AnySettings = StylizeSettings | TextureSettings | InversionSettings | DreamSettings | AscentSettings
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Result:
 
     pixels: Tensor
     losses: list[dict[str, float]]
-    settings: StylizeSettings | TextureSettings | InversionSettings
+    settings: AnySettings
 
     @property
     def image(self) -> PIL.Image.Image:
@@ -179,7 +186,7 @@ def invert(
     return finish(inversion(network, read_image(image).pixels.to(device), chosen), chosen)
 
 
-def finish(steps: Iterator[Step], settings: StylizeSettings | TextureSettings | InversionSettings) -> Result:
+def finish(steps: Iterator[Step], settings: AnySettings) -> Result:
     """Run to the end."""
     losses: list[dict[str, float]] = []
     last: Step | None = None
@@ -190,8 +197,93 @@ def finish(steps: Iterator[Step], settings: StylizeSettings | TextureSettings | 
     return Result(last.image().cpu(), losses, settings)
 
 
+def dream(
+    image: Source,
+    *,
+    guide: Source | None = None,
+    encoder: Encoder | str | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    **settings: Any,
+) -> Result:
+    """`image` with what a layer sees in it made stronger (DeepDream).
+
+    Args:
+        image: as for `stylize`.
+        guide: a picture to dream of.
+        encoder, weights, device: as for `stylize`.
+        settings: fields of `DreamSettings`.
+
+    Raises:
+        InputError: if a picture or a setting cannot be used.
+    """
+    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
+    chosen = DreamSettings().changed(encoder=name, **settings)
+    network = _network(chosen, encoder, weights, device)
+    wanted = None if guide is None else read_image(guide).pixels.to(device)
+    return finish(dreaming(network, read_image(image).pixels.to(device), chosen, guide=wanted), chosen)
+
+
+def excite(
+    *units: str | int,
+    preset: str = "olah",
+    encoder: Encoder | str | None = None,
+    weights: str | None = None,
+    device: str = "cpu",
+    **settings: Any,
+) -> Result:
+    """Pictures that excite units, one each, `(N, 3, H, W)`: gradient ascent.
+
+        impasto.excite("relu4_1:17", "relu4_1:18").pixels
+
+    Args:
+        units: `LAYER:CHANNEL`, `LAYER:CHANNEL:Y,X`, or the number of an ImageNet class; all of one layer. One given
+            several times has several answers.
+        preset: settings to begin with, one of `impasto.methods.ascent.ASCENT_PRESETS`.
+        encoder, weights, device: as for `stylize`.
+        settings: fields of `AscentSettings`.
+    """
+    if preset not in ASCENT_PRESETS:
+        raise unknown("preset", preset, ASCENT_PRESETS)
+    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
+    chosen = ASCENT_PRESETS[preset]().changed(encoder=name, **settings)
+    wanted = [Unit("logits", u) if isinstance(u, int) else Unit.named(u) for u in units]
+    network = _network(chosen, encoder, weights, device, classifier=any(u.classifier for u in wanted))
+    return finish(ascend(network, wanted, chosen, device=device), chosen)
+
+
+def saliency(
+    image: Source,
+    unit: str | int,
+    kind: str = "saliency",
+    *,
+    size: int = 224,
+    encoder: Encoder | str = "lite",
+    weights: str | None = None,
+    device: str = "cpu",
+    **options: Any,
+) -> Tensor:
+    """A picture `(1, 3, H, W)` of what in `image` a unit (as for `excite`) answers to.
+
+    Args:
+        image: as for `stylize`.
+        unit: as for `excite`.
+        kind: `saliency`, `smoothgrad`, `deconv` or `guided`.
+        size: long side that the picture is looked at.
+        encoder, weights, device: as for `stylize`.
+        options: of `impasto.methods.attribution.smoothgrad`.
+    """
+    wanted = Unit("logits", unit) if isinstance(unit, int) else Unit.named(unit)
+    network: Encoder | str = encoder
+    if isinstance(network, str):
+        network = load_encoder(network, weights=weights, classifier=wanted.classifier)
+        if isinstance(network, torch.nn.Module):
+            network.to(device)
+    return attribution(network, scaled(read_image(image).pixels.to(device), size), wanted, kind, **options)
+
+
 def _network(
-    settings: StylizeSettings | TextureSettings | InversionSettings,
+    settings: AnySettings,
     encoder: Encoder | str | None,
     weights: str | None,
     device: str,

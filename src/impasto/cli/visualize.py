@@ -135,12 +135,7 @@ def attribute(
     check_output(output, force=force)
     picture = looked_at(image, size).to(choose_device(device))
     network = open_network(encoder, weights, device, classifier=wanted.classifier)
-    if kind == "smoothgrad":
-        shown = attribution.strength(attribution.smoothgrad(network, picture, wanted, **options))
-    elif kind == "saliency":
-        shown = attribution.strength(attribution.gradient(network, picture, wanted))
-    else:
-        shown = attribution.signed(attribution.gradient(network, picture, wanted, kind))  # type: ignore[arg-type]
+    shown = attribution.attribution(network, picture, wanted, kind, **options)
     write(output, shown, quiet, kind=kind, image=image, unit=wanted, encoder=network.name)
 
 

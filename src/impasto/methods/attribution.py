@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, unknown
 from impasto.features.classifier import CLASSIFIER_LAYERS
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.relu import Rule, relu_rule
@@ -119,6 +120,32 @@ def signed(gradients: Tensor) -> Tensor:
     draw. `(B, 3, H, W)` in [0, 1]."""
     spread = gradients.flatten(1).std(1).clamp_min(1e-12).view(-1, 1, 1, 1)
     return (0.5 + gradients / (6 * spread)).clamp(0, 1)
+
+
+#: Kinds of pictures of what a unit answers to.
+KINDS = ("saliency", "smoothgrad", "deconv", "guided")
+
+
+def attribution(encoder: Encoder, image: Tensor, unit: Unit, kind: str = "saliency", **options: Any) -> Tensor:
+    """A picture of what in `image` a unit answers to.
+
+    Args:
+        encoder: with the unit's layer.
+        image: `(1, 3, H, W)`, RGB, [0, 1].
+        unit: a unit, a channel, or a class.
+        kind: one of `KINDS`.
+        options: of `smoothgrad`.
+
+    Returns:
+        `(1, 3, H, W)` in [0, 1]: `strength` for the first two, `signed` for the others.
+    """
+    if kind not in KINDS:
+        raise unknown("kind", kind, KINDS)
+    if kind == "smoothgrad":
+        return strength(smoothgrad(encoder, image, unit, **options))
+    if kind == "saliency":
+        return strength(gradient(encoder, image, unit))
+    return signed(gradient(encoder, image, unit, cast(Rule, kind)))
 
 
 def filters(encoder: Encoder) -> Tensor:

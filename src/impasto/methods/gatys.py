@@ -153,8 +153,12 @@ def stylize(
         height, width = scaled(shape[:, :1], size).shape[-2:]
 
         def build() -> Objective:
-            terms = style_terms(
-                network, regions, size, settings, guide=guide, prepare=prepare, cache=cache, progress=progress
+            terms = (
+                []
+                if not settings.style_weight
+                else style_terms(
+                    network, regions, size, settings, guide=guide, prepare=prepare, cache=cache, progress=progress
+                )
             )
             return Objective(network, [*terms, *_other_terms(network, picture if keep_content else None, settings)])
 
