@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
+from impasto.features.fastconv import serves, winograd
 
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
@@ -102,7 +103,10 @@ class VGG(nn.Module):
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         wanted = check_layers(layers, self.layers)
         self._check_size(images, wanted[-1])
-        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        x = (images - self.mean) / self.std
+        # One layout all the way: plain for Winograd's convolutions, channels last for torch's own.
+        if self.padding != "zeros" or not all(serves(x, c) for c in list(self.convs.values())[1:2]):  # type: ignore[arg-type]
+            x = x.contiguous(memory_format=torch.channels_last)
         found: dict[str, Tensor] = {}
         for step in self._steps:
             if step.startswith("conv"):
@@ -121,9 +125,10 @@ class VGG(nn.Module):
 
     def _convolve(self, step: str, x: Tensor) -> Tensor:
         conv = self.convs[step]
-        if self.padding == "zeros":
-            return conv(x)  # type: ignore[no-any-return]
-        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), conv.weight, conv.bias)  # type: ignore[arg-type]
+        assert isinstance(conv, nn.Conv2d)
+        if self.padding == "circular":
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), conv.weight, conv.bias)
+        return winograd(x, conv) if serves(x, conv) else conv(x)
 
     def _check_size(self, images: Tensor, deepest: str) -> None:
         """An image must leave at least one position in the deepest layer."""
