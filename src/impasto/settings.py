@@ -49,7 +49,8 @@ class StylizeSettings:
         rate: learning rate of Adam, in units of the range [0, 1].
         steps: of each scale.
         first_steps: of the coarsest, if it has another number.
-        scales: how many, each `scale_factor` times as large as the one before.
+        scales: how many, each `scale_factor` times as large as the one before; None for as many as begin at 256 pixels
+            or more, so that a small preview shows what a large picture will be.
         average: weight of the past in a running average of the pictures, which is what is shown, kept and handed to
             the next scale; 0 for none.
         init: start from `content`, `noise`, `gray` (all but no noise), `style`, or the path of a picture.
@@ -80,9 +81,9 @@ class StylizeSettings:
     optimizer: str = "lbfgs"
     history: int = 10
     rate: float = 0.02
-    steps: int = 100
+    steps: int = 80
     first_steps: int = 0
-    scales: int = 1
+    scales: int | None = None
     scale_factor: float = 2.0
     average: float = 0.0
     init: str = "content"
@@ -126,7 +127,9 @@ class StylizeSettings:
         def check(names: str, fits: Callable[[float], bool], rule: str) -> None:
             check_numbers(self, names, fits, rule)
 
-        check("size steps scales history", lambda x: x >= 1, "at least 1")
+        check("size steps history", lambda x: x >= 1, "at least 1")
+        if self.scales is not None:
+            check("scales", lambda x: x >= 1, "at least 1")
         check("first_steps", lambda x: x >= 0, "at least 0")
         weights = "content_weight style_weight tv_weight dream_weight semantic_weight style_layer_weights"
         check(weights, lambda x: x >= 0, "a finite number, at least 0")
@@ -137,6 +140,13 @@ class StylizeSettings:
         check("feather", lambda x: 0 <= x <= 0.5, "between 0 and 0.5")
         if not (self.style_scales and self.style_rotations):
             raise InputError("the style has no scale or no rotation; give at least one of each")
+
+    def sizes(self) -> list[int]:
+        """Long sides of the picture, from coarse to fine."""
+        count = self.scales
+        if count is None:
+            count = 1 + max(0, math.floor(math.log(self.size / 256) / math.log(self.scale_factor) + 1e-9))
+        return [max(1, round(self.size / self.scale_factor**k)) for k in reversed(range(count))]
 
     def layer_weights(self) -> dict[str, float]:
         """Style layer -> weight; they sum to 1."""

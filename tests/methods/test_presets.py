@@ -51,8 +51,14 @@ def test_a_preset_has_the_numbers_of_its_source(name: str) -> None:
 
 def test_the_pyramid_of_crowsonkb() -> None:
     settings = PRESETS["crowsonkb"]()
-    sizes = [round(settings.size / settings.scale_factor**k) for k in reversed(range(settings.scales))]
-    assert sizes == [128, 181, 256, 362, 512]
+    assert settings.sizes() == [128, 181, 256, 362, 512]
+
+
+@pytest.mark.parametrize(
+    ("size", "sizes"), [(64, [64]), (256, [256]), (511, [511]), (512, [256, 512]), (1500, [375, 750, 1500])]
+)
+def test_a_large_picture_begins_as_a_preview(size: int, sizes: list[int]) -> None:
+    assert StylizeSettings(size=size).sizes() == sizes
 
 
 @pytest.mark.parametrize("name", METHODS)

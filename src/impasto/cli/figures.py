@@ -92,7 +92,7 @@ def grid(
     network = open_encoder(base, weights, where)
     rows: list[list[Tensor]] = []
     with Progress(console=console, disable=quiet) as progress:
-        task = progress.add_task("grid", total=len(base.style_layers) * len(ratios) * base.steps)
+        task = progress.add_task("grid", total=len(base.style_layers) * len(ratios) * base.steps * len(base.sizes()))
         for depth in range(1, len(base.style_layers) + 1):
             rows.append([])
             for r in ratios:

@@ -98,7 +98,10 @@ def stylize(
     pooling: Annotated[str | None, typer.Option(help="max or avg.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="lbfgs or adam.")] = None,
     steps: Steps = None,
-    scales: Annotated[int | None, typer.Option(help="Coarse to fine: how many, each twice the one before.")] = None,
+    scales: Annotated[
+        int | None,
+        typer.Option(help="Coarse to fine: how many, each twice the one before; begins at 256 if not given."),
+    ] = None,
     init: Annotated[str | None, typer.Option(help=f"{', '.join(STARTS)}, or the path of a picture.")] = None,
     seed: Seed = None,
     save_every: SaveEvery = 0,

@@ -145,7 +145,7 @@ def stylize(
     prepare = recolor(settings, content)
     gray = settings.color == "content-luminance" and content is not None
     network: Encoder = GrayEncoder(encoder) if gray else encoder
-    sizes = [max(1, round(settings.size / settings.scale_factor**k)) for k in reversed(range(settings.scales))]
+    sizes = settings.sizes()
     check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
 
     def stage(size: int, steps: int) -> Stage:

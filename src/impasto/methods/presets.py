@@ -8,7 +8,8 @@ from impasto.settings import StylizeSettings
 
 def default() -> StylizeSettings:
     """Ours: relative losses, so that weights mean the same for every encoder; content at relu4_1 and relu4_2, which for
-    the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content (`docs/default.md`)."""
+    the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content, coarse to fine above 256
+    pixels, which gives strokes their length (`docs/default.md`)."""
     return StylizeSettings()
 
 
@@ -24,6 +25,7 @@ def gatys() -> StylizeSettings:
         style_weight=1000.0,
         init="noise",
         steps=500,
+        scales=1,
     )
 
 
@@ -39,6 +41,7 @@ def neural_style() -> StylizeSettings:
         tv_weight=1e-3,
         init="gray",
         steps=1000,
+        scales=1,
         history=100,
     )
 
@@ -55,6 +58,7 @@ def johnson_lecture() -> StylizeSettings:
         tv_weight=1e-6,
         init="noise",
         steps=500,
+        scales=1,
     )
 
 
