@@ -33,7 +33,7 @@ check: .venv/installed-dev
 # Makes the packaged encoder again; resumable. Needs folders of pictures and VGG-19 (impasto weights fetch vgg19-caffe).
 PHOTOS ?= ../shared/data/photos
 PAINTINGS ?= ../shared/data/paintings ../shared/data/textures
-STEPS ?= 2400
+STEPS ?= 2100
 CROPS ?= 2048
 lite: .venv/installed
 	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS) --crops $(CROPS)

@@ -39,7 +39,7 @@ TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2
 CACHED = tuple(TAPS)[1:]
 GRAM_WEIGHT = 1.0
 #: When pictures that the student has made take the place of crops, as fractions of the training.
-ROUNDS = (0.08, 0.4, 0.7)
+ROUNDS = (0.09, 0.46)
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------
@@ -417,7 +417,7 @@ def main() -> None:
     a.add_argument("--work", type=Path, default=Path("build/lite"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
     a.add_argument("--crops", type=int, default=2048)
-    a.add_argument("--steps", type=int, default=2400)
+    a.add_argument("--steps", type=int, default=2100)
     a.add_argument("--batch", type=int, default=8)
     a.add_argument("--rate", type=float, default=5e-4)
     a.add_argument("--seed", type=int, default=0)
