@@ -127,6 +127,15 @@ def test_doodle_texture_and_invert_write_pictures(monkeypatch: pytest.MonkeyPatc
         assert pixels(files["out"]).shape[:2] == shape
 
 
+def test_layers_up_to_one_that_is_no_style_layer() -> None:
+    from impasto.cli.texture import up_to
+
+    known = ("conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1", "pool2", "relu3_1")
+    assert up_to("pool2", ("relu1_1", "relu2_1", "relu3_1"), known) == ("relu1_1", "relu2_1", "pool2")
+    with pytest.raises(impasto.InputError, match="relu9_1"):
+        up_to("relu9_1", ("relu1_1",), known)
+
+
 def test_invert_all_layers_is_a_strip(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
     args = words(files, "invert @content --all-layers --size 48 --steps 1")
     assert run(monkeypatch, *args, "-o", files["out"], "--quiet") == 0

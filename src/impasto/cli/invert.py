@@ -28,8 +28,9 @@ from impasto.cli.common import (
     moved,
     open_encoder,
 )
-from impasto.errors import InputError
-from impasto.features.classifier import CLASSIFIER_LAYERS
+from impasto.errors import InputError, WeightsError
+from impasto.features.classifier import CLASSIFIER_LAYERS, load_classifier
+from impasto.features.weights import WEIGHTS, find
 from impasto.media import check_output, read_image, sheet, write_image
 from impasto.methods.inversion import InversionSettings
 from impasto.methods.inversion import invert as inversion
@@ -95,7 +96,8 @@ def invert(
     pixels = read_image(image).pixels.to(where)
     about = manifest(settings, {"image": str(image)}, weights)
     state = None if resume is None else load_state(resume, about)
-    network = open_encoder(settings, weights, where, classifier=settings.classifier)
+    whole = settings.classifier or (all_layers and has_classifier(settings.encoder, weights))
+    network = open_encoder(settings, weights, where, classifier=whole)
     if not all_layers:
         steps_ = inversion(network, pixels, settings, resume=moved(state, where))
         raise typer.Exit(Run(output, about, quiet=quiet, save_every=save_every, report=report)(steps_))
@@ -114,3 +116,12 @@ def invert(
     write_image(output, page, metadata={"impasto": json.dumps(about | {"layers": layers})})
     if not quiet:
         console.print(f"wrote {output}", soft_wrap=True)
+
+
+def has_classifier(encoder: str, weights: str | None) -> bool:
+    """Whether the encoder's fully connected layers are on this machine."""
+    file = find(encoder, weights) if encoder in WEIGHTS else None
+    try:
+        return file is not None and bool(load_classifier(file, encoder))
+    except WeightsError:
+        return False

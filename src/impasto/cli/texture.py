@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from impasto.cli.common import (
     open_encoder,
 )
 from impasto.errors import InputError
+from impasto.features.encoder import check_layers
 from impasto.media import check_output, read_image
 from impasto.methods.texture import TextureSettings
 from impasto.methods.texture import texture as synthesize
@@ -83,8 +85,6 @@ def texture(
         scales=scales,
         seed=seed,
     )
-    if layers_up_to is not None:
-        settings = settings.changed(layers=up_to(layers_up_to, STYLE_LAYERS[settings.statistic]))
     where = choose_device(device)
     check_output(output, force=force)
     check_text_output(report, force=force)
@@ -93,9 +93,11 @@ def texture(
         if sample_size is not None:
             raise InputError("give --sample-size or --own-size, not both")
         settings = settings.changed(sample_size=max(picture.pixels.shape[-2:]))
+    network = open_encoder(settings, weights, where, padding="circular" if tileable else "zeros")
+    if layers_up_to is not None:
+        settings = settings.changed(layers=up_to(layers_up_to, STYLE_LAYERS[settings.statistic], network.layers))
     about = manifest(settings, {"sample": str(sample)}, weights)
     state = None if resume is None else load_state(resume, about)
-    network = open_encoder(settings, weights, where, padding="circular" if tileable else "zeros")
     steps_ = synthesize(network, picture.pixels.to(where), settings, resume=moved(state, where))
     raise typer.Exit(Run(output, about, quiet=quiet, save_every=save_every, report=report)(steps_))
 
@@ -108,7 +110,15 @@ def sides(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[-1])
 
 
-def up_to(layer: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `known` layers up to `layer`, which is added if it is none of them."""
-    chosen = tuple(name for name in known if name <= layer)
-    return chosen if layer in chosen else (*chosen, layer)
+def up_to(layer: str, chosen: tuple[str, ...], known: Sequence[str]) -> tuple[str, ...]:
+    """Those of the `chosen` layers that are not deeper than `layer`, and `layer` itself.
+
+    Args:
+        known: the encoder's layers, from shallow to deep.
+
+    Raises:
+        InputError: if `layer` is none of them.
+    """
+    (last,) = check_layers([layer], known)
+    wanted = {*chosen, last}
+    return tuple(name for name in known[: known.index(last) + 1] if name in wanted)

@@ -88,6 +88,8 @@ def load_encoder(
         raise unknown("encoder", name, ENCODERS)
     if pooling not in ("max", "avg"):
         raise InputError(f"pooling is {pooling!r}; it must be max or avg")
+    if padding not in ("zeros", "circular"):
+        raise InputError(f"padding is {padding!r}; it must be zeros or circular")
     if classifier and name not in WEIGHTS:
         raise WeightsError(
             f"{name} has no fully connected layers, which fc6, fc7, logits, prob and classes need: use --encoder "
