@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from skimage import data
 from torch import Tensor
 
+from impasto.cache import encoder_hash
 from impasto.canvas import Luminance
 from impasto.color import chroma, luma, match_histogram, match_luminance, match_moments
+from impasto.errors import InputError
 from impasto.features.gray import GrayEncoder
+from impasto.features.vgg import VGG
+from impasto.resample import lanczos
 
 
 def photo() -> Tensor:
@@ -88,3 +94,76 @@ def test_the_gray_encoder_does_not_see_color(tiny) -> None:  # type: ignore[no-u
     recolored = luma(picture).expand(-1, 3, -1, -1)
     a, b = gray(picture, ["relu2_1"]), gray(recolored, ["relu2_1"])
     torch.testing.assert_close(a["relu2_1"], b["relu2_1"], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", ["cholesky", "symmetric"])
+def test_matched_moments_by_hand(form: str) -> None:
+    # One pixel pair per axis: the covariance is diagonal, so that both forms scale each channel by the ratio of
+    # deviations, here 1/2, 2 and 1.
+    axes = torch.cat([torch.eye(3), -torch.eye(3)]).T.view(1, 3, 2, 3)
+    scale = torch.tensor([0.1, 0.05, 0.2]).view(1, 3, 1, 1)
+    ratio = torch.tensor([0.5, 2.0, 1.0]).view(1, 3, 1, 1)
+    found = match_moments(0.4 + scale * axes, 0.6 + ratio * scale * axes, form)
+    torch.testing.assert_close(found, 0.6 + ratio * scale * axes, atol=1e-6, rtol=0)
+
+
+def test_an_unknown_form_is_refused() -> None:
+    with pytest.raises(InputError, match="cholesky"):
+        match_moments(painting(), photo(), "qr")
+
+
+@pytest.mark.parametrize("form", ["cholesky", "symmetric"])
+def test_the_noise_of_a_gray_style_does_not_become_color(form: str) -> None:
+    gray = luma(painting()).expand(-1, 3, -1, -1)
+    noisy = gray + torch.randn(gray.shape, generator=torch.Generator().manual_seed(0)) / 255
+    found, clean = match_moments(noisy, photo(), form), match_moments(gray, photo(), form)
+    assert (found - clean).abs().mean() < 3 / 255
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_matched_to_a_single_color_a_style_is_that_color(value: float) -> None:
+    content = torch.full((1, 3, 9, 7), value)
+    content[:, 1] = 0.5
+    goal = content[..., :1, :1].expand_as(painting())
+    for form in ("cholesky", "symmetric"):
+        torch.testing.assert_close(match_moments(painting(), content, form), goal, atol=1e-4, rtol=0)
+    torch.testing.assert_close(match_histogram(painting(), content), goal)
+    light = match_luminance(luma(painting()), luma(content))
+    torch.testing.assert_close(light, luma(goal), atol=1e-5, rtol=0)
+
+
+@pytest.mark.slow
+def test_a_matched_histogram_of_more_pixels_than_a_float_counts() -> None:
+    content = torch.arange(2**24 + 4).view(1, 1, 4, -1).expand(1, 3, -1, -1) / 2**24
+    style = torch.tensor([0.1, 0.9]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+    torch.testing.assert_close(match_histogram(style, content)[0, 0, 0], content[0, 0].flatten()[[0, -1]])
+
+
+@pytest.mark.parametrize("size", [(24, 31), (64, 64)])
+def test_the_luminance_canvas_keeps_random_chroma_at_every_size(size: tuple[int, int]) -> None:
+    content = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    canvas = Luminance(content, torch.rand(1, 3, 20, 20))
+    canvas.resize(size)
+    canvas.parameters.add_(torch.randn_like(canvas.parameters))
+    canvas.keep_in_range()
+    image, goal = canvas.image(), chroma(lanczos(content, size))
+    assert image.min() >= -1e-6 and image.max() <= 1 + 1e-6
+    assert (chroma((image * 255).round() / 255) - goal).abs().max() <= 1 / 255
+
+
+def test_the_luminance_canvas_starts_from_the_content_and_passes_gradients_of_all_channels() -> None:
+    canvas = Luminance(photo(), photo())
+    torch.testing.assert_close(canvas.image(), photo(), atol=1e-6, rtol=0)
+    canvas.parameters.requires_grad_()
+    weights = torch.tensor([1.0, 2.0, 4.0]).view(1, 3, 1, 1)
+    (gradient,) = torch.autograd.grad((weights * canvas.image()).sum(), canvas.parameters)
+    torch.testing.assert_close(gradient, torch.full_like(gradient, 7.0))
+
+
+def test_gray_encoders_of_other_pooling_or_weights_share_no_cached_statistics(tiny: VGG) -> None:
+    other = copy.deepcopy(tiny)
+    other.pooling = "avg"
+    object.__setattr__(other, "_hash", None)
+    keys = {encoder_hash(e) for e in (tiny, other, GrayEncoder(tiny), GrayEncoder(other))}
+    assert len(keys) == 4
+    assert encoder_hash(GrayEncoder(tiny)) == encoder_hash(GrayEncoder(tiny))

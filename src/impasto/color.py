@@ -6,8 +6,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from impasto.errors import unknown
+
 #: Rec. 601: what television calls Y.
 LUMA = (0.299, 0.587, 0.114)
+#: Of `match_moments`.
+FORMS = ("cholesky", "symmetric")
+#: A deviation of colors that is taken for noise: of rounding and JPEG, not of paint.
+NOISE = 2 / 255
 
 
 def luma(picture: Tensor) -> Tensor:
@@ -36,6 +42,9 @@ def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Ten
     """`style` with the mean and covariance of `content`'s colors (section 3.1): `x ← A (x − μ_s) + μ_c` with
     `A Σ_s Aᵀ = Σ_c`.
 
+    Directions of color in which the style varies by less than `NOISE` are left out: a gray engraving has only the
+    noise of its file there, which would become a confetti of the content's colors.
+
     Args:
         style, content: `(1, 3, H, W)`, RGB, [0, 1]; sizes may differ.
         form: `cholesky`: `A = L_c L_s⁻¹`; `symmetric` (image analogies): `A = Σ_c^½ Σ_s^{-½}`. They differ by a
@@ -43,29 +52,35 @@ def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Ten
 
     Returns:
         `(1, 3, H, W)`, clipped to [0, 1].
+
+    Raises:
+        InputError: if the form is neither.
     """
-    ours, theirs = (x[0].flatten(1).double() for x in (style, content))
-    (mean, cov), (goal, goal_cov) = _moments(ours), _moments(theirs)
+    if form not in FORMS:
+        raise unknown("form of color matching", form, FORMS)
+    (mean, cov), (goal, goal_cov) = _moments(style), _moments(content)
     if form == "cholesky":
         factor = torch.linalg.solve_triangular(
             torch.linalg.cholesky(cov), torch.linalg.cholesky(goal_cov), upper=False, left=False
         )
     else:
         factor = _power(goal_cov, 0.5) @ _power(cov, -0.5)
-    matched: Tensor = factor @ (ours - mean) + goal
-    return matched.view_as(style[0])[None].to(style).clamp(0, 1)
+    values, vectors = torch.linalg.eigh(cov)
+    seen = vectors[:, values > NOISE**2]  # (3, 0 to 3)
+    matched: Tensor = (factor @ seen @ seen.T).to(style) @ (style[0].flatten(1) - mean.to(style)) + goal.to(style)
+    return matched.view_as(style).clamp(0, 1)
 
 
-def _moments(colors: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean `(3, 1)` and covariance `(3, 3)` of `(3, M)`. The ridge (half a gray level) keeps a picture of few colors
-    from having its noise blown up."""
-    ridge = (0.5 / 255) ** 2 * torch.eye(3, dtype=colors.dtype, device=colors.device)
-    return colors.mean(1, keepdim=True), torch.cov(colors, correction=0) + ridge
+def _moments(picture: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean `(3, 1)` and covariance `(3, 3)` of the colors of `(1, 3, H, W)`, in double precision on the CPU (Metal has
+    none). The ridge, a deviation of 1e-6, only keeps the covariance of a gray picture invertible."""
+    colors = picture[0].flatten(1).cpu().double()
+    return colors.mean(1, keepdim=True), torch.cov(colors, correction=0) + 1e-12 * torch.eye(3, dtype=colors.dtype)
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
     values, vectors = torch.linalg.eigh(matrix)
-    power: Tensor = vectors * values.pow(exponent) @ vectors.T
+    power: Tensor = vectors * values.clamp_min(1e-12).pow(exponent) @ vectors.T
     return power
 
 
@@ -79,8 +94,10 @@ def match_histogram(style: Tensor, content: Tensor) -> Tensor:
     ours, theirs = style[0].flatten(1).contiguous(), content[0].flatten(1).sort(1).values
     # Equal values have equal ranks, so that a flat part stays flat.
     ranks = [torch.searchsorted(x.sort().values, x, right=side) for x in ours for side in (False, True)]
-    middle = torch.stack([(a + b - 1) / 2 for a, b in zip(ranks[::2], ranks[1::2], strict=True)])
-    place = middle / max(1, ours.shape[1] - 1) * (theirs.shape[1] - 1)
-    low = place.floor().long()
+    twice = torch.stack([a + b - 1 for a, b in zip(ranks[::2], ranks[1::2], strict=True)])
+    # In integers: above 2²⁴ pixels a float no longer tells neighboring ranks apart.
+    place, pixels = twice * (theirs.shape[1] - 1), 2 * max(1, ours.shape[1] - 1)
+    low = place // pixels
     high = (low + 1).clamp_max(theirs.shape[1] - 1)
-    return torch.lerp(theirs.gather(1, low), theirs.gather(1, high), (place - low).to(theirs)).view_as(style)
+    between = (place % pixels).to(theirs) / pixels
+    return torch.lerp(theirs.gather(1, low), theirs.gather(1, high), between).view_as(style)

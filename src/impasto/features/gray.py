@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
+from impasto.cache import encoder_hash
 from impasto.color import luma
 from impasto.features.encoder import Encoder
 
@@ -21,6 +22,11 @@ class GrayEncoder:
         self.encoder = encoder
         self.name = f"{encoder.name} in gray"
         self.layers = encoder.layers
+
+    @property
+    def _hash(self) -> str:
+        """For `encoder_hash`: the name alone does not tell weights and pooling apart."""
+        return f"gray {encoder_hash(self.encoder)}"
 
     def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         return self.encoder(luma(images).expand(-1, 3, -1, -1), layers)
