@@ -39,7 +39,7 @@ TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2
 CACHED = tuple(TAPS)[1:]
 GRAM_WEIGHT = 1.0
 #: When pictures that the student has made take the place of crops, as fractions of the training.
-ROUNDS = (0.09, 0.46)
+ROUNDS = (0.09, 0.42, 0.55, 0.7)
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------

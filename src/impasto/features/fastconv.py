@@ -19,10 +19,11 @@ from torch import Tensor, nn
 LEAST_CHANNELS, LEAST_SIDE = 64, 24
 
 
-def serves(x: Tensor, conv: nn.Conv2d) -> bool:
+def serves(x: Tensor, conv: nn.Module) -> bool:
     """Whether `winograd(x, conv)` should be used for `conv(x)`: kind, sizes, and what `available` found."""
     return (
-        x.dtype == torch.float32
+        isinstance(conv, nn.Conv2d)
+        and x.dtype == torch.float32
         and x.device.type == "cpu"
         and min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
         and min(x.shape[-2:]) >= LEAST_SIDE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -105,7 +105,7 @@ class VGG(nn.Module):
         self._check_size(images, wanted[-1])
         x = (images - self.mean) / self.std
         # One layout all the way: plain for Winograd's convolutions, channels last for torch's own.
-        if self.padding != "zeros" or not all(serves(x, c) for c in list(self.convs.values())[1:2]):  # type: ignore[arg-type]
+        if self.padding != "zeros" or not all(serves(x, c) for c in list(self.convs.values())[1:2]):
             x = x.contiguous(memory_format=torch.channels_last)
         found: dict[str, Tensor] = {}
         for step in self._steps:
@@ -124,8 +124,7 @@ class VGG(nn.Module):
         return found
 
     def _convolve(self, step: str, x: Tensor) -> Tensor:
-        conv = self.convs[step]
-        assert isinstance(conv, nn.Conv2d)
+        conv = cast(nn.Conv2d, self.convs[step])  # or what stands in for one, in training
         if self.padding == "circular":
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), conv.weight, conv.bias)
         return winograd(x, conv) if serves(x, conv) else conv(x)
