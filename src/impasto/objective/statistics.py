@@ -54,8 +54,9 @@ class Statistic(Protocol):
         """The canonical distance from a target, a mean statistic `(B or 1, …)`, whatever depends on it alone done."""
         ...
 
-    def energy(self, target: Tensor) -> float:
-        """The distance from a target of a map that is 0 everywhere: what relative distances are relative to."""
+    def energy(self, target: Tensor) -> Tensor:
+        """The distance from each target of a map that is 0 everywhere, `(B or 1,)`: what relative distances are
+        relative to."""
         ...
 
 
@@ -118,8 +119,8 @@ class Gram:
     def distance_to(self, target: Tensor) -> Distance:
         return lambda value: (value - target).square().mean((1, 2))
 
-    def energy(self, target: Tensor) -> float:
-        return float(target.square().mean())
+    def energy(self, target: Tensor) -> Tensor:
+        return target.square().mean((1, 2))
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,8 @@ class Moments:
 
         return distance
 
-    def energy(self, target: Tensor) -> float:
-        return float(target[:, 1].mean())  # |μ|² + |σ|² is the second moment
+    def energy(self, target: Tensor) -> Tensor:
+        return target[:, 1].mean(1)  # |μ|² + |σ|² is the second moment
 
     @staticmethod
     def _split(value: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,8 +218,8 @@ class Wasserstein:
 
         return distance
 
-    def energy(self, target: Tensor) -> float:
-        return float(target[:, :-1].diagonal(dim1=1, dim2=2).mean())
+    def energy(self, target: Tensor) -> Tensor:
+        return target[:, :-1].diagonal(dim1=1, dim2=2).mean(1)
 
     @staticmethod
     def _split(value: Tensor) -> tuple[Tensor, Tensor]:

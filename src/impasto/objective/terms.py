@@ -45,17 +45,17 @@ def _one(*_: object) -> float:
 
 @dataclass(frozen=True)
 class Convention:
-    """How a paper scales its losses, as factors on the canonical ones.
+    """How a paper scales its losses, as factors on the canonical ones; one for all pictures of a batch, or one each.
 
     Attributes:
-        content: factor on `mean((F − P)²)`, from the target map `P`.
+        content: factor on `mean((F − P)²)`, from the target maps `P`.
         style: factor on the canonical distance of statistics, such as `‖G_x − G_a‖² / C²` with `G = F Fᵀ / M`, from
-            the distance of a map of zeros and the target.
+            the distances of a map of zeros, `(B or 1,)`, and the targets.
         tv: factor on the total variation per pixel, from the picture.
     """
 
-    content: Callable[[Tensor], float]
-    style: Callable[[float, Tensor], float]
+    content: Callable[[Tensor], Tensor | float]
+    style: Callable[[Tensor, Tensor], Tensor | float]
     tv: Callable[[Tensor], float] = _one
 
 
@@ -67,7 +67,8 @@ class Convention:
 #: the sum of squared differences of values from 0 to 255.
 CONVENTIONS: dict[str, Convention] = {
     "relative": Convention(
-        lambda target: 1 / max(target.square().mean().item(), 1e-12), lambda energy, _: 1 / max(energy, 1e-12)
+        lambda target: 1 / target.square().mean((1, 2, 3)).clamp_min(1e-12),
+        lambda energy, _: 1 / energy.clamp_min(1e-12),
     ),
     "kitov": Convention(_one, _one),
     "gatys": Convention(lambda target: 0.5 * target[0].numel(), lambda *_: 0.25),
@@ -93,7 +94,7 @@ class Content:
     weights: Mapping[str, float]
     convention: str = "kitov"
     name: str = "content"
-    _factors: dict[str, float] = field(init=False, repr=False, compare=False)
+    _factors: dict[str, Tensor | float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         scale = CONVENTIONS[self.convention].content
@@ -106,7 +107,7 @@ class Content:
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         total = image.new_zeros(())
         for layer, factor in self._factors.items():
-            total = total + factor * (features[layer] - self.targets[layer]).square().mean()
+            total = total + (factor * (features[layer] - self.targets[layer]).square().mean((1, 2, 3))).mean()
         return total
 
 
@@ -121,6 +122,7 @@ class Style:
         statistic: `s` and its distance `d`.
         mask: where in the picture, `(B or 1, 1, H, W)` in [0, 1], averaged to each layer's size (Gatys et al. 2017,
             "Controlling perceptual factors", §3: guided Gram matrices, normalized by area); everywhere if None.
+        soft: `log(1 + c_l d)` instead of `c_l d`, so that a batch of many styles is not ruled by the few that are far.
     """
 
     targets: Mapping[str, Tensor]
@@ -128,14 +130,16 @@ class Style:
     convention: str = "kitov"
     statistic: Statistic = STATISTICS["gram"]
     mask: Tensor | None = None
+    soft: bool = False
     name: str = "style"
-    _distances: dict[str, tuple[float, Distance]] = field(init=False, repr=False, compare=False)
+    _distances: dict[str, tuple[float, Tensor | float, Distance]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         scale, found = CONVENTIONS[self.convention].style, {}
         for layer, weight in self.weights.items():
             target = self.targets[layer]
-            found[layer] = (weight * scale(self.statistic.energy(target), target), self.statistic.distance_to(target))
+            factor = scale(self.statistic.energy(target), target)
+            found[layer] = (weight, factor, self.statistic.distance_to(target))
         object.__setattr__(self, "_distances", found)
 
     @property
@@ -144,10 +148,11 @@ class Style:
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         total = image.new_zeros(())
-        for layer, (factor, distance) in self._distances.items():
+        for layer, (weight, factor, distance) in self._distances.items():
             maps = features[layer]
             mask = None if self.mask is None else resized_mask(self.mask, maps)
-            total = total + factor * distance(self.statistic.measure(maps, mask).mean()).mean()
+            value = factor * distance(self.statistic.measure(maps, mask).mean())
+            total = total + weight * (value.log1p() if self.soft else value).mean()
         return total
 
 

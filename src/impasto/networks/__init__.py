@@ -1,0 +1,1 @@
+"""Networks that stylize in one pass, and the loop that trains them."""

@@ -1,0 +1,132 @@
+"""How a network is given a style: by one vector, from which its layers take their parts.
+
+A generator is a network `(images, style) -> images`, whose style is a vector `(B or 1, P)` that holds every γ and β
+of its normalizations (Dumoulin et al. 2017, "A learned representation for artistic style", eq. 5) and whatever else a
+style decides. So there is one generator and three ways to have its vector: a parameter (one style), a table of them
+(many), and another network's output (any style). Blending styles is averaging vectors; a new style is a new vector.
+Vectors are centered: zero is the plain network.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+Norm = Literal["instance", "batch"]
+Padding = Literal["zeros", "reflect", "replicate", "circular"]
+
+
+class Slots:
+    """Hands out parts of the style vector while a generator is built; `size` is its length so far."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def take(self, count: int) -> slice:
+        """The next `count` numbers."""
+        self.size += count
+        return slice(self.size - count, self.size)
+
+
+class Generator(Protocol):
+    """A network from images to images, given a style.
+
+    Attributes:
+        style_size: `P`, the length of its style vector.
+        divisor: what both sides of a picture are padded to a multiple of, inside.
+    """
+
+    style_size: int
+    divisor: int
+
+    def __call__(self, images: Tensor, style: Tensor) -> Tensor:
+        """`(B, 3, H, W)`, RGB, [0, 1] and `(B or 1, P)` to `(B, 3, H, W)`, which may lie a little outside of [0, 1]."""
+        ...
+
+    def plain_style(self) -> Tensor:
+        """The vector `(P,)` to begin with."""
+        ...
+
+
+class ConditionalNorm(nn.Module):
+    """Instance normalization (Ulyanov et al. 2017), or batch normalization, scaled by `1 + γ` and shifted by `β`.
+
+    Args:
+        channels: of the map; the style vector gives `γ` and `β` of each.
+        slots: of the vector.
+        norm: `instance`: over the positions of each picture, also at test time; `batch`: over the batch.
+    """
+
+    def __init__(self, channels: int, slots: Slots, norm: Norm = "instance") -> None:
+        super().__init__()
+        self.channels, self.where = channels, slots.take(2 * channels)
+        self.batch = nn.BatchNorm2d(channels, affine=False) if norm == "batch" else None
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        scale, shift = style[:, self.where, None, None].chunk(2, 1)
+        if self.batch is not None:
+            return torch.addcmul(shift, self.batch(x), 1 + scale)
+        # The normalization and the style's scale are one multiplication and one addition for each value.
+        variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+        factor = (1 + scale) * (variance + 1e-5).rsqrt()
+        return torch.addcmul(shift - mean * factor, x, factor)
+
+
+class Mixing(nn.Module):
+    """`x + U (I + M) V x` at each position, where the style decides the `r × r` matrix `M`: the style's say in how
+    channels go together, which γ and β alone cannot have (as the transformation of Li et al. 2019, "Learning linear
+    transformations for fast image and video style transfer", in a residual branch).
+
+    Args:
+        channels: of the map.
+        slots: of the style vector; takes `rank²`.
+        rank: `r`.
+    """
+
+    def __init__(self, channels: int, slots: Slots, rank: int) -> None:
+        super().__init__()
+        self.rank, self.where = rank, slots.take(rank * rank)
+        self.inward = nn.Conv2d(channels, rank, 1, bias=False)
+        self.outward = nn.Conv2d(rank, channels, 1, bias=False)
+        nn.init.zeros_(self.outward.weight)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        eye = torch.eye(self.rank, dtype=x.dtype, device=x.device)
+        matrix = eye + style[:, self.where].reshape(-1, self.rank, self.rank)  # (B or 1, r, r)
+        narrow = self.inward(x)
+        mixed = (matrix @ narrow.flatten(2)).view_as(narrow)
+        added: Tensor = self.outward(mixed)
+        return x + added
+
+
+class Residual(nn.Module):
+    """`x + norm(conv(relu(norm(conv(x)))))` (He et al. 2016; Johnson et al. 2016 leave out the last ReLU).
+
+    Args:
+        channels: of the map.
+        slots: of the style vector.
+        norm: of both normalizations.
+        padding: torch's name of the padding mode.
+    """
+
+    def __init__(self, channels: int, slots: Slots, norm: Norm = "instance", padding: Padding = "zeros") -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
+        self.first_norm = ConditionalNorm(channels, slots, norm)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
+        self.second_norm = ConditionalNorm(channels, slots, norm)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        inside = torch.relu(self.first_norm(self.first(x), style))
+        added: Tensor = self.second_norm(self.second(inside), style)
+        return x + added
+
+
+def padded(images: Tensor, divisor: int) -> Tensor:
+    """`images` with their last row and column repeated until both sides are multiples of `divisor`."""
+    height, width = images.shape[-2:]
+    rows = torch.arange(-(-height // divisor) * divisor, device=images.device).clamp(max=height - 1)
+    columns = torch.arange(-(-width // divisor) * divisor, device=images.device).clamp(max=width - 1)
+    return images.index_select(2, rows).index_select(3, columns)

@@ -1,0 +1,133 @@
+"""Photographs to train on: crops out of a folder, or scenes made up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from impasto.errors import InputError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files under a folder, sorted.
+
+    Raises:
+        InputError: if there is no such folder, or no picture in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; give one with photographs in it")
+    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise InputError(f"there is no picture in {folder}; it needs files like photo.jpg or photo.png")
+    return found
+
+
+def to_tensor(image: PIL.Image.Image) -> Tensor:
+    """`(3, H, W)` in [0, 1]."""
+    pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def random_crop(image: PIL.Image.Image, side: int, rng: np.random.Generator, scales: tuple[float, float]) -> Tensor:
+    """A square cut, `(3, side, side)`, out of a picture resized so that its long side is 512 times a random scale, but
+    no smaller than the cut; flipped half of the time."""
+    scale = math.exp(rng.uniform(math.log(scales[0]), math.log(scales[1])))
+    ratio = max(512 * scale / max(image.size), side / min(image.size))
+    size = (max(side, round(image.width * ratio)), max(side, round(image.height * ratio)))
+    left, top = (int(rng.integers(0, whole - side + 1)) for whole in size)
+    # Only the part that is needed is resized.
+    box = (left / ratio, top / ratio, min(image.width, (left + side) / ratio), min(image.height, (top + side) / ratio))
+    pixels = to_tensor(image.resize((side, side), PIL.Image.Resampling.LANCZOS, box=box))
+    return pixels.flip(2) if rng.random() < 0.5 else pixels
+
+
+class Photos(Dataset[Tensor]):
+    """An endless sequence of crops: item `i` is the same in every run with the same seed, in any worker.
+
+    Args:
+        files: of the photographs; where there is none, scenes are made up.
+        side: of the square crops, pixels.
+        seed: of the choice of files, places and scales.
+        scales: of the photograph's long side relative to 512 pixels.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], side: int = 256, seed: int = 0, scales: tuple[float, float] = (0.7, 1.5)
+    ) -> None:
+        self.files, self.side, self.seed, self.scales = list(files), side, seed, scales
+
+    def __len__(self) -> int:
+        return 2**40
+
+    def __getitem__(self, index: int) -> Tensor:
+        rng = np.random.default_rng([self.seed, index])
+        if not self.files:
+            return scene(self.side, rng)
+        for _ in range(20):
+            path = self.files[int(rng.integers(len(self.files)))]
+            try:
+                with PIL.Image.open(path) as image:
+                    return random_crop(image.convert("RGB"), self.side, rng, self.scales)
+            except (OSError, ValueError, PIL.Image.DecompressionBombError):
+                continue  # one damaged file among thousands is no reason to stop
+        raise InputError(f"20 photographs in a row cannot be read, the last {path}; are they pictures?")
+
+
+def batches(photos: Photos, batch: int, start: int = 0, workers: int = 0) -> Iterator[Tensor]:
+    """Batches `(batch, 3, side, side)` without end, from number `start` on.
+
+    Args:
+        photos: the crops.
+        batch: how many at a time.
+        start: batches that an earlier run has used.
+        workers: processes that decode ahead.
+    """
+
+    def indices() -> Iterator[list[int]]:
+        number = start
+        while True:
+            yield list(range(number * batch, (number + 1) * batch))
+            number += 1
+
+    yield from DataLoader(photos, batch_sampler=indices(), num_workers=workers, persistent_workers=workers > 0)
+
+
+def scene(side: int, rng: np.random.Generator) -> Tensor:
+    """A made-up scene, `(3, side, side)`: a sky, hills, and things with edges, shades and grain. Second best.
+
+    Gradients, occluding shapes of all sizes (dead leaves: Lee, Mumford, Huang 2001) and noise of natural spectrum have
+    the statistics of edges and textures that photographs have, but not their objects.
+    """
+    yy, xx = np.mgrid[0:side, 0:side].astype(np.float32) / side
+    first, second = rng.uniform(0, 1, (2, 3, 1, 1))
+    picture = first + (second - first) * (yy if rng.random() < 0.7 else xx)[None]
+    for _ in range(int(rng.integers(5, 60))):
+        radius = min(0.5, 0.02 / rng.uniform(0.03, 1))
+        dx, dy = xx - rng.uniform(-0.1, 1.1), yy - rng.uniform(-0.1, 1.1)
+        angle, squeeze = rng.uniform(0, np.pi), rng.uniform(0.4, 1)
+        u, v = dx * np.cos(angle) + dy * np.sin(angle), (dy * np.cos(angle) - dx * np.sin(angle)) / squeeze
+        power = rng.choice([1.0, 2.0, 8.0])  # diamonds, ellipses, boxes
+        inside = np.abs(u / radius) ** power + np.abs(v / radius) ** power < 1
+        color = rng.uniform(0, 1, (3, 1, 1)) + rng.uniform(-0.5, 0.5) * (u / radius)[None]
+        picture = np.where(inside[None], color + 0.1 * rng.normal() * _grain(side, rng)[None], picture)
+    picture = picture + rng.uniform(0, 0.08) * _grain(side, rng)[None]
+    return torch.from_numpy(np.clip(picture, 0, 1).astype(np.float32))
+
+
+def _grain(side: int, rng: np.random.Generator) -> np.ndarray:
+    """Noise `(side, side)` with a spectrum of `1 / frequency`, as photographs have; mean 0, deviation 1."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
+    spectrum = np.fft.rfft2(rng.normal(size=(side, side))) / np.maximum(frequency, 1 / side)
+    spectrum[0, 0] = 0
+    noise = np.fft.irfft2(spectrum, s=(side, side))
+    found: np.ndarray = noise / noise.std()
+    return found

@@ -1,0 +1,154 @@
+"""A fast generator that works at a quarter and an eighth of the picture's resolution."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.networks.conditioning import ConditionalNorm, Mixing, Residual, Slots, padded
+
+#: Rows: an orthonormal basis of colors, lightness first.
+OPPONENT = (
+    (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
+    (1 / math.sqrt(2), 0.0, -1 / math.sqrt(2)),
+    (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
+)
+#: Added to deviations of the content's colors, so that a flat picture is not blown up.
+RIDGE = 0.03
+
+
+def color_factor(covariance: Tensor) -> tuple[Tensor, ...]:
+    """The Cholesky factor of `(B, 3, 3)` as its six numbers `l00 l10 l11 l20 l21 l22`, `(B,)` each.
+
+    Written out, since formats for exchange know no decomposition of matrices.
+    """
+    c = covariance
+    l00 = c[:, 0, 0].clamp_min(1e-8).sqrt()
+    l10, l20 = c[:, 1, 0] / l00, c[:, 2, 0] / l00
+    l11 = (c[:, 1, 1] - l10.square()).clamp_min(1e-8).sqrt()
+    l21 = (c[:, 2, 1] - l20 * l10) / l11
+    l22 = (c[:, 2, 2] - l20.square() - l21.square()).clamp_min(1e-8).sqrt()
+    return l00, l10, l11, l20, l21, l22
+
+
+def style_colors(gram: Tensor, mean: Tensor) -> Tensor:
+    """What `Recolor` takes from a painting: the mean and the Cholesky factor of its colors, `(B, 9)`.
+
+    Args:
+        gram: `(B, 3, 3)` mean products of RGB values.
+        mean: `(B, 3)`.
+    """
+    basis = torch.tensor(OPPONENT).to(mean)
+    covariance = basis @ (gram - mean[:, :, None] * mean[:, None, :]) @ basis.T
+    ridge = 1e-6 * torch.eye(3).to(mean)
+    return torch.cat([mean @ basis.T, torch.stack(color_factor(covariance + ridge), 1)], 1)
+
+
+class Recolor(nn.Module):
+    """Gives a picture the mean and covariance of a style's colors: `x ← L_s L_c⁻¹ (x − μ_c) + μ_s` with Cholesky
+    factors in a basis that has lightness first, so that what is lighter stays lighter.
+
+    Args:
+        slots: of the style vector; takes the nine numbers of `style_colors`.
+    """
+
+    basis: Tensor
+
+    def __init__(self, slots: Slots) -> None:
+        super().__init__()
+        self.where = slots.take(9)
+        self.register_buffer("basis", torch.tensor(OPPONENT), persistent=False)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        """`(B, 3, H, W)`, RGB, to the same, its values in about [0, 1]."""
+        colors = F.conv2d(x, self.basis.view(3, 3, 1, 1))
+        centered = colors - colors.mean((2, 3), keepdim=True)
+        rows = centered.flatten(2)
+        covariance = rows @ rows.transpose(1, 2) / (x.shape[2] * x.shape[3])
+        l00, l10, l11, l20, l21, l22 = color_factor(covariance + RIDGE**2 * torch.eye(3).to(x))
+        # L_c⁻¹ by forward substitution, `(B, 3, 3)`.
+        zero, one = torch.zeros_like(l00), torch.ones_like(l00)
+        a10, a21 = -l10 / l11, -l21 / l22
+        inverse = torch.stack(
+            [
+                torch.stack([one / l00, zero, zero], 1),
+                torch.stack([a10 / l00, one / l11, zero], 1),
+                torch.stack([(a21 * a10 - l20 / l22) / l00, a21 / l11, one / l22], 1),
+            ],
+            1,
+        )
+        own = style[:, self.where]
+        mean = own[:, :3]
+        s00, s10, s11, s20, s21, s22 = own[:, 3:].chunk(6, 1)
+        none = torch.zeros_like(s00)
+        factor = torch.stack([torch.cat(r, 1) for r in ((s00, none, none), (s10, s11, none), (s20, s21, s22))], 1)
+        matrix = self.basis.T @ factor @ inverse
+        matched: Tensor = (matrix @ rows).view_as(x)
+        return matched + (mean @ self.basis)[:, :, None, None]
+
+
+class Quarter(nn.Module):
+    """Pixels are folded into channels (4×4 to a position), worked on there and at half of that, and unfolded.
+
+    The picture is first given the style's colors (`Recolor`); the network adds the rest. Every normalization, a mixing
+    of channels in each residual block, and how much of the recolored picture shines through are the style's.
+
+    Args:
+        width: channels at a quarter of the resolution.
+        deep: channels at an eighth.
+        blocks: residual blocks at an eighth.
+        rank: of the mixings; 0 for none.
+    """
+
+    divisor = 8
+
+    def __init__(self, width: int = 48, deep: int = 96, blocks: int = 4, rank: int = 16) -> None:
+        super().__init__()
+        slots = Slots()
+        self.options = {"width": width, "deep": deep, "blocks": blocks, "rank": rank}
+        self.stem = nn.Conv2d(48, width, 3, padding=1)
+        self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)
+        self.down_norm = ConditionalNorm(deep, slots)
+        self.blocks = nn.ModuleList([Residual(deep, slots) for _ in range(blocks)])
+        self.mixings = nn.ModuleList([Mixing(deep, slots, rank) for _ in range(blocks if rank else 0)])
+        self.up = nn.Conv2d(deep, 4 * width, 1)
+        self.up_norm = ConditionalNorm(width, slots)
+        self.last = Residual(width, slots)
+        self.head = nn.Conv2d(width, 48, 3, padding=1)
+        self.shine = slots.take(3)
+        self.recolor = Recolor(slots)
+        self.style_size = slots.size
+        self._even_start()
+
+    @torch.no_grad()
+    def _even_start(self) -> None:
+        """Unfolded pixels that begin alike leave no grid (Aitken et al. 2017, "Checkerboard artifact free")."""
+        for conv, fold in ((self.up, 4), (self.head, 16)):
+            conv.weight.copy_(conv.weight[::fold].repeat_interleave(fold, 0))
+            assert conv.bias is not None
+            conv.bias.zero_()
+        self.head.weight.mul_(0.3)
+
+    def plain_style(self) -> Tensor:
+        style = torch.zeros(self.style_size)
+        gray = torch.tensor([[0.25, 0.25, 0.25]])
+        style[self.recolor.where] = style_colors(gray.T @ gray + 0.05 * torch.eye(3)[None], gray)[0]
+        return style
+
+    def forward(self, images: Tensor, style: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        x = self.recolor(padded(images, self.divisor), style) - 0.5
+        fine = torch.relu(self.stem(4 * F.pixel_unshuffle(x, 4)))  # (B, width, H/4, W/4)
+        h = torch.relu(self.down_norm(self.down(fine), style))  # (B, deep, H/8, W/8)
+        for i, block in enumerate(self.blocks):
+            h = block(h, style)
+            if len(self.mixings):
+                h = self.mixings[i](h, style)
+        h = torch.relu(self.up_norm(F.pixel_shuffle(self.up(h), 2) + fine, style))
+        h = self.last(h, style)
+        kept = 0.5 + style[:, self.shine, None, None]
+        out: Tensor = kept * x + F.pixel_shuffle(self.head(h), 4) + 0.5
+        return out[..., :height, :width]

@@ -1,0 +1,194 @@
+"""What networks are trained for: some styles, any style."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor, nn
+
+from impasto.color import match_moments
+from impasto.features.encoder import Encoder
+from impasto.networks.anystyle import LAYERS, AnyStyle, describe
+from impasto.networks.photos import Photos, to_tensor
+from impasto.objective import Content, Objective, Style, TotalVariation
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """The objective of a training: that of `impasto.methods.gatys`, on average over photographs.
+
+    Attributes:
+        content_layers, style_layers: that the terms read.
+        content_weight, style_weight, tv_weight: of the terms; content and style are relative errors.
+        soft: the logarithm of style errors above 1, for batches of many styles.
+    """
+
+    content_layers: tuple[str, ...] = ("relu4_1",)
+    style_layers: tuple[str, ...] = LAYERS
+    content_weight: float = 1.0
+    style_weight: float = 5.0
+    tv_weight: float = 0.0
+    soft: bool = False
+
+    def objective(self, encoder: Encoder, images: Tensor, targets: Mapping[str, Tensor]) -> Objective:
+        """For a batch of photographs, `(B, 3, H, W)`, and Gram matrices of styles, layer -> `(B or 1, C, C)`."""
+        with torch.no_grad():
+            wanted = encoder(images, self.content_layers)
+        share = {n: 1 / len(self.content_layers) for n in self.content_layers}
+        even = {n: 1 / len(self.style_layers) for n in self.style_layers}
+        return Objective(
+            encoder,
+            [
+                (self.content_weight, Content(wanted, share, "relative")),
+                (self.style_weight, Style({n: targets[n] for n in even}, even, "relative", soft=self.soft)),
+                (self.tv_weight, TotalVariation()),
+            ],
+        )
+
+
+@dataclass(frozen=True)
+class StyledBatch:
+    """Photographs `(B, 3, side, side)`, and for each the description of a style and its Gram matrices."""
+
+    images: Tensor
+    descriptions: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+
+
+class AnyStyleTask:
+    """Photographs in random styles, changed at random: colors, size, mixtures.
+
+    Args:
+        network: what is trained.
+        photos, paintings: files to train on.
+        held_out: photographs and paintings kept apart, to look at.
+        describer: the encoder that describes styles.
+        encoder: of the objective.
+        loss: layers and weights.
+        batch, side: photographs at a time, and their size.
+        seed: of every choice.
+        window: styles in turn; each is used about `batch` times.
+    """
+
+    def __init__(
+        self,
+        network: AnyStyle,
+        photos: Sequence[Path],
+        paintings: Sequence[Path],
+        held_out: tuple[Sequence[Path], Sequence[Path]],
+        describer: Encoder,
+        encoder: Encoder,
+        loss: LossSettings,
+        *,
+        batch: int = 4,
+        side: int = 256,
+        seed: int = 0,
+        window: int = 400,
+    ) -> None:
+        self.network: nn.Module = network
+        self.photos = Photos(photos, side, seed)
+        self.photos_apart = Photos(held_out[0], side, seed, (1.0, 1.0))
+        self.paintings, self.paintings_apart = list(paintings), list(held_out[1])
+        self.describer, self.encoder, self.loss = describer, encoder, loss
+        self.size, self.seed, self.window = batch, seed, window
+        self._known: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
+
+    def batch(self, number: int) -> StyledBatch:
+        if number < 0:
+            images = [self.photos_apart[-number * self.size + i] for i in range(self.size)]
+            chosen = [-1 - ((-number - 1) * self.size + i) % len(self.paintings_apart) for i in range(self.size)]
+        else:
+            images = [self.photos[number * self.size + i] for i in range(self.size)]
+            rng = np.random.default_rng([self.seed, 1, number])
+            chosen = [int(i) for i in number + rng.integers(0, self.window, self.size)]
+            for old in [i for i in self._known if 0 <= i < number]:
+                del self._known[old]
+        found = [self._style(i) for i in chosen]
+        return StyledBatch(
+            torch.stack(images),
+            {n: torch.cat([d[n] for d, _ in found]) for n in found[0][0]},
+            {n: torch.cat([g[n] for _, g in found]) for n in found[0][1]},
+        )
+
+    def _style(self, number: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Description and Gram matrices of style `number`; a negative one is a held-out painting as it is."""
+        if number not in self._known:
+            if number < 0:
+                picture = opened(self.paintings_apart[-1 - number], 512)
+                self._known[number] = self._statistics(picture)
+            else:
+                rng = np.random.default_rng([self.seed, 2, number])
+                self._known[number] = self._statistics(random_style(self.paintings, rng))
+                if rng.random() < 0.15:
+                    other, share = self._statistics(random_style(self.paintings, rng)), float(rng.uniform(0.2, 0.8))
+                    mixed = [
+                        {n: torch.lerp(a[n], b[n], share) for n in a}
+                        for a, b in zip(self._known[number], other, strict=True)
+                    ]
+                    self._known[number] = (mixed[0], mixed[1])
+        return self._known[number]
+
+    @torch.no_grad()
+    def _statistics(self, picture: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        found = describe(self.describer, picture[None])
+        if self.encoder is self.describer:
+            return found, {n: found[n][:, :-1] for n in self.loss.style_layers}
+        theirs = describe(self.encoder, picture[None])
+        return found, {n: theirs[n][:, :-1] for n in self.loss.style_layers}
+
+    def output(self, batch: StyledBatch) -> Tensor:
+        return cast(Tensor, self.network(batch.images, batch.descriptions))
+
+    def goal(self, batch: StyledBatch) -> Objective:
+        return self.loss.objective(self.encoder, batch.images, batch.targets)
+
+
+def opened(path: Path, side: int) -> Tensor:
+    """A picture, `(3, H, W)`, its long side `side` pixels."""
+    with PIL.Image.open(path) as image:
+        ratio = side / max(image.size)
+        size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
+        return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
+
+
+def random_style(files: Sequence[Path], rng: np.random.Generator) -> Tensor:
+    """A painting at a random size, cut, turned and recolored, `(3, H, W)`: a few hundred files are many styles."""
+    side = round(512 * math.exp(rng.uniform(math.log(0.6), math.log(1.4))))
+    picture = opened(files[int(rng.integers(len(files)))], side)
+    if rng.random() < 0.5:
+        least = min(256, *(int(n) for n in picture.shape[1:]))
+        height, width = (int(rng.integers(least, n + 1)) for n in picture.shape[1:])
+        top, left = (int(rng.integers(0, n - m + 1)) for n, m in zip(picture.shape[1:], (height, width), strict=True))
+        picture = picture[:, top : top + height, left : left + width]
+    if rng.random() < 0.5:
+        picture = picture.flip(2)
+    if rng.random() < 0.15:
+        picture = picture.transpose(1, 2)
+    kind = rng.random()
+    if kind < 0.2:
+        picture = match_moments(picture[None], opened(files[int(rng.integers(len(files)))], 128)[None])[0]
+    elif kind < 0.5:
+        picture = _other_colors(picture, rng)
+    return picture.contiguous()
+
+
+def _other_colors(picture: Tensor, rng: np.random.Generator) -> Tensor:
+    """Hues turned, saturation, contrast and brightness changed, now and then negative."""
+    gray = picture.mean(0, keepdim=True)
+    hue = picture - gray
+    angle = rng.uniform(-math.pi, math.pi)
+    # A rotation about the gray axis (Rodrigues); what lies in the plane of hues stays there.
+    turned = math.cos(angle) * hue + math.sin(angle) / math.sqrt(3) * torch.stack(
+        [hue[2] - hue[1], hue[0] - hue[2], hue[1] - hue[0]]
+    )
+    if rng.random() < 0.1:
+        gray = 1 - gray
+    gray = (gray.clamp(0, 1) ** math.exp(rng.normal(0, 0.3)) - 0.5) * rng.uniform(0.6, 1.2) + 0.5
+    return (gray + turned * rng.uniform(0.2, 1.4)).clamp(0, 1)

@@ -1,0 +1,312 @@
+"""The one training loop: a network is changed until an objective is small on average."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import InputError, NonFiniteError
+from impasto.optimize import Goal, Parts
+from impasto.settings import check_numbers
+
+
+class Task(Protocol):
+    """What is trained, on what, and for what.
+
+    Attributes:
+        network: what is trained; parameters that ask for no gradient stay as they are.
+    """
+
+    network: nn.Module
+
+    def batch(self, number: int) -> Any:
+        """The batch of that number, the same in every run; numbers below 0 are held out."""
+        ...
+
+    def output(self, batch: Any) -> Tensor:
+        """What the network makes of a batch, `(B, 3, H, W)`."""
+        ...
+
+    def goal(self, batch: Any) -> Goal:
+        """The objective for a batch: an `Objective` with the batch's targets."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Everything that decides how a network is trained, beside its task.
+
+    Attributes:
+        steps: at most; also what the learning rate's schedule is laid over.
+        minutes: at most, over all sittings; 0 for no limit. The schedule follows whichever is nearer its end.
+        rate: highest learning rate of Adam.
+        warmup: steps until it is reached; afterwards it falls as a cosine.
+        decay: of weights (AdamW).
+        average: weight of the past in the running average of the parameters, which is what is kept in the end.
+        clip: largest norm of a gradient.
+        held_out: batches that the objective is measured on without training; 0 for none.
+        look_every: steps between such looks.
+        patience: looks without improvement until the training stops; 0 for never.
+        save_every: steps between checkpoints.
+        precision: `fp32`, or `bf16` for mixed precision on devices that have it.
+        seed: of the initial weights and the order of everything.
+    """
+
+    steps: int = 2000
+    minutes: float = 0.0
+    rate: float = 1e-3
+    warmup: int = 100
+    decay: float = 0.0
+    average: float = 0.998
+    clip: float = 1.0
+    held_out: int = 5
+    look_every: int = 200
+    patience: int = 0
+    save_every: int = 100
+    precision: str = "fp32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "steps look_every save_every", lambda x: x >= 1, "at least 1")
+        check_numbers(self, "minutes warmup decay held_out patience", lambda x: x >= 0, "a finite number, at least 0")
+        check_numbers(self, "rate clip", lambda x: x > 0, "a finite number above 0")
+        check_numbers(self, "average", lambda x: 0 <= x < 1, "at least 0 and below 1")
+        if self.precision not in ("fp32", "bf16"):
+            raise InputError(f"precision is {self.precision!r}; it must be fp32 or bf16")
+
+
+@dataclass(frozen=True)
+class TrainStep:
+    """What one training step did.
+
+    Attributes:
+        step, steps: counted from 1, and at most how many.
+        loss: of the batch.
+        losses: its weighted parts by name.
+        held_out: the mean parts on the held-out batches, where this step looked at them, with their sum as `loss`.
+        rate: learning rate.
+        seconds: of training so far, over all sittings.
+        done: part of the schedule behind, 0 to 1.
+        network: the averaged network; call it when it is wanted.
+    """
+
+    step: int
+    steps: int
+    loss: float
+    losses: Parts
+    held_out: Parts | None
+    rate: float
+    seconds: float
+    done: float
+    network: Callable[[], nn.Module]
+
+
+class Device(Protocol):
+    """Where a training runs: the part of Hugging Face's `Accelerator` that the loop uses."""
+
+    def prepare(self, *objects: Any) -> Any: ...
+    def backward(self, loss: Tensor) -> None: ...
+    def autocast(self) -> AbstractContextManager[None]: ...
+
+    @property
+    def is_main_process(self) -> bool: ...
+
+
+class Plain:
+    """One device, whatever the network lies on.
+
+    Args:
+        precision: `bf16` for automatic mixed precision.
+        kind: of the device, as torch names it.
+    """
+
+    is_main_process = True
+
+    def __init__(self, precision: str = "fp32", kind: str = "cpu") -> None:
+        self.precision, self.kind = precision, kind
+
+    def prepare(self, *objects: Any) -> Any:
+        return objects
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.kind, torch.bfloat16) if self.precision == "bf16" else nullcontext()
+
+
+def schedule(settings: TrainSettings, step: int, done: float) -> float:
+    """The learning rate of step `step` (from 1) when `done` of the training is behind."""
+    return settings.rate * min(1.0, step / max(1, settings.warmup)) * (0.01 + 0.99 * math.cos(math.pi / 2 * done) ** 2)
+
+
+class Average:
+    """A running average of a network's parameters and buffers (exponential, unbiased at the start)."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        weight = max(1 - self.decay, 1 / (1 + step))
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.state[name].lerp_(value, weight)
+            else:
+                self.state[name].copy_(value)
+
+
+def train(
+    task: Task,
+    settings: TrainSettings,
+    *,
+    checkpoint: Path | None = None,
+    device: Device | None = None,
+) -> Iterator[TrainStep]:
+    """Train `task.network`, from its last checkpoint if there is one; interrupt it at any time.
+
+    Args:
+        task: network, batches and objectives.
+        settings: how.
+        checkpoint: a file for the full state, written every `save_every` steps and at the end.
+        device: an `accelerate.Accelerator`, or a `Plain` one; the network's own device if not given.
+
+    Yields:
+        A record after each step.
+
+    Raises:
+        NonFiniteError: if a loss is no longer finite; the checkpoint holds the last good state.
+        InputError: if the checkpoint is of another network or other settings.
+    """
+    device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
+    trained = [p for p in task.network.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=settings.rate, betas=(0.9, 0.99), weight_decay=settings.decay)
+    task.network, optimizer = device.prepare(task.network, optimizer)
+    average = Average(task.network, settings.average)
+    first, spent, best, waited = _restore(checkpoint, task, optimizer, average, settings)
+    began = time.perf_counter() - spent
+
+    def save(step: int) -> None:
+        if checkpoint is not None and device.is_main_process:
+            seconds = time.perf_counter() - began
+            _save(checkpoint, task, optimizer, average, settings, (step, seconds, best, waited))
+
+    for step in range(first + 1, settings.steps + 1):
+        seconds = time.perf_counter() - began
+        done = max((step - 1) / settings.steps, seconds / 60 / settings.minutes if settings.minutes else 0.0)
+        if done >= 1:
+            break
+        rate = schedule(settings, step, done)
+        loss, parts = _advance(task, optimizer, device, settings, rate, step)
+        average.update(task.network, step)
+        held = None
+        if settings.held_out and step % settings.look_every == 0:
+            held = look(task, average, settings.held_out)
+            best, waited = (held["loss"], 0) if held["loss"] < best else (best, waited + 1)
+        if step % settings.save_every == 0:
+            save(step)
+        seconds = time.perf_counter() - began
+        yield TrainStep(
+            step, settings.steps, loss, parts, held, rate, seconds, done, lambda: averaged(task.network, average)
+        )
+        if settings.patience and waited >= settings.patience:
+            break
+    else:
+        step = settings.steps
+    save(step)
+    task.network.load_state_dict(average.state)
+
+
+def _advance(
+    task: Task, optimizer: torch.optim.Optimizer, device: Device, settings: TrainSettings, rate: float, step: int
+) -> tuple[float, Parts]:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    task.network.train()
+    batch = task.batch(step)
+    with device.autocast():
+        output = task.output(batch)
+    total, parts = task.goal(batch)(output.float())
+    values = {name: part.item() for name, part in parts.items()}
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise NonFiniteError(name, step)
+    optimizer.zero_grad()
+    device.backward(total)
+    nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], settings.clip)
+    optimizer.step()
+    return sum(values.values()), values
+
+
+@torch.no_grad()
+def look(task: Task, average: Average, count: int) -> dict[str, float]:
+    """The averaged network's mean losses on the held-out batches."""
+    now = {k: v.clone() for k, v in task.network.state_dict().items()}
+    task.network.load_state_dict(average.state)
+    task.network.eval()
+    sums: dict[str, float] = {}
+    for number in range(1, count + 1):
+        batch = task.batch(-number)
+        _, parts = task.goal(batch)(task.output(batch).float())
+        for name, part in parts.items():
+            sums[name] = sums.get(name, 0.0) + part.item() / count
+    task.network.load_state_dict(now)
+    return sums | {"loss": sum(sums.values())}
+
+
+def averaged(network: nn.Module, average: Average) -> nn.Module:
+    """A copy of `network` with the averaged parameters, for samples and files."""
+    import copy
+
+    twin = copy.deepcopy(network)
+    twin.load_state_dict(average.state)
+    return twin.eval()
+
+
+def _save(
+    path: Path,
+    task: Task,
+    optimizer: torch.optim.Optimizer,
+    average: Average,
+    settings: TrainSettings,
+    progress: tuple[int, float, float, int],
+) -> None:
+    state = {
+        "network": task.network.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "average": average.state,
+        "progress": progress,
+        "settings": json.dumps(asdict(settings)),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(path.name + ".new")
+    torch.save(state, new)
+    new.replace(path)
+
+
+def _restore(
+    path: Path | None, task: Task, optimizer: torch.optim.Optimizer, average: Average, settings: TrainSettings
+) -> tuple[int, float, float, int]:
+    """Take everything back from a checkpoint: steps done, seconds spent, best held-out loss, looks without it."""
+    if path is None or not path.exists():
+        return 0, 0.0, math.inf, 0
+    try:
+        saved: Mapping[str, Any] = torch.load(path, weights_only=True)
+        task.network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        average.state = dict(saved["average"])
+        step, seconds, best, waited = saved["progress"]
+    except (RuntimeError, KeyError, ValueError, OSError) as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise InputError(f"{path} is no checkpoint of this training: {detail}; remove it to begin anew") from error
+    return int(step), float(seconds), float(best), int(waited)
