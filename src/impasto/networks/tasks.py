@@ -17,7 +17,7 @@ from impasto.color import match_moments
 from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import LAYERS, AnyStyle, describe
 from impasto.networks.photos import Photos, to_tensor
-from impasto.objective import Content, Objective, Style, TotalVariation
+from impasto.objective import Content, Objective, Style, Term, TotalVariation
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,14 @@ class LossSettings:
         with torch.no_grad():
             wanted = encoder(images, self.content_layers)
         share = {n: 1 / len(self.content_layers) for n in self.content_layers}
+        content = Content(wanted, share, "relative")
+        return Objective(encoder, [(self.content_weight, content), *self.style_terms(targets)])
+
+    def style_terms(self, targets: Mapping[str, Tensor]) -> list[tuple[float, Term]]:
+        """All but the content, for Gram matrices of styles, layer -> `(B or 1, C, C)`."""
         even = {n: 1 / len(self.style_layers) for n in self.style_layers}
-        return Objective(
-            encoder,
-            [
-                (self.content_weight, Content(wanted, share, "relative")),
-                (self.style_weight, Style({n: targets[n] for n in even}, even, "relative", soft=self.soft)),
-                (self.tv_weight, TotalVariation()),
-            ],
-        )
+        style = Style({n: targets[n] for n in even}, even, "relative", soft=self.soft)
+        return [(self.style_weight, style), (self.tv_weight, TotalVariation())]
 
 
 @dataclass(frozen=True)
