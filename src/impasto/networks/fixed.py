@@ -51,8 +51,8 @@ class StyledNetwork(nn.Module):
         self.names = _checked(names, len(styles))
 
     def with_styles(self, vectors: Tensor, names: Sequence[str]) -> StyledNetwork:
-        """A network with more styles that shares this one's weights; only the new vectors are trained, so that what
-        there was stays as it is, bit for bit. This one is frozen by it.
+        """A network with more styles around the same generator, which is frozen: only the new vectors are trained, so
+        that the other styles stay as they are, bit for bit (paper, §3.2).
 
         Args:
             vectors: to begin with, `(M, P)`.
