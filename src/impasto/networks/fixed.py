@@ -41,10 +41,7 @@ class StyledNetwork(nn.Module):
 
     def __init__(self, generator: Generator, styles: Tensor, names: Sequence[str]) -> None:
         super().__init__()
-        if styles.dim() != 2 or styles.shape[1] != generator.style_size or not len(styles):
-            raise InputError(
-                f"the table of styles is {tuple(styles.shape)}; this generator needs (styles, {generator.style_size})"
-            )
+        _check_table(styles, generator)
         self.generator = generator
         self.styles = nn.Parameter(styles.detach().clone())
         self.added = nn.Parameter(styles.new_zeros(0, generator.style_size), requires_grad=False)
@@ -57,8 +54,14 @@ class StyledNetwork(nn.Module):
         Args:
             vectors: to begin with, `(M, P)`.
             names: of the new styles.
+
+        Raises:
+            InputError: if they have another shape, or a name is there already.
         """
-        found = StyledNetwork(self.generator, self.table(), [*self.names, *_checked(names, len(vectors))])
+        old = self.table()
+        _check_table(vectors, self.generator)
+        found = StyledNetwork(self.generator, old, self.names)
+        found.names = _checked([*self.names, *names], len(old) + len(vectors))
         found.requires_grad_(False)
         found.added = nn.Parameter(vectors.detach().clone())
         return found
@@ -91,6 +94,13 @@ class StyledNetwork(nn.Module):
         """
         found: Tensor = (weights / weights.sum())[None] @ self.table()
         return found
+
+
+def _check_table(styles: Tensor, generator: Generator) -> None:
+    if styles.dim() != 2 or styles.shape[1] != generator.style_size or not len(styles):
+        raise InputError(
+            f"the table of styles is {tuple(styles.shape)}; this generator needs (styles, {generator.style_size})"
+        )
 
 
 def _checked(names: Sequence[str], count: int) -> list[str]:
@@ -200,7 +210,7 @@ class FixedStylesTask:
         seed: of every choice.
 
     Raises:
-        InputError: if there are more paintings than styles, or none.
+        InputError: if there are more paintings than styles, or none, or one cannot be read.
     """
 
     def __init__(
@@ -219,7 +229,7 @@ class FixedStylesTask:
     ) -> None:
         self.network: nn.Module = network
         self.photos = Photos(photos, side, seed)
-        # Another seed, for made-up scenes.
+        # Made-up scenes are kept apart by another seed.
         self.photos_apart = Photos(held_out, side, seed + 1, (1.0, 1.0))
         self.encoder, self.loss = encoder, loss
         self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)

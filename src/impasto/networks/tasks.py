@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.color import match_moments
+from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import LAYERS, AnyStyle, describe
 from impasto.networks.photos import Photos, to_tensor
@@ -93,7 +94,8 @@ class AnyStyleTask:
     ) -> None:
         self.network: nn.Module = network
         self.photos = Photos(photos, side, seed)
-        self.photos_apart = Photos(held_out[0], side, seed, (1.0, 1.0))
+        # Made-up scenes are kept apart by another seed.
+        self.photos_apart = Photos(held_out[0], side, seed + (not held_out[0]), (1.0, 1.0))
         self.paintings, self.paintings_apart = list(paintings), list(held_out[1])
         self.describer, self.encoder, self.loss = describer, encoder, loss
         self.size, self.seed, self.window = batch, seed, window
@@ -150,11 +152,18 @@ class AnyStyleTask:
 
 
 def opened(path: Path, side: int) -> Tensor:
-    """A picture, `(3, H, W)`, its long side `side` pixels."""
-    with PIL.Image.open(path) as image:
-        ratio = side / max(image.size)
-        size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
-        return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
+    """A picture, `(3, H, W)`, its long side `side` pixels, no side below 32.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            ratio = side / max(image.size)
+            size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
+            return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
+    except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as a picture: {error}") from error
 
 
 def random_style(files: Sequence[Path], rng: np.random.Generator) -> Tensor:
