@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,7 +90,7 @@ def painting_vector(
 def instant(
     painter: Painter,
     content: Tensor,
-    styles: Sequence[Region] | Mapping[str, float],
+    styles: Sequence[Region] | Tensor,
     settings: StylizeSettings,
     *,
     strength: float = 1.0,
@@ -101,7 +101,8 @@ def instant(
     Args:
         painter: the network.
         content: `(1, 3, H, W)`, RGB, [0, 1].
-        styles: paintings by region, as in optimization, or shares of the model's own styles.
+        styles: paintings by region, as in optimization, or a style vector `(1, P)`, from `Model.blended` or
+            `painting_vector`.
         settings: its size, color and feather count.
         strength: from 0, the content, to 1, the style: vectors between the content's own and the style's, or pictures
             where a model cannot describe the content.
@@ -113,8 +114,8 @@ def instant(
     if not 0 <= strength <= 1:
         raise InputError(f"strength is {strength:g}; it must be between 0, the content, and 1, the style")
     picture = scaled(content, settings.size)
-    if isinstance(styles, Mapping):
-        regions: list[tuple[Tensor | None, Tensor]] = [(None, painter.model.blended(styles).to(picture))]
+    if isinstance(styles, Tensor):
+        regions: list[tuple[Tensor | None, Tensor]] = [(None, styles)]
         untouched = None
     else:
         found = by_segment(styles, guide) if guide is not None else styles

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -37,6 +38,7 @@ class Model:
         describer: the encoder that descriptions are made with.
         thumbnails: name -> a small JPEG, base64.
         about: settings, licence and whatever else its maker recorded.
+        distribution: mean `(P,)` and factor `(P, r)` of the style vectors that it was trained with, for random ones.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Model:
     describer: str = "lite"
     thumbnails: dict[str, str] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    distribution: tuple[Tensor, Tensor] | None = None
 
     def blended(self, shares: Mapping[str, float]) -> Tensor:
         """The vector `(1, P)` of styles mixed by their shares, which are normalized.
@@ -77,6 +80,17 @@ class Model:
         found: Tensor = self.predictor(description)
         return found
 
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A random style vector, `(1, P)`, as normally distributed as those of the training were.
+
+        Raises:
+            InputError: if the model has no distribution.
+        """
+        if self.distribution is None:
+            raise InputError("this model has no distribution of styles to draw from")
+        mean, factor = self.distribution
+        return mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
+
     @torch.inference_mode()
     def __call__(self, images: Tensor, style: Tensor) -> Tensor:
         """`(B, 3, H, W)`, RGB, [0, 1], and a vector `(B or 1, P)` to a picture `(B, 3, H, W)` in [0, 1]."""
@@ -88,6 +102,8 @@ class Model:
         if self.predictor is not None:
             self.predictor.to(device)
         self.styles = {n: v.to(device) for n, v in self.styles.items()}
+        if self.distribution is not None:
+            self.distribution = (self.distribution[0].to(device), self.distribution[1].to(device))
         return self
 
 
@@ -101,6 +117,8 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
     if model.predictor is not None:
         tensors |= {f"predictor.{k}": v for k, v in model.predictor.state_dict().items()}
     tensors |= {f"styles.{i}": v for i, v in enumerate(model.styles.values())}
+    if model.distribution is not None:
+        tensors |= dict(zip(("distribution.mean", "distribution.factor"), model.distribution, strict=True))
     about = {
         "version": VERSION,
         "network": {"kind": model.kind, "options": getattr(model.generator, "options", {})},
@@ -117,7 +135,8 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
         save_file(halves, temporary, {"impasto-model": json.dumps(about)})
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise InputError(f"the model {path} cannot be written: {error}") from error
 
 
@@ -163,7 +182,16 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         detail = str(error).splitlines()[-1].strip()
         raise WeightsError(f"{path} is damaged: its weights do not fit its network ({detail})") from error
     thumbnails = {e["name"]: e["thumbnail"] for e in about["styles"] if e["thumbnail"]}
-    return Model(kind, generator, styles, predictor, about["describer"], thumbnails, about["about"])
+    drawn = (tensors["distribution.mean"], tensors["distribution.factor"]) if "distribution.mean" in tensors else None
+    return Model(kind, generator, styles, predictor, about["describer"], thumbnails, about["about"], drawn)
+
+
+def distribution(vectors: Tensor, rank: int = 32) -> tuple[Tensor, Tensor]:
+    """Mean and factor of many style vectors `(N, P)`: the `rank` directions in which they vary most."""
+    mean = vectors.mean(0)
+    _, values, directions = torch.linalg.svd(vectors - mean, full_matrices=False)
+    count = min(rank, len(values))
+    return mean, (directions[:count] * (values[:count, None] / max(1, len(vectors) - 1) ** 0.5)).T.contiguous()
 
 
 def _filled(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> nn.Module:
