@@ -19,12 +19,15 @@ from impasto.methods.ascent import ASCENT_PRESETS, AscentSettings, ascend
 from impasto.methods.attribution import Unit, attribution
 from impasto.methods.dream import DreamSettings
 from impasto.methods.dream import dream as dreaming
+from impasto.methods.instant import instant as paint_in_one_pass
+from impasto.methods.instant import open_painter
 from impasto.methods.inversion import InversionSettings
 from impasto.methods.inversion import invert as inversion
 from impasto.methods.presets import preset as preset_settings
-from impasto.methods.styles import scaled
+from impasto.methods.styles import Region, scaled
 from impasto.methods.texture import TextureSettings
 from impasto.methods.texture import texture as synthesize
+from impasto.networks.models import Model
 from impasto.optimize import Step
 from impasto.scene import Scene
 from impasto.settings import STARTS, StylizeSettings
@@ -76,10 +79,12 @@ def stylize_steps(
     styles = style if isinstance(style, list | tuple) else [style]
     scene = Scene(styles, blend, masks, style_masks or {}, semantic, device)  # type: ignore[arg-type]
     picture = read_image(content).pixels.to(device)
-    init = None
-    if chosen.init not in STARTS:
+    regions, init = scene.regions(picture), None
+    if chosen.init == "instant":
+        init = paint_in_one_pass(open_painter(device=device), picture, regions, chosen, guide=scene.guide())
+    elif chosen.init not in STARTS:
         init = read_image(chosen.init).pixels.to(device)
-    return gatys.stylize(network, picture, scene.regions(picture), chosen, init=init, guide=scene.guide())
+    return gatys.stylize(network, picture, regions, chosen, init=init, guide=scene.guide())
 
 
 def stylize(
@@ -132,6 +137,51 @@ def stylize(
         **settings,
     )
     return finish(steps, _settings(preset, encoder, settings))
+
+
+def instant(
+    content: Source,
+    style: Source | Sequence[Source] | Mapping[str, float] | None = None,
+    *,
+    model: str | Model | None = None,
+    strength: float = 1.0,
+    device: str = "cpu",
+    blend: Sequence[float] = (),
+    masks: Sequence[tuple[Source, int]] = (),
+    style_masks: Mapping[int, Source] | None = None,
+    semantic: Sequence[Source] = (),
+    **settings: Any,
+) -> Result:
+    """Paint `content` in one pass of a network.
+
+        impasto.instant("photo.jpg", "painting.jpg").image.save("out.png")
+        impasto.instant("photo.jpg", {"waves": 0.3, "dots": 0.7}, model="gallery").image.save("out.png")
+
+    Args:
+        content: as for `stylize`.
+        style: paintings, as for `stylize`; or the model's own styles with their shares. A model of one style needs
+            none.
+        model: a model, the path of its file, or the name of a packaged one; `any`, for every painting, if not given.
+        strength: from 0, the content, to 1, the style.
+        device, blend, masks, style_masks, semantic: as for `stylize`.
+        settings: `size`, `color`, `color_form` and `feather`, as for `stylize`.
+
+    Raises:
+        InputError: if a picture, a model or a setting cannot be used.
+    """
+    chosen = StylizeSettings().changed(**settings)
+    painter = open_painter(model, device)
+    picture = read_image(content).pixels.to(device)
+    styles: Sequence[Region] | Tensor
+    guide = None
+    if style is None or isinstance(style, Mapping):
+        styles = painter.model.blended(style or dict.fromkeys(painter.model.styles, 1.0))
+    else:
+        given = style if isinstance(style, list | tuple) else [style]
+        scene = Scene(given, blend, masks, style_masks or {}, semantic, device)  # type: ignore[arg-type]
+        styles, guide = scene.regions(picture), scene.guide()
+    painted = paint_in_one_pass(painter, picture, styles, chosen, strength=strength, guide=guide)
+    return Result(painted.cpu(), [], chosen)
 
 
 def texture(

@@ -17,7 +17,7 @@ STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "re
     "nearest": ("relu2_1", "relu3_1", "relu4_1", "relu5_1"),
 }
 #: Values of `init` that are no path.
-STARTS = ("content", "noise", "gray", "style")
+STARTS = ("content", "noise", "gray", "style", "instant")
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 
 
@@ -53,7 +53,8 @@ class StylizeSettings:
             or more, so that a small preview shows what a large picture will be.
         average: weight of the past in a running average of the pictures, which is what is shown, kept and handed to
             the next scale; 0 for none.
-        init: start from `content`, `noise`, `gray` (all but no noise), `style`, or the path of a picture.
+        init: start from `content`, `noise`, `gray` (all but no noise), `style`, `instant` (what a network makes of it
+            in one pass), or the path of a picture.
         seed: of the noise.
     """
 

@@ -10,8 +10,9 @@ import torch
 
 from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import LAYERS, AnyStyle, Predictor, describe
+from impasto.networks.photos import opened
 from impasto.networks.quarter import Quarter
-from impasto.networks.tasks import AnyStyleTask, LossSettings, opened, random_style
+from impasto.networks.tasks import AnyStyleTask, LossSettings, random_style
 from impasto.networks.train import TrainSettings, train
 
 

@@ -15,9 +15,10 @@ from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import describe
 from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors, measured
 from impasto.networks.johnson import Johnson
+from impasto.networks.photos import opened
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter
-from impasto.networks.tasks import LossSettings, opened
+from impasto.networks.tasks import LossSettings
 from impasto.networks.train import Average, TrainSettings, look, train
 
 QUICK = TrainSettings(steps=4, rate=3e-3, warmup=0, held_out=0, look_every=1000, save_every=1000, average=0.0)

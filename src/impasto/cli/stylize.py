@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,11 +33,14 @@ from impasto.cli.common import (
     numbers,
     open_encoder,
 )
-from impasto.errors import InputError
+from impasto.cli.instant import Instant, chosen_styles, paint_instantly
+from impasto.errors import InputError, unknown
 from impasto.media import check_output, read_image
 from impasto.methods import gatys
+from impasto.methods.instant import instant, open_painter
 from impasto.methods.presets import METHODS, PRESETS
 from impasto.methods.presets import preset as preset_settings
+from impasto.methods.styles import Region
 from impasto.objective import STYLE_LOSSES
 from impasto.report import load_state, manifest
 from impasto.scene import Scene, statistics_folder
@@ -48,6 +52,7 @@ Scale = Annotated[
     str | None, typer.Option(help="Size of the strokes relative to the picture; several, as 0.5,1,2, are averaged.")
 ]
 Rotation = Annotated[str | None, typer.Option(help="Degrees; turned copies of the style join the patches: -15,0,15.")]
+QUALITIES = ("best", "instant")
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no statistics of paintings on disk.")]
 
 
@@ -56,11 +61,26 @@ def stylize(
     output: Output,
     style: Annotated[list[Path] | None, typer.Argument(help="The painting; several are blended.")] = None,
     style_folder: Annotated[list[Path] | None, typer.Option(help="A folder of paintings as one more style.")] = None,
-    blend: Annotated[str | None, typer.Option(help="A weight for each style: 0.3,0.7.")] = None,
+    blend: Annotated[
+        str | None, typer.Option(help="A weight for each style: 0.3,0.7; of a model's own: a=0.3,b=0.7.")
+    ] = None,
     size: Size = None,
     encoder: EncoderName = None,
     weights: Weights = None,
     preset: Preset = "default",
+    quality: Annotated[
+        str, typer.Option(help="best: optimize the picture; instant: one pass of a network, for any painting.")
+    ] = "best",
+    model: Annotated[
+        str | None, typer.Option(help="A network to paint with in one pass: a file, or any, gallery, live.")
+    ] = None,
+    style_name: Annotated[
+        list[str] | None, typer.Option("--style", help="A style of the model's own; several are blended.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="Of one pass: from 0, the photograph, to 1, the style.")] = 1.0,
+    runtime: Annotated[
+        str, typer.Option(help="Of one pass: torch, or onnx for a model from impasto export.")
+    ] = "torch",
     method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "gatys",
     style_loss: Loss = None,
     content_weight: Annotated[float | None, typer.Option(help="How much of the content is kept.")] = None,
@@ -141,10 +161,21 @@ def stylize(
         init=init,
         seed=seed,
     )
+    if quality not in QUALITIES:
+        raise unknown("quality", quality, QUALITIES)
+    one_pass = quality == "instant" or model is not None
+    for option, given in (
+        ("--style", bool(style_name)),
+        ("--strength", strength != 1),
+        ("--runtime", runtime != "torch"),
+    ):
+        if given and not one_pass:
+            raise InputError(f"{option} is for pictures in one pass: add --quality instant, or --model FILE")
     where = choose_device(device)
+    paintings = [*(style or []), *(style_folder or [])]
     scene = Scene(
-        [*(style or []), *(style_folder or [])],
-        numbers("blend", blend) or (),
+        paintings,
+        (numbers("blend", blend) or ()) if paintings or not one_pass else (),
         [(path, number) for path, number in map(indexed, mask or [])],
         {number: path for path, number in map(indexed, style_mask or [])},
         [*(semantic or []), *(style_map or [])],
@@ -154,6 +185,11 @@ def stylize(
     for folder in style_folder or []:
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder of paintings")
+    if one_pass:
+        painter = open_painter(model, where)
+        own = chosen_styles(painter, scene, blend, style_name or [])
+        paint_one = Instant(painter, scene, own, settings, strength)
+        raise typer.Exit(paint_instantly(paint_one, content, output, model, report, quiet, force))
     raise typer.Exit(
         paint(scene, content, output, settings, weights, save_every, resume, report, no_cache, quiet, force)
     )
@@ -227,7 +263,9 @@ def paint(
     picture = None if photo is None else photo.pixels.to(scene.device)
     regions = scene.regions(picture)
     first: Tensor | None = None
-    if settings.init not in STARTS:
+    if settings.init == "instant":
+        first = first_picture(picture, regions, settings, scene)
+    elif settings.init not in STARTS:
         first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
     about = manifest(settings, inputs, weights) | {
         "blend": list(scene.blend),
@@ -262,6 +300,13 @@ def paint(
             report=report,
         )
         return run(steps)
+
+
+def first_picture(picture: Tensor | None, regions: Sequence[Region], settings: StylizeSettings, scene: Scene) -> Tensor:
+    """What the packaged any-style network makes of a photograph, for an optimization to begin with."""
+    if picture is None:
+        raise InputError("init is 'instant', which needs a photograph to begin with")
+    return instant(open_painter(device=scene.device), picture, regions, settings, guide=scene.guide())
 
 
 def indexed(text: str) -> tuple[Path, int]:

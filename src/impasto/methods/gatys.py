@@ -66,6 +66,8 @@ def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region
     """The first picture, `(1, 3, H, W)`, as `settings.init` says."""
     if settings.init == "style" and regions:
         return lanczos(regions[0].styles[0].pixels(), (shape[-2], shape[-1]))
+    if settings.init == "instant":
+        raise InputError("init is 'instant', but no picture was given; give what impasto.methods.instant made as init")
     if settings.init == "content" and content is not None:
         return content
     generator = torch.Generator().manual_seed(settings.seed)

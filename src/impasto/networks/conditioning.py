@@ -103,6 +103,40 @@ class Mixing(nn.Module):
         return x + added
 
 
+class Grain(nn.Module):
+    """Adds fixed noise, weighted for each channel: where a picture is flat, a network has nothing else to make an
+    irregular texture from, and repeats itself in a grid (noise as an input: Ulyanov et al. 2016, "Texture networks").
+
+    The noise is a function of the position alone, by integers, so that it is the same on every machine and in every
+    format; a picture and its parts get the same.
+
+    Args:
+        channels: of the map.
+        count: of independent noises.
+    """
+
+    def __init__(self, channels: int, count: int = 4) -> None:
+        super().__init__()
+        self.count = count
+        self.weights = nn.Conv2d(count, channels, 1, bias=False)
+        nn.init.normal_(self.weights.weight, std=0.1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = torch.arange(x.shape[2], device=x.device)[:, None]
+        columns = torch.arange(x.shape[3], device=x.device)[None]
+        found = [noise(rows, columns, seed).to(x.dtype) for seed in range(self.count)]
+        added: Tensor = self.weights(torch.stack(found)[None])
+        return x + added
+
+
+def noise(rows: Tensor, columns: Tensor, seed: int) -> Tensor:
+    """White noise of deviation 1, evenly distributed, at integer positions; the shape that they broadcast to."""
+    n = (rows * 7919 + columns * 104729 + (seed + 1) * 1299709) % 999983
+    for _ in range(2):
+        n = (n * n * 15731 + n * 789221 + 1376312) % 999983
+    return (n.float() / 999983 - 0.5) * 12**0.5
+
+
 class Residual(nn.Module):
     """`x + norm(conv(relu(norm(conv(x)))))` (He et al. 2016; Johnson et al. 2016 leave out the last ReLU).
 

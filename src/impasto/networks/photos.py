@@ -37,6 +37,21 @@ def to_tensor(image: PIL.Image.Image) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
 
+def opened(path: Path, side: int) -> Tensor:
+    """A picture, `(3, H, W)`, its long side `side` pixels, no side below 32.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            ratio = side / max(image.size)
+            size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
+            return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
+    except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as a picture: {error}") from error
+
+
 def random_crop(image: PIL.Image.Image, side: int, rng: np.random.Generator, scales: tuple[float, float]) -> Tensor:
     """A square cut, `(3, side, side)`, out of a picture resized so that its long side is 512 times a random scale, but
     no smaller than the cut; flipped half of the time."""

@@ -120,9 +120,11 @@ class Pyramid(nn.Module):
         """
         whole, found = padded(images, self.divisor), []
         for k in range(self.scales):
-            size = (len(images), self.noise, whole.shape[2] >> k, whole.shape[3] >> k)
             parts = [F.avg_pool2d(whole, 2**k)] if self.source == "picture" else []
-            found.append(torch.cat([*parts, torch.rand(size, generator=generator).to(images)], 1))
+            if self.noise:
+                size = (len(images), self.noise, whole.shape[2] // 2**k, whole.shape[3] // 2**k)
+                parts.append(torch.rand(size, generator=generator).to(images))
+            found.append(torch.cat(parts, 1))
         return found
 
     def forward(self, images: Tensor | Sequence[Tensor], style: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.networks.conditioning import ConditionalNorm, Mixing, Residual, Slots, padded
+from impasto.networks.conditioning import ConditionalNorm, Grain, Mixing, Residual, Slots, padded
 
 #: Rows: an orthonormal basis of colors, lightness first.
 OPPONENT = (
@@ -111,6 +111,7 @@ class Quarter(nn.Module):
         slots = Slots()
         self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank}
         self.stem = nn.Conv2d(48, width, 3, padding=1)
+        self.stem_grain, self.down_grain = Grain(width), Grain(deep)
         self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)
         self.down_norm = ConditionalNorm(deep, slots)
         self.blocks = nn.ModuleList([Residual(deep, slots) for _ in range(blocks)])
@@ -142,8 +143,8 @@ class Quarter(nn.Module):
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         x = self.recolor(padded(images, self.divisor), style) - 0.5
-        fine = torch.relu(self.stem(4 * F.pixel_unshuffle(x, 4)))  # (B, width, H/4, W/4)
-        h = torch.relu(self.down_norm(self.down(fine), style))  # (B, deep, H/8, W/8)
+        fine = torch.relu(self.stem_grain(self.stem(4 * F.pixel_unshuffle(x, 4))))  # (B, width, H/4, W/4)
+        h = torch.relu(self.down_norm(self.down_grain(self.down(fine)), style))  # (B, deep, H/8, W/8)
         for i, block in enumerate(self.blocks):
             h = block(h, style)
             if len(self.mixings):

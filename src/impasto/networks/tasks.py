@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-import PIL.Image
 import torch
 from torch import Tensor, nn
 
 from impasto.color import match_moments
-from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import LAYERS, AnyStyle, describe
-from impasto.networks.photos import Photos, to_tensor
+from impasto.networks.photos import Photos, opened
 from impasto.objective import Content, Objective, Style, Term, TotalVariation
 
 
@@ -149,21 +147,6 @@ class AnyStyleTask:
 
     def goal(self, batch: StyledBatch) -> Objective:
         return self.loss.objective(self.encoder, batch.images, batch.targets)
-
-
-def opened(path: Path, side: int) -> Tensor:
-    """A picture, `(3, H, W)`, its long side `side` pixels, no side below 32.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    try:
-        with PIL.Image.open(path) as image:
-            ratio = side / max(image.size)
-            size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
-            return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
-    except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as a picture: {error}") from error
 
 
 def random_style(files: Sequence[Path], rng: np.random.Generator) -> Tensor:

@@ -1,0 +1,142 @@
+"""In one pass: a trained network instead of an optimization (Johnson et al. 2016; Dumoulin et al. 2017)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.color import chroma, luma, luma_range
+from impasto.errors import InputError
+from impasto.features import load_encoder
+from impasto.features.encoder import Encoder
+from impasto.methods.gatys import divided, recolor
+from impasto.methods.styles import Region, StyleImage, by_segment, check_sides, scaled
+from impasto.networks.anystyle import describe
+from impasto.networks.models import PACKAGED, Model, load_model, packaged_model
+from impasto.settings import StylizeSettings
+
+#: From pictures and a style vector to pictures in [0, 1]: a `Model`, or what another runtime makes of one.
+Run = Callable[[Tensor, Tensor], Tensor]
+#: Long side at which paintings are described: the size of the training.
+STYLE_SIDE = 512
+
+
+@dataclass(frozen=True)
+class Painter:
+    """What paints in one pass.
+
+    Attributes:
+        model: whose styles and predictor give the vectors.
+        describer: the encoder that describes paintings; None for a model of its own styles.
+        run: what computes the generator; the model itself if None.
+    """
+
+    model: Model
+    describer: Encoder | None = None
+    run: Run | None = None
+
+    def __call__(self, images: Tensor, style: Tensor) -> Tensor:
+        return (self.run or self.model)(images, style)
+
+
+def open_painter(model: str | os.PathLike[str] | Model | None = None, device: str = "cpu") -> Painter:
+    """A painter ready to use.
+
+    Args:
+        model: a model, the path of its file, or the name of a packaged one; `any`, for every painting, if not given.
+        device: where to compute, as torch names it.
+
+    Raises:
+        WeightsError: if the file is no model, or is damaged.
+    """
+    if not isinstance(model, Model):
+        packaged = model is None or str(model) in PACKAGED
+        model = packaged_model(str(model or "any")) if packaged else load_model(model or "any")
+    describer = load_encoder(model.describer) if model.predictor is not None else None
+    if isinstance(describer, torch.nn.Module):
+        describer.to(device)
+    return Painter(model.to(device), describer)
+
+
+def painting_vector(
+    painter: Painter, styles: Sequence[StyleImage], prepare: Callable[[Tensor], Tensor] = lambda x: x
+) -> Tensor:
+    """The style vector `(1, P)` of paintings mixed by their shares: their statistics' average, as in optimization.
+
+    Args:
+        painter: with a describer.
+        styles: at least one.
+        prepare: applied to each painting first, such as to its colors.
+    """
+    if painter.describer is None:
+        raise InputError("this model paints in its own styles only; name one instead of giving a painting")
+    shares = [s.share for s in styles]
+    if not (min(shares) >= 0 and sum(shares) > 0):
+        raise InputError(f"the blend {', '.join(f'{s:g}' for s in shares)} sums to {sum(shares):g}; give it weights")
+    average: dict[str, Tensor] = {}
+    for style, share in zip(styles, shares, strict=True):
+        picture = scaled(style.pixels(), STYLE_SIDE)
+        check_sides("style", picture, picture)
+        for name, value in describe(painter.describer, prepare(picture), style.mask).items():
+            average[name] = average.get(name, 0) + value * (share / sum(shares))
+    return painter.model.predict(average)
+
+
+@torch.inference_mode()
+def instant(
+    painter: Painter,
+    content: Tensor,
+    styles: Sequence[Region] | Tensor,
+    settings: StylizeSettings,
+    *,
+    strength: float = 1.0,
+    guide: Tensor | None = None,
+) -> Tensor:
+    """`content` painted in one pass, `(1, 3, H, W)`, RGB, [0, 1].
+
+    Args:
+        painter: the network.
+        content: `(1, 3, H, W)`, RGB, [0, 1].
+        styles: paintings by region, as in optimization, or a style vector `(1, P)`, from `Model.blended` or
+            `painting_vector`.
+        settings: its size, color and feather count.
+        strength: from 0, the content, to 1, the style: vectors between the content's own and the style's, or pictures
+            where a model cannot describe the content.
+        guide: the content's semantic map.
+
+    Raises:
+        InputError: if a picture, a style or a setting cannot be used.
+    """
+    if not 0 <= strength <= 1:
+        raise InputError(f"strength is {strength:g}; it must be between 0, the content, and 1, the style")
+    picture = scaled(content, settings.size)
+    if isinstance(styles, Tensor):
+        regions: list[tuple[Tensor | None, Tensor]] = [(None, styles)]
+        untouched = None
+    else:
+        found = by_segment(styles, guide) if guide is not None else styles
+        parts, untouched = divided(found, settings, picture)
+        prepare = recolor(settings, content)
+        regions = [(r.mask, painting_vector(painter, r.styles, prepare)) for r in parts]
+    own = None
+    if strength < 1 and painter.describer is not None:
+        own = painting_vector(painter, [StyleImage(content)])
+    result = torch.zeros_like(picture) if untouched is None else picture * untouched
+    for mask, vector in regions:
+        painted = painter(picture, vector if own is None else torch.lerp(own, vector, strength))
+        result = result + (painted if mask is None else painted * mask)
+    if own is None or strength < 0.25:
+        # A network only comes near to the content itself: the last of the way goes through pictures.
+        result = torch.lerp(picture, result, strength if own is None else 4 * strength)
+    return with_chroma(result, picture) if settings.color == "content-luminance" else result
+
+
+def with_chroma(result: Tensor, content: Tensor) -> Tensor:
+    """`result`'s luma with `content`'s chroma, kept where nothing is clipped; `(1, 3, H, W)` both."""
+    colors = chroma(content)
+    least, most = luma_range(colors)
+    return luma(result).maximum(least).minimum(most) + colors

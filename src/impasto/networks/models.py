@@ -1,0 +1,212 @@
+"""Trained networks and their files."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from impasto.errors import InputError, WeightsError, unknown
+from impasto.networks.anystyle import Description, Predictor
+from impasto.networks.conditioning import Generator
+from impasto.networks.registry import build
+
+#: Of the file format; a reader refuses what is newer.
+VERSION = 1
+PACKAGED = ("any", "gallery", "live")
+
+
+@dataclass
+class Model:
+    """A generator with the styles it knows, and for any other style the network that predicts its vector.
+
+    Attributes:
+        kind: a key of `impasto.networks.registry.NETWORKS`.
+        generator: of that kind.
+        styles: name -> style vector `(P,)`.
+        predictor: of vectors from descriptions of paintings; None for a network of its own styles only.
+        describer: the encoder that descriptions are made with.
+        thumbnails: name -> a small JPEG, base64.
+        about: settings, licence and whatever else its maker recorded.
+        distribution: mean `(P,)` and factor `(P, r)` of the style vectors that it was trained with, for random ones.
+    """
+
+    kind: str
+    generator: nn.Module
+    styles: dict[str, Tensor] = field(default_factory=dict)
+    predictor: Predictor | None = None
+    describer: str = "lite"
+    thumbnails: dict[str, str] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
+    distribution: tuple[Tensor, Tensor] | None = None
+
+    def blended(self, shares: Mapping[str, float]) -> Tensor:
+        """The vector `(1, P)` of styles mixed by their shares, which are normalized.
+
+        Raises:
+            InputError: if it knows no such style, or the shares sum to nothing.
+        """
+        for name in shares:
+            if name not in self.styles:
+                if not self.styles:
+                    raise InputError("this model has no styles of its own; give it a painting")
+                raise unknown("style", name, self.styles)
+        total = sum(shares.values())
+        if not (total > 0 and min(shares.values()) >= 0):
+            raise InputError(f"the shares {', '.join(f'{s:g}' for s in shares.values())} are no blend")
+        mixed = torch.stack([self.styles[n] * (s / total) for n, s in shares.items()]).sum(0)
+        return mixed[None]
+
+    @torch.inference_mode()
+    def predict(self, description: Description) -> Tensor:
+        """The vector `(B, P)` for paintings described by `impasto.networks.anystyle.describe`.
+
+        Raises:
+            InputError: if the model has no predictor.
+        """
+        if self.predictor is None:
+            known = ", ".join(self.styles)
+            raise InputError(f"this model paints in its own styles only: {known}; name one with --style")
+        found: Tensor = self.predictor(description)
+        return found
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """A random style vector, `(1, P)`, as normally distributed as those of the training were.
+
+        Raises:
+            InputError: if the model has no distribution.
+        """
+        if self.distribution is None:
+            raise InputError("this model has no distribution of styles to draw from")
+        mean, factor = self.distribution
+        return mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
+
+    @torch.inference_mode()
+    def __call__(self, images: Tensor, style: Tensor) -> Tensor:
+        """`(B, 3, H, W)`, RGB, [0, 1], and a vector `(B or 1, P)` to a picture `(B, 3, H, W)` in [0, 1]."""
+        return cast(Generator, self.generator)(images, style).clamp(0, 1)
+
+    def to(self, device: str) -> Model:
+        """Move it, in place."""
+        self.generator.to(device)
+        if self.predictor is not None:
+            self.predictor.to(device)
+        self.styles = {n: v.to(device) for n, v in self.styles.items()}
+        if self.distribution is not None:
+            self.distribution = (self.distribution[0].to(device), self.distribution[1].to(device))
+        return self
+
+
+def save_model(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a model, its weights in half precision.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    tensors = {f"generator.{k}": v for k, v in model.generator.state_dict().items()}
+    if model.predictor is not None:
+        tensors |= {f"predictor.{k}": v for k, v in model.predictor.state_dict().items()}
+    tensors |= {f"styles.{i}": v for i, v in enumerate(model.styles.values())}
+    if model.distribution is not None:
+        tensors |= dict(zip(("distribution.mean", "distribution.factor"), model.distribution, strict=True))
+    about = {
+        "version": VERSION,
+        "network": {"kind": model.kind, "options": getattr(model.generator, "options", {})},
+        "predictor": None if model.predictor is None else model.predictor.options,
+        "describer": model.describer,
+        "styles": [{"name": n, "thumbnail": model.thumbnails.get(n, "")} for n in model.styles],
+        "about": model.about,
+    }
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        halves = {k: v.detach().cpu().half().contiguous() for k, v in tensors.items()}
+        save_file(halves, temporary, {"impasto-model": json.dumps(about)})
+        os.replace(temporary, path)
+    except (OSError, SafetensorError) as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"the model {path} cannot be written: {error}") from error
+
+
+def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a model file says about itself, without its weights.
+
+    Raises:
+        WeightsError: if it is no model file, is damaged, or was made by a newer version.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            text = (file.metadata() or {}).get("impasto-model")
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is no model file, or it is damaged: {str(error).splitlines()[0]}") from error
+    if text is None:
+        raise WeightsError(f"{path} holds no impasto model; make one with `impasto train`")
+    about: dict[str, Any] = json.loads(text)
+    if about.get("version", 0) > VERSION:
+        raise WeightsError(f"{path} has format {about['version']}, made by a newer impasto; this one reads {VERSION}")
+    return about
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """A model out of its file, ready to use (float32, frozen).
+
+    Raises:
+        WeightsError: as `read_about`, or if the weights do not fit the network it names.
+    """
+    about = read_about(path)
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
+        kind, options = about["network"]["kind"], about["network"]["options"]
+        generator = _filled(build(kind, options), tensors, "generator.")
+        predictor = None
+        if about["predictor"] is not None:
+            size = cast(Generator, generator).style_size
+            predictor = cast(
+                Predictor, _filled(Predictor(style_size=size, **about["predictor"]), tensors, "predictor.")
+            )
+        styles = {entry["name"]: tensors[f"styles.{i}"] for i, entry in enumerate(about["styles"])}
+    except (KeyError, TypeError, RuntimeError, SafetensorError, OSError) as error:
+        detail = str(error).splitlines()[-1].strip()
+        raise WeightsError(f"{path} is damaged: its weights do not fit its network ({detail})") from error
+    thumbnails = {e["name"]: e["thumbnail"] for e in about["styles"] if e["thumbnail"]}
+    drawn = (tensors["distribution.mean"], tensors["distribution.factor"]) if "distribution.mean" in tensors else None
+    return Model(kind, generator, styles, predictor, about["describer"], thumbnails, about["about"], drawn)
+
+
+def distribution(vectors: Tensor, rank: int = 32) -> tuple[Tensor, Tensor]:
+    """Mean and factor of many style vectors `(N, P)`: the `rank` directions in which they vary most."""
+    mean = vectors.mean(0)
+    _, values, directions = torch.linalg.svd(vectors - mean, full_matrices=False)
+    count = min(rank, len(values))
+    return mean, (directions[:count] * (values[:count, None] / max(1, len(vectors) - 1) ** 0.5)).T.contiguous()
+
+
+def _filled(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> nn.Module:
+    network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+    network.eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def packaged_model(name: str = "any") -> Model:
+    """A model that comes with the package: `any` (any style), `gallery` (styles of its own), `live` (fast).
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    if name not in PACKAGED:
+        raise unknown("packaged model", name, PACKAGED)
+    with as_file(files("impasto") / "data" / f"{name}.safetensors") as file:
+        return load_model(file)

@@ -1,0 +1,94 @@
+"""Pictures in one pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from impasto.color import chroma
+from impasto.errors import InputError
+from impasto.methods.instant import Painter, instant, open_painter, painting_vector
+from impasto.methods.styles import Region, StyleImage, scaled
+from impasto.networks.models import Model, save_model
+from impasto.settings import StylizeSettings
+
+SETTINGS = StylizeSettings(size=64)
+
+
+@pytest.fixture
+def painter(small_model: Model) -> Painter:
+    return open_painter(small_model)
+
+
+@pytest.fixture
+def photo() -> Tensor:
+    torch.manual_seed(1)
+    return torch.rand(1, 3, 60, 80)
+
+
+def styles(*seeds: int) -> list[StyleImage]:
+    return [StyleImage(torch.rand(1, 3, 50, 50, generator=torch.Generator().manual_seed(s)) ** (s + 1)) for s in seeds]
+
+
+def test_a_painting_or_its_vector_gives_the_same(painter: Painter, photo: Tensor) -> None:
+    painting = styles(0)
+    found = instant(painter, photo, [Region(painting)], SETTINGS)
+    assert found.shape == (1, 3, 48, 64) and float(found.min()) >= 0 and float(found.max()) <= 1
+    torch.testing.assert_close(found, instant(painter, photo, painting_vector(painter, painting), SETTINGS))
+
+
+def test_a_blend_lies_between_and_a_share_of_0_is_nothing(painter: Painter) -> None:
+    a, b = styles(0, 1)
+    only = painting_vector(painter, [a])
+    torch.testing.assert_close(painting_vector(painter, [a, StyleImage(b.picture, 0.0)]), only)
+    assert not torch.allclose(painting_vector(painter, [a, b]), only)
+
+
+def test_strength_goes_from_the_content_to_the_style(painter: Painter, photo: Tensor) -> None:
+    region, picture = [Region(styles(1))], scaled(photo, 64)
+    found = [instant(painter, photo, region, SETTINGS, strength=s) for s in (0.0, 0.01, 0.5, 0.999, 1.0)]
+    torch.testing.assert_close(found[0], picture)
+    assert float((found[1] - picture).abs().mean()) < 0.05
+    assert float((found[3] - found[4]).abs().max()) < 0.05
+    with pytest.raises(InputError, match="between 0"):
+        instant(painter, photo, region, SETTINGS, strength=1.5)
+
+
+def test_a_model_of_its_own_styles_blends_pictures_for_strength(small_model: Model, photo: Tensor) -> None:
+    own = Painter(Model("quarter", small_model.generator, small_model.styles))
+    vector, picture = own.model.blended({"dots": 1}), scaled(photo, 64)
+    half, full = (instant(own, photo, vector, SETTINGS, strength=s) for s in (0.5, 1.0))
+    torch.testing.assert_close(half, (picture + full) / 2)
+    with pytest.raises(InputError, match="own styles only"):
+        instant(own, photo, [Region(styles(0))], SETTINGS)
+
+
+def test_masks_divide_the_picture(painter: Painter, photo: Tensor) -> None:
+    left = torch.zeros(1, 1, 60, 80)
+    left[..., :40] = 1
+    a, b = styles(0), styles(1)
+    settings = SETTINGS.changed(feather=0.0)
+    found = instant(painter, photo, [Region(a, left), Region(b)], settings)
+    torch.testing.assert_close(
+        found[..., :28], instant(painter, photo, [Region(a)], settings)[..., :28], atol=1e-5, rtol=0
+    )
+    torch.testing.assert_close(
+        found[..., 36:], instant(painter, photo, [Region(b)], settings)[..., 36:], atol=1e-5, rtol=0
+    )
+    kept = instant(painter, photo, [Region(a, left)], settings)
+    torch.testing.assert_close(kept[..., 36:], scaled(photo, 64)[..., 36:], atol=1e-5, rtol=0)
+
+
+def test_content_luminance_keeps_the_chroma(painter: Painter, photo: Tensor) -> None:
+    found = instant(painter, photo, [Region(styles(1))], SETTINGS.changed(color="content-luminance"))
+    torch.testing.assert_close(chroma(found), chroma(scaled(photo, 64)), atol=1e-5, rtol=0)
+
+
+def test_a_painter_is_opened_by_path(small_model: Model, tmp_path: Path) -> None:
+    save_model(small_model, tmp_path / "m.safetensors")
+    assert open_painter(tmp_path / "m.safetensors").describer is not None
+    with pytest.raises(InputError, match="no model file"):
+        open_painter("nothing.safetensors")

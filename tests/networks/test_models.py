@@ -1,0 +1,113 @@
+"""Model files, blends, and style vectors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from impasto.errors import InputError, WeightsError
+from impasto.features import load_encoder
+from impasto.networks.anystyle import describe
+from impasto.networks.models import Model, distribution, load_model, read_about, save_model
+
+
+def test_a_file_holds_the_whole_model(small_model: Model, tmp_path: Path) -> None:
+    small_model.thumbnails["dots"] = "abc"
+    save_model(small_model, tmp_path / "m.safetensors")
+    loaded = load_model(tmp_path / "m.safetensors")
+    assert list(loaded.styles) == ["waves", "dots"] and loaded.thumbnails == {"dots": "abc"}
+    assert loaded.about == {"licence": "test"}
+    x, style = torch.rand(1, 3, 40, 40), describe(load_encoder("lite"), torch.rand(1, 3, 64, 64))
+    torch.testing.assert_close(
+        loaded(x, loaded.predict(style)), small_model(x, small_model.predict(style)), atol=0.02, rtol=0
+    )
+    a, b = loaded.sample(torch.Generator().manual_seed(3)), small_model.sample(torch.Generator().manual_seed(3))
+    torch.testing.assert_close(a, b, atol=0.01, rtol=0.01)
+
+
+def test_a_blend_is_the_mean_of_vectors(small_model: Model) -> None:
+    mixed = small_model.blended({"waves": 1, "dots": 3})
+    torch.testing.assert_close(mixed[0], 0.25 * small_model.styles["waves"] + 0.75 * small_model.styles["dots"])
+
+
+def test_what_a_model_cannot_do_is_one_line(small_model: Model) -> None:
+    with pytest.raises(InputError, match="did you mean waves"):
+        small_model.blended({"wave": 1})
+    with pytest.raises(InputError, match="no blend"):
+        small_model.blended({"waves": 0})
+    with pytest.raises(InputError, match="no styles of its own"):
+        Model("quarter", small_model.generator).blended({"waves": 1})
+    with pytest.raises(InputError, match="its own styles only: waves, dots"):
+        Model("quarter", small_model.generator, small_model.styles).predict({})
+    with pytest.raises(InputError, match="no distribution"):
+        Model("quarter", small_model.generator).sample()
+
+
+def damaged(folder: Path, kind: str, model: Model) -> Path:
+    path = folder / "m.safetensors"
+    save_model(model, path)
+    content = path.read_bytes()
+    if kind == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif kind == "text":
+        path.write_text("hello")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "absent":
+        path.unlink()
+    elif kind == "foreign":
+        save_file({"a": torch.zeros(3)}, path)
+    else:
+        about = read_about(path)
+        about |= {"newer": {"version": 99}, "other network": {"network": {"kind": "quarter", "options": {"width": 9}}}}[
+            kind
+        ]
+        save_file({"generator.stem.weight": torch.zeros(3)}, path, {"impasto-model": json.dumps(about)})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("cut", "damaged"),
+        ("text", "no model file"),
+        ("empty", "no model file"),
+        ("absent", "no model file"),
+        ("foreign", "no impasto model"),
+        ("newer", "newer impasto"),
+        ("other network", "do not fit"),
+    ],
+)
+def test_a_bad_file_is_one_line(small_model: Model, tmp_path: Path, kind: str, message: str) -> None:
+    path = damaged(tmp_path, kind, small_model)
+    with pytest.raises(WeightsError, match=message) as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_a_model_that_cannot_be_written_is_one_line(small_model: Model, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        save_model(small_model, tmp_path / "file" / "m.safetensors")
+
+
+def test_a_distribution_has_the_moments_of_the_vectors() -> None:
+    torch.manual_seed(0)
+    vectors = torch.randn(500, 3) @ torch.randn(3, 7) + 2
+    mean, factor = distribution(vectors)
+    torch.testing.assert_close(mean, vectors.mean(0))
+    torch.testing.assert_close(factor @ factor.T, torch.cov(vectors.T), atol=1e-4, rtol=1e-4)
+
+
+def test_a_description_adds_up(small_model: Model) -> None:
+    """Halves of a painting by masks are, together, the painting."""
+    lite, picture = load_encoder("lite"), torch.rand(1, 3, 64, 64)
+    left = torch.zeros(1, 1, 64, 64)
+    left[..., :32] = 1
+    whole, a, b = describe(lite, picture), describe(lite, picture, left), describe(lite, picture, 1 - left)
+    for name in whole:
+        torch.testing.assert_close((a[name] + b[name]) / 2, whole[name], atol=1e-3, rtol=1e-3)
