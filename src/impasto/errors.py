@@ -35,10 +35,9 @@ class NonFiniteError(ImpastoError):
         step: the step, counted from 1 in its scale, whose objective was not finite.
     """
 
-    def __init__(self, term: str, step: int) -> None:
+    def __init__(self, term: str, step: int, kept: str = "the last good picture is kept") -> None:
         super().__init__(
-            f"the {term} loss is no longer finite at step {step}: the last good picture is kept; "
-            "lower its weight or the learning rate"
+            f"the {term} loss is no longer finite at step {step}: {kept}; lower its weight or the learning rate"
         )
         self.term = term
         self.step = step

@@ -9,7 +9,7 @@ Vectors are centered: zero is the plain network.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -36,10 +36,12 @@ class Generator(Protocol):
     Attributes:
         style_size: `P`, the length of its style vector.
         divisor: what both sides of a picture are padded to a multiple of, inside.
+        options: what it was built with, so that a file can have it built again (`impasto.networks.registry`).
     """
 
     style_size: int
     divisor: int
+    options: dict[str, Any]
 
     def __call__(self, images: Tensor, style: Tensor) -> Tensor:
         """`(B, 3, H, W)`, RGB, [0, 1] and `(B or 1, P)` to `(B, 3, H, W)`, which may lie a little outside of [0, 1]."""
@@ -158,9 +160,10 @@ class Residual(nn.Module):
         return x + added
 
 
-def padded(images: Tensor, divisor: int) -> Tensor:
-    """`images` with their last row and column repeated until both sides are multiples of `divisor`."""
+def padded(images: Tensor, divisor: int, least: int = 1) -> Tensor:
+    """`images` with their last row and column repeated until both sides are multiples of `divisor`, at least `least`
+    (itself a multiple)."""
     height, width = images.shape[-2:]
-    rows = torch.arange(-(-height // divisor) * divisor, device=images.device).clamp(max=height - 1)
-    columns = torch.arange(-(-width // divisor) * divisor, device=images.device).clamp(max=width - 1)
+    rows = torch.arange(max(least, -(-height // divisor) * divisor), device=images.device).clamp(max=height - 1)
+    columns = torch.arange(max(least, -(-width // divisor) * divisor), device=images.device).clamp(max=width - 1)
     return images.index_select(2, rows).index_select(3, columns)

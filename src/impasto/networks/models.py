@@ -170,7 +170,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         with safe_open(path, "pt") as file:
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
         kind, options = about["network"]["kind"], about["network"]["options"]
-        generator = _filled(build(kind, options), tensors, "generator.")
+        generator = _filled(cast(nn.Module, build(kind, options)), tensors, "generator.")
         predictor = None
         if about["predictor"] is not None:
             size = cast(Generator, generator).style_size

@@ -38,11 +38,18 @@ def to_tensor(image: PIL.Image.Image) -> Tensor:
 
 
 def opened(path: Path, side: int) -> Tensor:
-    """A picture, `(3, H, W)`, its long side `side` pixels."""
-    with PIL.Image.open(path) as image:
-        ratio = side / max(image.size)
-        size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
-        return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
+    """A picture, `(3, H, W)`, its long side `side` pixels, no side below 32.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            ratio = side / max(image.size)
+            size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
+            return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
+    except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as a picture: {error}") from error
 
 
 def random_crop(image: PIL.Image.Image, side: int, rng: np.random.Generator, scales: tuple[float, float]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -108,7 +109,7 @@ class Quarter(nn.Module):
     def __init__(self, width: int = 48, deep: int = 96, blocks: int = 4, rank: int = 16) -> None:
         super().__init__()
         slots = Slots()
-        self.options = {"width": width, "deep": deep, "blocks": blocks, "rank": rank}
+        self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank}
         self.stem = nn.Conv2d(48, width, 3, padding=1)
         self.stem_grain, self.down_grain = Grain(width), Grain(deep)
         self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)

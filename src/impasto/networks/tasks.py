@@ -16,7 +16,7 @@ from impasto.color import match_moments
 from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import LAYERS, AnyStyle, describe
 from impasto.networks.photos import Photos, opened
-from impasto.objective import Content, Objective, Style, TotalVariation
+from impasto.objective import Content, Objective, Style, Term, TotalVariation
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,14 @@ class LossSettings:
         with torch.no_grad():
             wanted = encoder(images, self.content_layers)
         share = {n: 1 / len(self.content_layers) for n in self.content_layers}
+        content = Content(wanted, share, "relative")
+        return Objective(encoder, [(self.content_weight, content), *self.style_terms(targets)])
+
+    def style_terms(self, targets: Mapping[str, Tensor]) -> list[tuple[float, Term]]:
+        """All but the content, for Gram matrices of styles, layer -> `(B or 1, C, C)`."""
         even = {n: 1 / len(self.style_layers) for n in self.style_layers}
-        return Objective(
-            encoder,
-            [
-                (self.content_weight, Content(wanted, share, "relative")),
-                (self.style_weight, Style({n: targets[n] for n in even}, even, "relative", soft=self.soft)),
-                (self.tv_weight, TotalVariation()),
-            ],
-        )
+        style = Style({n: targets[n] for n in even}, even, "relative", soft=self.soft)
+        return [(self.style_weight, style), (self.tv_weight, TotalVariation())]
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,8 @@ class AnyStyleTask:
     ) -> None:
         self.network: nn.Module = network
         self.photos = Photos(photos, side, seed)
-        self.photos_apart = Photos(held_out[0], side, seed, (1.0, 1.0))
+        # Made-up scenes are kept apart by another seed.
+        self.photos_apart = Photos(held_out[0], side, seed + (not held_out[0]), (1.0, 1.0))
         self.paintings, self.paintings_apart = list(paintings), list(held_out[1])
         self.describer, self.encoder, self.loss = describer, encoder, loss
         self.size, self.seed, self.window = batch, seed, window

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,7 +60,7 @@ class TrainSettings:
         patience: looks without improvement until the training stops; 0 for never.
         save_every: steps between checkpoints.
         precision: `fp32`, or `bf16` for mixed precision on devices that have it.
-        seed: of the initial weights and the order of everything.
+        seed: of what is random inside the network, such as dropout; the task has its own.
     """
 
     steps: int = 2000
@@ -166,6 +168,10 @@ class Average:
                 self.state[name].copy_(value)
 
 
+#: Settings that a training keeps when it goes on from a checkpoint; the others say only for how long, and who looks.
+KEPT = ("rate", "warmup", "decay", "average", "clip", "precision", "seed")
+
+
 def train(
     task: Task,
     settings: TrainSettings,
@@ -173,7 +179,9 @@ def train(
     checkpoint: Path | None = None,
     device: Device | None = None,
 ) -> Iterator[TrainStep]:
-    """Train `task.network`, from its last checkpoint if there is one; interrupt it at any time.
+    """Train `task.network`, from its last checkpoint if there is one; stop asking for steps at any time.
+
+    At the end, also when the generator is closed before, the checkpoint is written and the network is the averaged one.
 
     Args:
         task: network, batches and objectives.
@@ -185,7 +193,7 @@ def train(
         A record after each step.
 
     Raises:
-        NonFiniteError: if a loss is no longer finite; the checkpoint holds the last good state.
+        NonFiniteError: if a loss or its gradient is no longer finite; the checkpoint holds the last state it was given.
         InputError: if the checkpoint is of another network or other settings.
     """
     device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
@@ -193,38 +201,41 @@ def train(
     optimizer = torch.optim.AdamW(trained, lr=settings.rate, betas=(0.9, 0.99), weight_decay=settings.decay)
     task.network, optimizer = device.prepare(task.network, optimizer)
     average = Average(task.network, settings.average)
-    first, spent, best, waited = _restore(checkpoint, task, optimizer, average, settings)
-    began = time.perf_counter() - spent
+    step, spent, best, waited = _restore(checkpoint, task, optimizer, average, settings)
+    began, saved = time.perf_counter() - spent, step
 
-    def save(step: int) -> None:
+    def save() -> int:
         if checkpoint is not None and device.is_main_process:
             seconds = time.perf_counter() - began
             _save(checkpoint, task, optimizer, average, settings, (step, seconds, best, waited))
+        return step
 
-    for step in range(first + 1, settings.steps + 1):
+    while step < settings.steps and not (settings.patience and waited >= settings.patience):
         seconds = time.perf_counter() - began
-        done = max((step - 1) / settings.steps, seconds / 60 / settings.minutes if settings.minutes else 0.0)
+        done = max(step / settings.steps, seconds / 60 / settings.minutes if settings.minutes else 0.0)
         if done >= 1:
             break
-        rate = schedule(settings, step, done)
-        loss, parts = _advance(task, optimizer, device, settings, rate, step)
+        rate = schedule(settings, step + 1, done)
+        loss, parts = _advance(task, optimizer, device, settings, rate, step + 1)
+        step += 1
         average.update(task.network, step)
         held = None
         if settings.held_out and step % settings.look_every == 0:
             held = look(task, average, settings.held_out)
             best, waited = (held["loss"], 0) if held["loss"] < best else (best, waited + 1)
         if step % settings.save_every == 0:
-            save(step)
+            saved = save()
         seconds = time.perf_counter() - began
-        yield TrainStep(
-            step, settings.steps, loss, parts, held, rate, seconds, done, lambda: averaged(task.network, average)
-        )
-        if settings.patience and waited >= settings.patience:
+        try:
+            yield TrainStep(
+                step, settings.steps, loss, parts, held, rate, seconds, done, lambda: averaged(task.network, average)
+            )
+        except GeneratorExit:
             break
-    else:
-        step = settings.steps
-    save(step)
+    if step != saved:
+        save()
     task.network.load_state_dict(average.state)
+    task.network.eval()
 
 
 def _advance(
@@ -234,18 +245,30 @@ def _advance(
         group["lr"] = rate
     task.network.train()
     batch = task.batch(step)
-    with device.autocast():
+    with _seeded(task.network, settings.seed, step), device.autocast():
         output = task.output(batch)
     total, parts = task.goal(batch)(output.float())
     values = {name: part.item() for name, part in parts.items()}
     for name, value in values.items():
         if not math.isfinite(value):
-            raise NonFiniteError(name, step)
+            raise NonFiniteError(name, step, "the last checkpoint is kept")
     optimizer.zero_grad()
     device.backward(total)
-    nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], settings.clip)
+    norm = nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], settings.clip)
+    if not torch.isfinite(norm):
+        raise NonFiniteError("gradient of the", step, "the last checkpoint is kept")
     optimizer.step()
     return sum(values.values()), values
+
+
+@contextmanager
+def _seeded(network: nn.Module, seed: int, step: int) -> Iterator[None]:
+    """What the network draws at random depends on the step alone, so that a training goes on as if never stopped; the
+    caller's generators are left as they were."""
+    device = next(network.parameters()).device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed * 2**32 + step)
+        yield
 
 
 @torch.no_grad()
@@ -266,8 +289,6 @@ def look(task: Task, average: Average, count: int) -> dict[str, float]:
 
 def averaged(network: nn.Module, average: Average) -> nn.Module:
     """A copy of `network` with the averaged parameters, for samples and files."""
-    import copy
-
     twin = copy.deepcopy(network)
     twin.load_state_dict(average.state)
     return twin.eval()
@@ -301,12 +322,25 @@ def _restore(
     if path is None or not path.exists():
         return 0, 0.0, math.inf, 0
     try:
-        saved: Mapping[str, Any] = torch.load(path, weights_only=True)
+        saved: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        _check_settings(path, json.loads(saved["settings"]), settings)
         task.network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
-        average.state = dict(saved["average"])
+        for name, value in average.state.items():
+            value.copy_(saved["average"][name])
         step, seconds, best, waited = saved["progress"]
-    except (RuntimeError, KeyError, ValueError, OSError) as error:
-        detail = str(error).splitlines()[-1].strip()
+    except InputError:
+        raise
+    except (RuntimeError, KeyError, TypeError, ValueError, OSError, EOFError, pickle.UnpicklingError) as error:
+        detail = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise InputError(f"{path} is no checkpoint of this training: {detail}; remove it to begin anew") from error
     return int(step), float(seconds), float(best), int(waited)
+
+
+def _check_settings(path: Path, theirs: Mapping[str, Any], settings: TrainSettings) -> None:
+    for name in KEPT:
+        ours = getattr(settings, name)
+        if theirs.get(name, ours) != ours:
+            raise InputError(
+                f"{name} is {ours}, and {path} was trained with {theirs[name]}; give that, or remove it to begin anew"
+            )

@@ -1,0 +1,297 @@
+"""Networks for a known set of styles, and what trains them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.features.encoder import Encoder
+from impasto.networks.conditioning import Generator
+from impasto.networks.photos import Photos, opened
+from impasto.networks.pyramid import Pyramid
+from impasto.networks.quarter import Quarter, style_colors
+from impasto.networks.tasks import LossSettings
+from impasto.objective import Objective, gram
+
+
+class StyledNetwork(nn.Module):
+    """A generator and a table of style vectors (Dumoulin et al. 2017, "A learned representation for artistic style").
+
+    Args:
+        generator: untrained, or with the weights to begin with.
+        styles: its vectors to begin with, `(N, P)`; `first_vectors` makes some.
+        names: of the styles, all different.
+
+    Attributes:
+        styles: the table, `(N, P)`.
+        added: more rows, `(M, P)`, which `with_styles` appends; all that is trained then.
+
+    Raises:
+        InputError: if the table has another shape, or names do not fit it.
+    """
+
+    generator: Generator
+
+    def __init__(self, generator: Generator, styles: Tensor, names: Sequence[str]) -> None:
+        super().__init__()
+        _check_table(styles, generator)
+        self.generator = generator
+        self.styles = nn.Parameter(styles.detach().clone())
+        self.added = nn.Parameter(styles.new_zeros(0, generator.style_size), requires_grad=False)
+        self.names = _checked(names, len(styles))
+
+    def with_styles(self, vectors: Tensor, names: Sequence[str]) -> StyledNetwork:
+        """A network with more styles around the same generator, which is frozen: only the new vectors are trained, so
+        that the other styles stay as they are, bit for bit (paper, §3.2).
+
+        Args:
+            vectors: to begin with, `(M, P)`.
+            names: of the new styles.
+
+        Raises:
+            InputError: if they have another shape, or a name is there already.
+        """
+        old = self.table()
+        _check_table(vectors, self.generator)
+        found = StyledNetwork(self.generator, old, self.names)
+        found.names = _checked([*self.names, *names], len(old) + len(vectors))
+        found.requires_grad_(False)
+        found.added = nn.Parameter(vectors.detach().clone())
+        return found
+
+    def table(self) -> Tensor:
+        """Every style's vector, `(N + M, P)`."""
+        return torch.cat([self.styles, self.added])
+
+    def train(self, mode: bool = True) -> StyledNetwork:
+        """As in torch; but running statistics of a frozen generator stay frozen."""
+        super().train(mode)
+        if not self.styles.requires_grad:
+            cast(nn.Module, self.generator).eval()
+        return self
+
+    def forward(self, images: Tensor | Sequence[Tensor], numbers: Tensor) -> Tensor:
+        """Each picture in a style of its own.
+
+        Args:
+            images: `(B, 3, H, W)`, or whatever else the generator takes.
+            numbers: of the styles, `(B,)` or `(1,)` whole numbers.
+        """
+        return self.generator(cast(Tensor, images), self.table()[numbers])
+
+    def blend(self, weights: Tensor) -> Tensor:
+        """The mean vector of weighted styles, `(1, P)`, to call the generator with (paper, §3.3).
+
+        Args:
+            weights: of all styles, `(N + M,)`; they are normalized to sum to 1.
+        """
+        found: Tensor = (weights / weights.sum())[None] @ self.table()
+        return found
+
+
+def _check_table(styles: Tensor, generator: Generator) -> None:
+    if styles.dim() != 2 or styles.shape[1] != generator.style_size or not len(styles):
+        raise InputError(
+            f"the table of styles is {tuple(styles.shape)}; this generator needs (styles, {generator.style_size})"
+        )
+
+
+def _checked(names: Sequence[str], count: int) -> list[str]:
+    if len(names) != count or len(set(names)) != count:
+        raise InputError(f"there are {count} styles and the names {', '.join(names)}; give each a name of its own")
+    return list(names)
+
+
+def first_vectors(generator: Generator, paintings: Sequence[Path]) -> Tensor:
+    """Vectors to begin with, `(N, P)`: the plain ones, with the paintings' colors where the generator has a place for
+    them."""
+    found = generator.plain_style().repeat(len(paintings), 1)
+    if isinstance(generator, Quarter):
+        for row, path in zip(found, paintings, strict=True):
+            colors = opened(path, 512).flatten(1)  # (3, M)
+            second, mean = colors @ colors.T / colors.shape[1], colors.mean(1)
+            row[generator.recolor.where] = style_colors(second[None], mean[None])[0].to(row)
+    return found
+
+
+@torch.no_grad()
+def measured(encoder: Encoder, paintings: Sequence[Path], layers: Sequence[str], side: int = 512) -> dict[str, Tensor]:
+    """Mean Gram matrices of paintings, layer -> `(N, C, C)`.
+
+    Args:
+        encoder: of the objective.
+        paintings: files.
+        layers: to measure.
+        side: their long side, pixels.
+    """
+    device = _device(encoder)
+    maps = [encoder(opened(path, side)[None].to(device), layers) for path in paintings]
+    return {n: torch.cat([gram(m[n]).mean() for m in maps]) for n in layers}
+
+
+def _device(network: object) -> torch.device:
+    """Where a network lies; one without parameters, on the CPU."""
+    parameters = network.parameters() if isinstance(network, nn.Module) else iter(())
+    return next((p.device for p in parameters), torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class FixedBatch:
+    """Pictures, the number of a style for each, and its Gram matrices.
+
+    Attributes:
+        images: photographs `(B, 3, side, side)`; for textures, the noise of every scale.
+        numbers: rows of the network's table, `(B,)`.
+        targets: layer -> `(B, C, C)`.
+    """
+
+    images: Tensor | Sequence[Tensor]
+    numbers: Tensor
+    targets: dict[str, Tensor]
+
+
+class _Styles:
+    """Which styles a batch has: random ones, or in turn where it is held out.
+
+    Args:
+        network: whose last rows are trained.
+        encoder, loss: that measure the paintings.
+        paintings: one for each of the last rows.
+        style_size: their long side, pixels.
+        batch: pictures at a time.
+        seed: of the choice.
+    """
+
+    def __init__(
+        self,
+        network: StyledNetwork,
+        encoder: Encoder,
+        loss: LossSettings,
+        paintings: Sequence[Path],
+        style_size: int,
+        batch: int,
+        seed: int,
+    ) -> None:
+        rows = len(network.table())
+        if not 1 <= len(paintings) <= rows:
+            raise InputError(f"there are {len(paintings)} paintings for {rows} styles; give one for each to be trained")
+        self.first, self.count, self.batch, self.seed = rows - len(paintings), len(paintings), batch, seed
+        self.targets = measured(encoder, paintings, loss.style_layers, style_size)
+
+    def chosen(self, number: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Rows `(B,)` and Gram matrices for batch `number`."""
+        if number < 0:
+            found = ((-number - 1) * self.batch + np.arange(self.batch)) % self.count
+        else:
+            found = np.random.default_rng([self.seed, 3, number]).integers(0, self.count, self.batch)
+        index = torch.from_numpy(found).to(next(iter(self.targets.values())).device)
+        return index + self.first, {n: t[index] for n, t in self.targets.items()}
+
+
+class FixedStylesTask:
+    """Photographs, each in a random style out of the table.
+
+    Args:
+        network: what is trained; after `with_styles`, only its new styles are.
+        photos: files to train on; scenes are made up if there is none.
+        paintings: one for each style, in the table's order; for new styles, theirs alone.
+        held_out: photographs kept apart, to look at.
+        encoder: of the objective.
+        loss: layers and weights.
+        batch, side: photographs at a time, and their size.
+        style_size: long side of the paintings when they are measured.
+        seed: of every choice.
+
+    Raises:
+        InputError: if there are more paintings than styles, or none, or one cannot be read.
+    """
+
+    def __init__(
+        self,
+        network: StyledNetwork,
+        photos: Sequence[Path],
+        paintings: Sequence[Path],
+        held_out: Sequence[Path],
+        encoder: Encoder,
+        loss: LossSettings,
+        *,
+        batch: int = 4,
+        side: int = 256,
+        style_size: int = 512,
+        seed: int = 0,
+    ) -> None:
+        self.network: nn.Module = network
+        self.photos = Photos(photos, side, seed)
+        # Made-up scenes are kept apart by another seed.
+        self.photos_apart = Photos(held_out, side, seed + 1, (1.0, 1.0))
+        self.encoder, self.loss = encoder, loss
+        self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
+
+    def batch(self, number: int) -> FixedBatch:
+        photos = self.photos if number >= 0 else self.photos_apart
+        first = abs(number) * self.styles.batch
+        images = torch.stack([photos[first + i] for i in range(self.styles.batch)])
+        numbers, targets = self.styles.chosen(number)
+        return FixedBatch(images.to(numbers.device), numbers, targets)
+
+    def output(self, batch: FixedBatch) -> Tensor:
+        return cast(Tensor, self.network(batch.images, batch.numbers))
+
+    def goal(self, batch: FixedBatch) -> Objective:
+        return self.loss.objective(self.encoder, cast(Tensor, batch.images), batch.targets)
+
+
+class TextureTask:
+    """Textures out of noise, each in a random style out of the table (Ulyanov et al. 2016, "Texture networks", §4.2).
+
+    Args:
+        network: what is trained; its generator is a `Pyramid` with `source="noise"`.
+        paintings: one for each texture, in the table's order; for new ones, theirs alone.
+        encoder: of the objective.
+        loss: layers and weights; there is no content.
+        batch, side: textures at a time, and their size.
+        style_size: long side of the paintings when they are measured.
+        seed: of every choice.
+
+    Raises:
+        InputError: if the generator takes pictures, or the paintings do not fit the table.
+    """
+
+    def __init__(
+        self,
+        network: StyledNetwork,
+        paintings: Sequence[Path],
+        encoder: Encoder,
+        loss: LossSettings,
+        *,
+        batch: int = 4,
+        side: int = 256,
+        style_size: int = 512,
+        seed: int = 0,
+    ) -> None:
+        if not (isinstance(network.generator, Pyramid) and network.generator.source == "noise"):
+            raise InputError("textures need a network that takes noise; build a pyramid with source='noise'")
+        self.network: nn.Module = network
+        self.pyramid, self.side, self.seed = network.generator, side, seed
+        self.encoder, self.loss = encoder, loss
+        self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
+
+    def batch(self, number: int) -> FixedBatch:
+        numbers, targets = self.styles.chosen(number)
+        # Held-out noise has odd seeds.
+        generator = torch.Generator().manual_seed((self.seed << 40) + 2 * abs(number) + (number < 0))
+        blank = torch.zeros(self.styles.batch, 3, self.side, self.side, device=numbers.device)
+        return FixedBatch(self.pyramid.inputs(blank, generator), numbers, targets)
+
+    def output(self, batch: FixedBatch) -> Tensor:
+        return cast(Tensor, self.network(batch.images, batch.numbers))
+
+    def goal(self, batch: FixedBatch) -> Objective:
+        return Objective(self.encoder, self.loss.style_terms(batch.targets))

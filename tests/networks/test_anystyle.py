@@ -1,0 +1,89 @@
+"""Any style: what is read of a painting, the prediction of vectors, and the batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from impasto.features.encoder import Encoder
+from impasto.networks.anystyle import LAYERS, AnyStyle, Predictor, describe
+from impasto.networks.photos import opened
+from impasto.networks.quarter import Quarter
+from impasto.networks.tasks import AnyStyleTask, LossSettings, random_style
+from impasto.networks.train import TrainSettings, train
+
+
+@pytest.fixture
+def network(lite: Encoder, paintings: list[Path]) -> AnyStyle:
+    torch.manual_seed(0)
+    generator = Quarter(8, 8, 1, 2)
+    described = [describe(lite, opened(path, 64)[None]) for path in paintings]
+    predictor = Predictor([described[0][n].shape[2] for n in LAYERS], generator.style_size, width=16, rank=4)
+    predictor.fit(described)
+    return AnyStyle(generator, predictor).eval()
+
+
+def task(network: AnyStyle, lite: Encoder, paintings: list[Path], seed: int = 0) -> AnyStyleTask:
+    loss = LossSettings(content_layers=("relu3_1",), style_layers=("relu1_1", "relu2_1"), soft=True)
+    return AnyStyleTask(
+        network, [], paintings, ([], paintings), lite, lite, loss, batch=2, side=64, seed=seed, window=2
+    )
+
+
+@torch.no_grad()
+def test_descriptions_add_up(lite: Encoder) -> None:
+    image = torch.rand(1, 3, 64, 64)
+    left = torch.zeros(1, 1, 64, 64)
+    left[..., :32] = 1
+    whole, parts = describe(lite, image), [describe(lite, image, m) for m in (left, 1 - left)]
+    for layer in ("pixels", "relu1_1", "relu2_1"):
+        torch.testing.assert_close((parts[0][layer] + parts[1][layer]) / 2, whole[layer], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_vector_ends_in_the_colors_of_the_painting(network: AnyStyle, lite: Encoder, paintings: list[Path]) -> None:
+    described = describe(lite, opened(paintings[0], 64)[None])
+    vector = network.predictor(described)
+    assert vector.shape == (1, network.generator.style_size)
+    found = network.generator.recolor(torch.rand(1, 3, 32, 32), vector).mean((2, 3))
+    torch.testing.assert_close(found, described["pixels"][:, -1], rtol=1e-3, atol=1e-3)
+    assert network(torch.rand(1, 3, 5, 9), described).shape == (1, 3, 5, 9)
+
+
+def test_a_batch_is_the_same_for_the_same_number_whatever_came_before(
+    network: AnyStyle, lite: Encoder, paintings: list[Path]
+) -> None:
+    one, other = task(network, lite, paintings), task(network, lite, paintings)
+    one.batch(1)
+    for number in (2, -1):
+        a, b = one.batch(number), other.batch(number)
+        assert torch.equal(a.images, b.images)
+        assert all(torch.equal(a.descriptions[n], b.descriptions[n]) for n in a.descriptions)
+        assert all(torch.equal(a.targets[n], b.targets[n]) for n in a.targets)
+    assert not torch.equal(one.batch(1).images, one.batch(-1).images)
+
+
+def test_a_training_resumed_is_one_never_stopped(
+    network: AnyStyle, lite: Encoder, paintings: list[Path], tmp_path: Path
+) -> None:
+    start = {k: v.clone() for k, v in network.state_dict().items()}
+    settings = TrainSettings(steps=3, warmup=0, held_out=1, look_every=3, save_every=2)
+    whole = task(network, lite, paintings)
+    losses = [s.loss for s in train(whole, settings)]
+    expected = {k: v.clone() for k, v in network.state_dict().items()}
+    network.load_state_dict(start)
+    steps = train(task(network, lite, paintings), settings, checkpoint=tmp_path / "run.pt")
+    found = [next(steps).loss]
+    steps.close()  # type: ignore[attr-defined]
+    found += [s.loss for s in train(task(network, lite, paintings), settings, checkpoint=tmp_path / "run.pt")]
+    assert found == losses
+    assert all(torch.equal(v, expected[k]) for k, v in network.state_dict().items())
+
+
+def test_random_styles_are_pictures(paintings: list[Path]) -> None:
+    for number in range(12):
+        found = random_style(paintings, np.random.default_rng(number))
+        assert found.shape[0] == 3 and min(found.shape[1:]) >= 32 and found.min() >= 0 and found.max() <= 1

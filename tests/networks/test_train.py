@@ -1,0 +1,262 @@
+"""The training loop: it falls, resumes exactly, and ends right however it ends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import InputError, NonFiniteError
+from impasto.networks import train as module
+from impasto.networks.train import Average, TrainSettings, schedule, train
+from impasto.optimize import Goal
+
+
+class Line:
+    """Learns `2x` from random numbers through dropout and a batch normalization.
+
+    Args:
+        spoil: what is done to the loss of a step.
+    """
+
+    def __init__(self, spoil: Callable[[int, Tensor], Tensor] = lambda number, loss: loss) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            layers = [nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Dropout(0.2), nn.Conv2d(4, 3, 1)]
+            self.network: nn.Module = nn.Sequential(*layers)
+        self.spoil = spoil
+        self.asked: list[int] = []
+
+    def batch(self, number: int) -> tuple[int, Tensor]:
+        self.asked.append(number)
+        return number, torch.rand(4, 3, 4, 4, generator=torch.Generator().manual_seed(2 * abs(number) + (number < 0)))
+
+    def output(self, batch: tuple[int, Tensor]) -> Tensor:
+        found: Tensor = self.network(batch[1])
+        return found
+
+    def goal(self, batch: tuple[int, Tensor]) -> Goal:
+        def goal(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            loss = self.spoil(batch[0], (image - 2 * batch[1]).square().mean())
+            return loss, {"error": loss.detach()}
+
+        return goal
+
+
+SETTINGS = TrainSettings(
+    steps=12, rate=0.02, warmup=3, decay=0.01, average=0.8, held_out=2, look_every=4, save_every=5, seed=3
+)
+
+
+def changed(**changes: Any) -> TrainSettings:
+    return replace(SETTINGS, **changes)
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    a, b = one.state_dict(), other.state_dict()
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_the_loss_falls_and_the_record_says_so() -> None:
+    steps = list(train(Line(), changed(steps=150, look_every=50)))
+    assert [s.step for s in steps] == list(range(1, 151))
+    looks = [s.held_out["loss"] for s in steps if s.held_out]
+    assert len(looks) == 3 and looks[-1] < 0.3 * looks[0]
+    assert all(s.loss == sum(s.losses.values()) and math.isfinite(s.loss) for s in steps)
+
+
+@pytest.mark.parametrize("stop", [5, 7, 12])
+def test_a_training_resumed_is_one_never_stopped(tmp_path: Path, stop: int) -> None:
+    whole, first, second = Line(), Line(), Line()
+    steps = list(train(whole, SETTINGS))
+    file = tmp_path / "run.pt"
+    before = train(first, SETTINGS, checkpoint=file)
+    found = [next(before) for _ in range(stop)]
+    before.close()
+    torch.rand(3)  # the caller's own chance has no say
+    found += list(train(second, SETTINGS, checkpoint=file))
+    assert same(whole.network, second.network)
+    assert [(s.step, s.loss, s.rate, s.held_out) for s in found] == [
+        (s.step, s.loss, s.rate, s.held_out) for s in steps
+    ]
+    assert [n for n in first.asked + second.asked if n > 0] == list(range(1, 13))
+
+
+def test_a_training_leaves_the_callers_random_numbers_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    list(train(Line(), changed(steps=2)))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_whoever_stops_asking_has_the_averaged_network_and_a_checkpoint(tmp_path: Path) -> None:
+    task, file = Line(), tmp_path / "run.pt"
+    steps = train(task, SETTINGS, checkpoint=file)
+    third = list(islice(steps, 3))[-1]
+    averaged = third.network()
+    steps.close()  # type: ignore[attr-defined]
+    assert same(task.network, averaged) and not task.network.training
+    assert torch.load(file, weights_only=True)["progress"][0] == 3
+
+
+def test_an_interrupt_in_the_middle_of_a_step_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    def interrupt(number: int, loss: Tensor) -> Tensor:
+        if number == 7:
+            raise KeyboardInterrupt
+        return loss
+
+    file = tmp_path / "run.pt"
+    with pytest.raises(KeyboardInterrupt):
+        list(train(Line(interrupt), SETTINGS, checkpoint=file))
+    assert torch.load(file, weights_only=True)["progress"][0] == 5
+    whole, second = Line(), Line()
+    list(train(whole, SETTINGS))
+    list(train(second, SETTINGS, checkpoint=file))
+    assert same(whole.network, second.network)
+
+
+@pytest.mark.parametrize("steps", [12, 8])
+def test_a_complete_training_is_not_trained_again(tmp_path: Path, steps: int) -> None:
+    file, task = tmp_path / "run.pt", Line()
+    list(train(Line(), SETTINGS, checkpoint=file))
+    before = file.read_bytes()
+    whole = Line()
+    list(train(whole, SETTINGS))
+    assert list(train(task, changed(steps=steps), checkpoint=file)) == []
+    assert file.read_bytes() == before and same(task.network, whole.network)
+
+
+def test_minutes_end_a_training_after_the_step_they_ran_out_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def tick() -> float:
+        clock[0] += 1.0
+        return clock[0]
+
+    monkeypatch.setattr(module.time, "perf_counter", tick)
+    file = tmp_path / "run.pt"
+    steps = list(train(Line(), changed(minutes=0.1, steps=1000, save_every=1000), checkpoint=file))
+    assert 1 <= len(steps) < 6
+    assert torch.load(file, weights_only=True)["progress"][0] == len(steps)
+    assert steps[-1].rate < steps[1].rate  # the schedule follows the clock
+    assert list(train(Line(), changed(minutes=0.1, steps=1000), checkpoint=file)) == []
+    more = list(train(Line(), changed(minutes=0.2, steps=1000), checkpoint=file))
+    assert more[0].step == len(steps) + 1
+
+
+def test_a_training_without_improvement_stops_and_stays_stopped(tmp_path: Path) -> None:
+    file, settings = tmp_path / "run.pt", changed(steps=100, look_every=2, patience=3)
+
+    def worse(number: int, loss: Tensor) -> Tensor:
+        return loss if number > 0 else loss.detach() * 0 + next(values)
+
+    values = iter([3.0, 3.0, 2.0, 2.0, *[2.5] * 20])  # two held-out batches a look: it improves once
+    steps = list(train(Line(worse), settings, checkpoint=file))
+    assert len(steps) == 2 * (2 + 3)
+    assert [s.held_out["error"] for s in steps if s.held_out] == pytest.approx([3, 2, 2.5, 2.5, 2.5])
+    assert list(train(Line(worse), settings, checkpoint=file)) == []
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_a_loss_that_is_not_finite_stops_the_training_before_it_does_harm(tmp_path: Path, where: str) -> None:
+    def spoil(number: int, loss: Tensor) -> Tensor:
+        if number != 7:
+            return loss
+        return loss * math.nan if where == "loss" else loss + (0 * loss).sqrt()  # a root's slope at 0
+
+    file, task = tmp_path / "run.pt", Line(spoil)
+    with pytest.raises(NonFiniteError, match=r"loss is no longer finite at step 7: the last checkpoint is kept"):
+        list(train(task, SETTINGS, checkpoint=file))
+    assert torch.load(file, weights_only=True)["progress"][0] == 5
+    assert all(v.isfinite().all() for v in task.network.state_dict().values())
+
+
+def test_looking_changes_nothing_that_is_trained() -> None:
+    looked, not_looked = Line(), Line()
+    list(train(looked, SETTINGS))
+    list(train(not_looked, changed(held_out=0)))
+    assert same(looked.network, not_looked.network)
+
+
+def test_frozen_parameters_stay() -> None:
+    task = Line()
+    frozen = task.network[0].weight.requires_grad_(False)  # type: ignore[index]
+    before = frozen.detach().clone()
+    list(train(task, SETTINGS))
+    assert torch.equal(frozen, before)
+
+
+def test_the_schedule_rises_falls_and_follows_what_is_behind() -> None:
+    settings = TrainSettings(rate=2.0, warmup=4)
+    assert [schedule(settings, n, 0.0) for n in (1, 2, 4, 9)] == [0.5, 1.0, 2.0, 2.0]
+    assert schedule(settings, 100, 0.5) == pytest.approx(2 * (0.01 + 0.99 / 2))
+    assert schedule(settings, 100, 1.0) == pytest.approx(0.02)
+    assert schedule(TrainSettings(rate=2.0, warmup=0), 1, 0.0) == 2.0
+
+
+def test_the_average_by_hand() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(network.weight, 0.0)
+    average = Average(network, 0.6)
+    for step, value in enumerate((1.0, 2.0, 4.0), 1):
+        nn.init.constant_(network.weight, value)
+        average.update(network, step)
+    # Plain means while there are few: 0, 1 -> 0.5; 2 -> 0.5 + 0.4 · 1.5 = 1.1; 4 -> 1.1 + 0.4 · 2.9.
+    assert average.state["weight"].item() == pytest.approx(2.26)
+
+
+def other_network(file: Path) -> None:
+    task = Line()
+    task.network = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1))
+    list(train(task, changed(steps=1), checkpoint=file))
+
+
+def other_rate(file: Path) -> None:
+    list(train(Line(), changed(steps=1, rate=0.5), checkpoint=file))
+
+
+@pytest.mark.parametrize(
+    ("write", "complaint"),
+    [
+        (other_network, "is no checkpoint of this training"),
+        (other_rate, r"rate is 0.02, and .*run.pt was trained with 0.5; give that, or remove it"),
+        (lambda file: file.write_bytes(b"hello"), "is no checkpoint of this training"),
+        (lambda file: file.write_bytes(b""), "is no checkpoint of this training"),
+        (lambda file: torch.save([1], file), "is no checkpoint of this training"),
+    ],
+)
+def test_a_checkpoint_of_something_else_is_refused(
+    tmp_path: Path, write: Callable[[Path], object], complaint: str
+) -> None:
+    file = tmp_path / "run.pt"
+    write(file)
+    with pytest.raises(InputError, match=complaint):
+        next(train(Line(), SETTINGS, checkpoint=file))
+
+
+def test_bf16_trains_too() -> None:
+    steps = list(train(Line(), changed(precision="bf16", steps=40)))
+    assert steps[-1].loss < steps[0].loss
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"steps": 0}, "steps is 0; it must be at least 1"),
+        ({"rate": 0.0}, "rate is 0.0; it must be a finite number above 0"),
+        ({"average": 1.0}, "average is 1.0"),
+        ({"minutes": math.inf}, "minutes is inf"),
+        ({"precision": "fp16"}, "precision is 'fp16'; it must be fp32 or bf16"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(InputError, match=complaint):
+        changed(**changes)
