@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.networks.photos import Photos, batches, pictures_in, random_crop, scene
+from impasto.networks.photos import Photos, Stream, pictures_in, random_crop, scene
 
 
 def test_crops_and_scenes_are_the_same_for_the_same_number(paintings: list[Path]) -> None:
@@ -32,12 +31,12 @@ def test_a_crop_of_any_picture_fits(size: tuple[int, int]) -> None:
         torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 0.2]).view(3, 1, 1).expand(3, 64, 64))
 
 
-def test_batches_go_on_where_they_stopped(paintings: list[Path]) -> None:
+def test_batches_decoded_ahead_are_the_same_and_go_on_where_they_stopped(paintings: list[Path]) -> None:
     photos = Photos(paintings, 16)
-    all_of_them = list(islice(batches(photos, 2), 4))
-    later = list(islice(batches(photos, 2, start=2), 2))
-    assert all(torch.equal(a, b) for a, b in zip(all_of_them[2:], later, strict=True))
-    assert all_of_them[0].shape == (2, 3, 16, 16)
+    plain, ahead = Stream(photos, 2), Stream(photos, 2, workers=1)
+    for number in (0, 1, 2, 7, 8):
+        found = ahead(number)
+        assert found.shape == (2, 3, 16, 16) and torch.equal(found, plain(number))
 
 
 def test_a_scene_is_no_plain_color() -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperCommand
 
-from impasto.cli import dream, figures, invert, stylize, texture, visualize, weights
+from impasto.cli import dream, figures, invert, stylize, texture, train, upscale, visualize, weights
 from impasto.cli.common import choose_device
 from impasto.errors import ImpastoError, InputError
 from impasto.features import ENCODERS, encoder_source
@@ -50,6 +50,8 @@ app = typer.Typer(
 app.command(cls=Pairs)(stylize.stylize)
 for command in (stylize.doodle, texture.texture, invert.invert, dream.dream, figures.reconstruct, figures.grid):
     app.command()(command)
+app.command("train")(train.train_command)
+app.command()(upscale.upscale)
 app.add_typer(visualize.app, name="visualize")
 app.add_typer(weights.app, name="weights")
 

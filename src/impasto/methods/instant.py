@@ -16,7 +16,7 @@ from impasto.features.encoder import Encoder
 from impasto.methods.gatys import divided, recolor
 from impasto.methods.styles import Region, StyleImage, by_segment, check_sides, scaled
 from impasto.networks.anystyle import describe
-from impasto.networks.models import PACKAGED, Model, load_model, packaged_model
+from impasto.networks.models import PACKAGED, UPSCALE, Model, load_model, packaged_model
 from impasto.settings import StylizeSettings
 
 #: From pictures and a style vector to pictures in [0, 1]: a `Model`, or what another runtime makes of one.
@@ -43,23 +43,35 @@ class Painter:
         return (self.run or self.model)(images, style)
 
 
-def open_painter(model: str | os.PathLike[str] | Model | None = None, device: str = "cpu") -> Painter:
-    """A painter ready to use.
-
-    Args:
-        model: a model, the path of its file, or the name of a packaged one; `any`, for every painting, if not given.
-        device: where to compute, as torch names it.
+def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
+    """A model: itself, the path of its file, or the name of a packaged one; `any`, for every painting, if not given.
 
     Raises:
         WeightsError: if the file is no model, or is damaged.
     """
-    if not isinstance(model, Model):
-        packaged = model is None or str(model) in PACKAGED
-        model = packaged_model(str(model or "any")) if packaged else load_model(model or "any")
-    describer = load_encoder(model.describer) if model.predictor is not None else None
+    if isinstance(model, Model):
+        return model
+    return packaged_model(str(model or "any")) if model is None or str(model) in PACKAGED else load_model(model)
+
+
+def open_painter(model: str | os.PathLike[str] | Model | None = None, device: str = "cpu") -> Painter:
+    """A painter ready to use.
+
+    Args:
+        model: as for `open_model`.
+        device: where to compute, as torch names it.
+
+    Raises:
+        WeightsError: if the file is no model, or is damaged.
+        InputError: if the model does not paint.
+    """
+    opened = open_model(model)
+    if opened.kind == UPSCALE:
+        raise InputError("this model enlarges pictures and paints none; use impasto upscale")
+    describer = load_encoder(opened.describer) if opened.predictor is not None else None
     if isinstance(describer, torch.nn.Module):
         describer.to(device)
-    return Painter(model.to(device), describer)
+    return Painter(opened.to(device), describer)
 
 
 def painting_vector(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.networks.conditioning import Generator
-from impasto.networks.photos import Photos, opened
+from impasto.networks.photos import Photos, Stream, opened
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter, style_colors
 from impasto.networks.tasks import LossSettings
@@ -208,6 +208,7 @@ class FixedStylesTask:
         batch, side: photographs at a time, and their size.
         style_size: long side of the paintings when they are measured.
         seed: of every choice.
+        workers: processes that decode photographs.
 
     Raises:
         InputError: if there are more paintings than styles, or none, or one cannot be read.
@@ -226,18 +227,17 @@ class FixedStylesTask:
         side: int = 256,
         style_size: int = 512,
         seed: int = 0,
+        workers: int = 0,
     ) -> None:
         self.network: nn.Module = network
-        self.photos = Photos(photos, side, seed)
+        self.photos = Stream(Photos(photos, side, seed), batch, workers)
         # Made-up scenes are kept apart by another seed.
-        self.photos_apart = Photos(held_out, side, seed + 1, (1.0, 1.0))
+        self.photos_apart = Stream(Photos(held_out, side, seed + 1, (1.0, 1.0)), batch)
         self.encoder, self.loss = encoder, loss
         self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
 
     def batch(self, number: int) -> FixedBatch:
-        photos = self.photos if number >= 0 else self.photos_apart
-        first = abs(number) * self.styles.batch
-        images = torch.stack([photos[first + i] for i in range(self.styles.batch)])
+        images = self.photos(number) if number >= 0 else self.photos_apart(-number)
         numbers, targets = self.styles.chosen(number)
         return FixedBatch(images.to(numbers.device), numbers, targets)
 

@@ -20,7 +20,10 @@ from impasto.errors import InputError, WeightsError, unknown
 from impasto.networks.anystyle import Description, Predictor
 from impasto.networks.conditioning import Generator
 from impasto.networks.registry import build
+from impasto.networks.superres import SuperResolution
 
+#: The kind of a super-resolution model, which has no styles.
+UPSCALE = "upscale"
 #: Of the file format; a reader refuses what is newer.
 VERSION = 1
 PACKAGED = ("any", "gallery", "live")
@@ -170,7 +173,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
         with safe_open(path, "pt") as file:
             tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
         kind, options = about["network"]["kind"], about["network"]["options"]
-        generator = _filled(build(kind, options), tensors, "generator.")
+        generator = _filled(_untrained(kind, options), tensors, "generator.")
         predictor = None
         if about["predictor"] is not None:
             size = cast(Generator, generator).style_size
@@ -192,6 +195,10 @@ def distribution(vectors: Tensor, rank: int = 32) -> tuple[Tensor, Tensor]:
     _, values, directions = torch.linalg.svd(vectors - mean, full_matrices=False)
     count = min(rank, len(values))
     return mean, (directions[:count] * (values[:count, None] / max(1, len(vectors) - 1) ** 0.5)).T.contiguous()
+
+
+def _untrained(kind: str, options: Mapping[str, Any]) -> nn.Module:
+    return SuperResolution(**options) if kind == UPSCALE else cast(nn.Module, build(kind, options))
 
 
 def _filled(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> nn.Module:

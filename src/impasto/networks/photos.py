@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -97,23 +98,30 @@ class Photos(Dataset[Tensor]):
         raise InputError(f"20 photographs in a row cannot be read, the last {path}; are they pictures?")
 
 
-def batches(photos: Photos, batch: int, start: int = 0, workers: int = 0) -> Iterator[Tensor]:
-    """Batches `(batch, 3, side, side)` without end, from number `start` on.
+class Stream:
+    """Batches of photographs by number; those that come in turn are decoded ahead.
 
     Args:
         photos: the crops.
         batch: how many at a time.
-        start: batches that an earlier run has used.
-        workers: processes that decode ahead.
+        workers: processes that decode ahead; 0 to decode when asked.
     """
 
-    def indices() -> Iterator[list[int]]:
-        number = start
-        while True:
-            yield list(range(number * batch, (number + 1) * batch))
-            number += 1
+    def __init__(self, photos: Photos, batch: int, workers: int = 0) -> None:
+        self.photos, self.batch, self.workers = photos, batch, workers
+        self._ahead: Iterator[Tensor] = iter(())
+        self._next: int | None = None
 
-    yield from DataLoader(photos, batch_sampler=indices(), num_workers=workers, persistent_workers=workers > 0)
+    def __call__(self, number: int) -> Tensor:
+        """Batch `number`, from 0: `(batch, 3, side, side)`."""
+        if not self.workers:
+            return torch.stack([self.photos[number * self.batch + i] for i in range(self.batch)])
+        if number != self._next:
+            groups = (range(n * self.batch, (n + 1) * self.batch) for n in count(number))
+            loader = DataLoader(self.photos, batch_sampler=groups, num_workers=self.workers)  # type: ignore[arg-type]
+            self._ahead = iter(loader)
+        self._next = number + 1
+        return next(self._ahead)
 
 
 def scene(side: int, rng: np.random.Generator) -> Tensor:

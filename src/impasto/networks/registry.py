@@ -6,21 +6,20 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
-
 from impasto.errors import InputError, unknown
+from impasto.networks.conditioning import Generator
 from impasto.networks.johnson import Johnson
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter
 
 #: Name -> the generator's class; its arguments are the options, all with defaults.
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"quarter": Quarter, "johnson": Johnson, "pyramid": Pyramid}
+NETWORKS: dict[str, Callable[..., Generator]] = {"quarter": Quarter, "johnson": Johnson, "pyramid": Pyramid}
 #: Options that may be 0.
 OPTIONAL = ("rank", "blocks", "noise")
 
 
-def build(kind: str, options: Mapping[str, Any] | None = None) -> nn.Module:
-    """An untrained `Generator`; `build(kind, network.options)` is one of the same shape.
+def build(kind: str, options: Mapping[str, Any] | None = None) -> Generator:
+    """An untrained generator; `build(kind, network.options)` is one of the same shape.
 
     Args:
         kind: a key of `NETWORKS`.

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder
-from impasto.networks.photos import Photos
+from impasto.networks.photos import Photos, Stream
 from impasto.objective import Content, Objective
 from impasto.optimize import Goal
 
@@ -158,6 +158,7 @@ class SuperResolutionTask:
         layer: of the encoder; the paper has `relu2_2`.
         batch, side: photographs at a time, and their size, a multiple of the factor. The paper has 4 and 288.
         seed: of every choice.
+        workers: processes that decode photographs.
 
     Raises:
         InputError: if the loss is neither, or lacks its encoder, or the side does not fit.
@@ -175,6 +176,7 @@ class SuperResolutionTask:
         batch: int = 4,
         side: int = 192,
         seed: int = 0,
+        workers: int = 0,
     ) -> None:
         if loss not in get_args(Loss):
             raise unknown("loss", loss, get_args(Loss))
@@ -186,14 +188,14 @@ class SuperResolutionTask:
         if side % network.factor:
             raise InputError(f"side is {side}; it must be a multiple of the factor, {network.factor}")
         self.network: nn.Module = network
-        self.factor, self.size = network.factor, batch
-        self.photos, self.photos_apart = Photos(photos, side, seed), Photos(held_out, side, seed + 1, (1.0, 1.0))
+        self.factor = network.factor
+        self.photos = Stream(Photos(photos, side, seed), batch, workers)
+        self.photos_apart = Stream(Photos(held_out, side, seed + 1, (1.0, 1.0)), batch)
         self.encoder, self.layer = encoder if loss == "feature" else None, layer
         self.device = network.head.weight.device
 
     def batch(self, number: int) -> Pair:
-        photos = self.photos if number >= 0 else self.photos_apart
-        large = torch.stack([photos[abs(number) * self.size + i] for i in range(self.size)])
+        large = self.photos(number) if number >= 0 else self.photos_apart(-number)
         return Pair(large.to(self.device), shrink(large, self.factor).to(self.device))
 
     def output(self, batch: Pair) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from impasto.color import match_moments
 from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import LAYERS, AnyStyle, describe
-from impasto.networks.photos import Photos, opened
+from impasto.networks.photos import Photos, Stream, opened
 from impasto.objective import Content, Objective, Style, Term, TotalVariation
 
 
@@ -73,6 +73,7 @@ class AnyStyleTask:
         batch, side: photographs at a time, and their size.
         seed: of every choice.
         window: styles in turn; each is used about `batch` times.
+        workers: processes that decode photographs.
     """
 
     def __init__(
@@ -89,11 +90,12 @@ class AnyStyleTask:
         side: int = 256,
         seed: int = 0,
         window: int = 400,
+        workers: int = 0,
     ) -> None:
         self.network: nn.Module = network
-        self.photos = Photos(photos, side, seed)
+        self.photos = Stream(Photos(photos, side, seed), batch, workers)
         # Made-up scenes are kept apart by another seed.
-        self.photos_apart = Photos(held_out[0], side, seed + (not held_out[0]), (1.0, 1.0))
+        self.photos_apart = Stream(Photos(held_out[0], side, seed + (not held_out[0]), (1.0, 1.0)), batch)
         self.paintings, self.paintings_apart = list(paintings), list(held_out[1])
         self.describer, self.encoder, self.loss = describer, encoder, loss
         self.size, self.seed, self.window = batch, seed, window
@@ -101,22 +103,22 @@ class AnyStyleTask:
 
     def batch(self, number: int) -> StyledBatch:
         if number < 0:
-            images = [self.photos_apart[-number * self.size + i] for i in range(self.size)]
+            images = self.photos_apart(-number)
             chosen = [-1 - ((-number - 1) * self.size + i) % len(self.paintings_apart) for i in range(self.size)]
         else:
-            images = [self.photos[number * self.size + i] for i in range(self.size)]
+            images = self.photos(number)
             rng = np.random.default_rng([self.seed, 1, number])
             chosen = [int(i) for i in number + rng.integers(0, self.window, self.size)]
             for old in [i for i in self._known if 0 <= i < number]:
                 del self._known[old]
-        found = [self._style(i) for i in chosen]
+        found = [self.style(i) for i in chosen]
         return StyledBatch(
-            torch.stack(images),
+            images,
             {n: torch.cat([d[n] for d, _ in found]) for n in found[0][0]},
             {n: torch.cat([g[n] for _, g in found]) for n in found[0][1]},
         )
 
-    def _style(self, number: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def style(self, number: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Description and Gram matrices of style `number`; a negative one is a held-out painting as it is."""
         if number not in self._known:
             if number < 0:

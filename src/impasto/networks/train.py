@@ -287,6 +287,17 @@ def look(task: Task, average: Average, count: int) -> dict[str, float]:
     return sums | {"loss": sum(sums.values())}
 
 
+@torch.no_grad()
+def sample(task: Task, network: nn.Module, number: int = -1) -> tuple[Tensor | None, Tensor]:
+    """The pictures of a batch, where there are any, and what `network` makes of them, `(B, 3, H, W)` in [0, 1]."""
+    now, task.network = task.network, network
+    batch = task.batch(number)
+    made = task.output(batch).float().clamp(0, 1)
+    task.network = now
+    images = getattr(batch, "images", None)
+    return images if isinstance(images, Tensor) else None, made
+
+
 def averaged(network: nn.Module, average: Average) -> nn.Module:
     """A copy of `network` with the averaged parameters, for samples and files."""
     twin = copy.deepcopy(network)

@@ -1,0 +1,262 @@
+"""From paintings and photographs to a training, and from what was trained to a model."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import PIL.Image
+import torch
+from torch import Tensor, nn
+
+from impasto.errors import InputError
+from impasto.features import load_encoder
+from impasto.features.encoder import Encoder
+from impasto.networks.anystyle import LAYERS, AnyStyle, Predictor, describe
+from impasto.networks.conditioning import Generator
+from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors
+from impasto.networks.models import UPSCALE, Model, distribution
+from impasto.networks.photos import opened
+from impasto.networks.quarter import Quarter
+from impasto.networks.registry import build
+from impasto.networks.superres import Loss, SuperResolution, SuperResolutionTask
+from impasto.networks.tasks import AnyStyleTask, LossSettings
+from impasto.networks.train import Task
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is trained on.
+
+    Attributes:
+        photos: files; made-up scenes serve where there is none.
+        photos_apart: files to look at while training.
+        encoder: of the objective.
+        loss: its layers and weights.
+        batch, side: pictures at a time, and their size.
+        seed: of every choice.
+        workers: processes that decode photographs.
+        device: where to train, as torch names it.
+    """
+
+    photos: Sequence[Path]
+    photos_apart: Sequence[Path]
+    encoder: Encoder
+    loss: LossSettings = field(default_factory=LossSettings)
+    batch: int = 4
+    side: int = 256
+    seed: int = 0
+    workers: int = 0
+    device: str = "cpu"
+
+    def options(self) -> dict[str, Any]:
+        """The keywords that tasks share."""
+        return {"batch": self.batch, "side": self.side, "seed": self.seed, "workers": self.workers}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training, and the model that comes of it.
+
+    Attributes:
+        task: to be handed to `impasto.networks.train.train`.
+        model: from the trained network to a model.
+    """
+
+    task: Task
+    model: Callable[[nn.Module], Model]
+
+
+def apart(files: Sequence[Path], one_in: int = 10) -> tuple[list[Path], list[Path]]:
+    """Files to train on, and one in so many kept apart, by position."""
+    held = list(files)[::one_in] if len(files) >= one_in else []
+    return [p for p in files if p not in held], held
+
+
+def style_names(paintings: Sequence[Path]) -> list[str]:
+    """A name for each painting: its file's, and a number where two have the same."""
+    names: list[str] = []
+    for path in paintings:
+        name, number = path.stem, 2
+        while name in names:
+            name, number = f"{path.stem}-{number}", number + 1
+        names.append(name)
+    return names
+
+
+def styles_recipe(
+    paintings: Sequence[Path],
+    material: Material,
+    *,
+    kind: str = "quarter",
+    options: Mapping[str, Any] | None = None,
+    body: Model | None = None,
+    add: bool = False,
+) -> Recipe:
+    """A network for one painting, or for several (conditional instance normalization, Dumoulin et al. 2017).
+
+    Args:
+        paintings: one file for each style.
+        material: what is trained on.
+        kind, options: of the generator, if there is no body.
+        body: a trained model to begin with: its generator, and vectors that it predicts for the paintings.
+        add: the body keeps its styles, and only the vectors of the new ones are trained.
+
+    Raises:
+        InputError: if a painting cannot be read, or the body does not fit.
+    """
+    if add and (body is None or not body.styles):
+        raise InputError("styles are added to a model that has some; name one with --add")
+    names = style_names(paintings)
+    torch.manual_seed(material.seed)
+    if body is None:
+        generator = build(kind, options)
+        network = StyledNetwork(generator, first_vectors(generator, paintings), names)
+    else:
+        kind, generator = body.kind, cast(Generator, copy.deepcopy(body.generator).requires_grad_())
+        vectors = body_vectors(body, generator, paintings)
+        if add:
+            network = StyledNetwork(generator, torch.stack(list(body.styles.values())), list(body.styles))
+            network = network.with_styles(vectors, names)
+        else:
+            network = StyledNetwork(generator, vectors, names)
+    network.to(material.device)
+    task = FixedStylesTask(
+        network,
+        material.photos,
+        paintings,
+        material.photos_apart,
+        material.encoder,
+        material.loss,
+        **material.options(),
+    )
+    known = body.thumbnails if add and body is not None else {}
+    pictures = dict(known) | {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
+    return Recipe(task, lambda trained: styled_model(kind, cast(StyledNetwork, trained), pictures))
+
+
+@torch.no_grad()
+def body_vectors(body: Model, generator: Generator, paintings: Sequence[Path]) -> Tensor:
+    """Vectors `(N, P)` to begin with: predicted by the body, or else its styles' mean in the paintings' colors."""
+    if body.predictor is not None:
+        describer = load_encoder(body.describer)
+        return torch.cat([body.predict(describe(describer, opened(p, 512)[None])) for p in paintings]).clone()
+    found = first_vectors(generator, paintings)
+    if body.styles:
+        mean = torch.stack(list(body.styles.values())).mean(0)
+        colors = generator.recolor.where if isinstance(generator, Quarter) else slice(0, 0)
+        kept = found[:, colors].clone()
+        found[:] = mean
+        found[:, colors] = kept
+    return found
+
+
+def styled_model(kind: str, network: StyledNetwork, thumbnails: Mapping[str, str]) -> Model:
+    """A table of styles as a model."""
+    styles = {n: v.detach().clone() for n, v in zip(network.names, network.table(), strict=True)}
+    return Model(kind, cast(nn.Module, network.generator), styles, thumbnails=dict(thumbnails))
+
+
+def texture_recipe(paintings: Sequence[Path], material: Material, options: Mapping[str, Any] | None = None) -> Recipe:
+    """Textures out of noise (Ulyanov et al. 2016), one for each sample."""
+    names = style_names(paintings)
+    torch.manual_seed(material.seed)
+    generator = build("pyramid", {"source": "noise"} | dict(options or {}))
+    network = StyledNetwork(generator, first_vectors(generator, paintings), names).to(material.device)
+    task = TextureTask(
+        network,
+        paintings,
+        material.encoder,
+        material.loss,
+        batch=material.batch,
+        side=material.side,
+        style_size=material.side,
+        seed=material.seed,
+    )
+    pictures = {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
+    return Recipe(task, lambda trained: styled_model("pyramid", cast(StyledNetwork, trained), pictures))
+
+
+def any_recipe(
+    paintings: Sequence[Path],
+    material: Material,
+    *,
+    held_out: Sequence[Path] = (),
+    options: Mapping[str, Any] | None = None,
+    body: Model | None = None,
+) -> Recipe:
+    """A network for every painting.
+
+    Args:
+        paintings: files of many styles.
+        material: what is trained on.
+        held_out: paintings kept apart.
+        options: of the generator, if there is no body.
+        body: a trained any-style model to go on from.
+    """
+    describer = load_encoder("lite")
+    torch.manual_seed(material.seed)
+    if body is None:
+        generator = cast(Quarter, build("quarter", options))
+        network = AnyStyle(generator, Predictor(_channels(describer), generator.style_size))
+    elif body.predictor is None:
+        raise InputError("the body predicts no styles; give an any-style model")
+    else:
+        network = AnyStyle(cast(Quarter, copy.deepcopy(body.generator)), copy.deepcopy(body.predictor))
+        network.requires_grad_()
+    task = AnyStyleTask(
+        network.to(material.device),
+        material.photos,
+        paintings,
+        (material.photos_apart, held_out or paintings),
+        describer,
+        material.encoder,
+        material.loss,
+        **material.options(),
+    )
+    if body is None:
+        network.predictor.fit([task.style(number)[0] for number in range(min(300, task.window))])
+
+    def model(trained: nn.Module) -> Model:
+        found = cast(AnyStyle, trained).eval()
+        with torch.no_grad():
+            vectors = torch.cat([found.predictor(task.style(number)[0]) for number in range(task.window)])
+        return Model("quarter", found.generator, {}, found.predictor, distribution=distribution(vectors))
+
+    return Recipe(task, model)
+
+
+def _channels(encoder: Encoder) -> list[int]:
+    maps = encoder(torch.zeros(1, 3, 32, 32), LAYERS)
+    return [maps[n].shape[1] for n in LAYERS]
+
+
+def upscale_recipe(
+    material: Material, factor: int = 4, loss: Loss = "feature", options: Mapping[str, Any] | None = None
+) -> Recipe:
+    """Perceptual super-resolution (Johnson et al. 2016, §4.2)."""
+    torch.manual_seed(material.seed)
+    network = SuperResolution(factor, **dict(options or {})).to(material.device)
+    task = SuperResolutionTask(
+        network, material.photos, material.photos_apart, material.encoder, loss=loss, **material.options()
+    )
+    return Recipe(task, lambda trained: Model(UPSCALE, trained))
+
+
+def thumbnail(path: Path, side: int = 64) -> str:
+    """A small square JPEG of a painting's middle, base64."""
+    pixels = opened(path, 4 * side)
+    height, width = pixels.shape[1:]
+    least = min(height, width)
+    top, left = (height - least) // 2, (width - least) // 2
+    square = pixels[:, top : top + least, left : left + least].permute(1, 2, 0).numpy()
+    image = PIL.Image.fromarray((square * 255).round().astype(np.uint8)).resize((side, side))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return base64.b64encode(buffer.getvalue()).decode()

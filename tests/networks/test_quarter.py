@@ -1,0 +1,73 @@
+"""The fast generator and its parts."""
+
+from __future__ import annotations
+
+import torch
+
+from impasto.networks.conditioning import ConditionalNorm, Mixing, Slots
+from impasto.networks.quarter import Quarter, Recolor, style_colors
+
+
+def test_a_conditional_norm_is_instance_normalization_scaled_and_shifted() -> None:
+    torch.manual_seed(0)
+    slots = Slots()
+    slots.take(3)
+    norm, x = ConditionalNorm(4, slots), torch.randn(2, 4, 5, 6) * 3 + 1
+    style = torch.randn(2, slots.size)
+    plain = torch.nn.functional.instance_norm(x)
+    expected = plain * (1 + style[:, 3:7, None, None]) + style[:, 7:, None, None]
+    torch.testing.assert_close(norm(x, style), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_norm_keeps_its_statistics_for_test_time() -> None:
+    slots = Slots()
+    norm = ConditionalNorm(2, slots, "batch")
+    x, zero = torch.randn(4, 2, 6, 6) + 5, torch.zeros(1, slots.size)
+    for _ in range(200):
+        norm(x, zero)
+    norm.eval()
+    torch.testing.assert_close(norm(x[:1], zero).mean(), norm(x, zero)[0].mean(), atol=1e-4, rtol=0)
+    assert abs(norm(x, zero).mean()) < 0.05
+
+
+def test_mixing_begins_as_nothing_and_is_a_matrix_at_each_position() -> None:
+    torch.manual_seed(0)
+    slots = Slots()
+    mixing, x = Mixing(5, slots, 2), torch.randn(2, 5, 3, 4)
+    style = torch.randn(2, slots.size)
+    torch.testing.assert_close(mixing(x, style), x)
+    torch.nn.init.normal_(mixing.outward.weight)
+    u, v = mixing.outward.weight[..., 0, 0], mixing.inward.weight[..., 0, 0]
+    matrix = torch.eye(5) + u @ (torch.eye(2) + style[1].view(2, 2)) @ v
+    torch.testing.assert_close(mixing(x, style)[1, :, 2, 1], matrix @ x[1, :, 2, 1], atol=1e-5, rtol=1e-5)
+
+
+def test_recoloring_gives_the_mean_and_covariance_of_the_style() -> None:
+    torch.manual_seed(0)
+    mix = torch.rand(2, 3, 3, dtype=torch.float64)
+    content = (mix[0] @ torch.rand(1, 3, 2000, dtype=torch.float64)).view(1, 3, 40, 50)
+    rows = (mix[1] @ torch.rand(1, 3, 900, dtype=torch.float64)) / 3
+    colors = style_colors(rows @ rows.transpose(1, 2) / 900, rows.mean(2))
+    slots = Slots()
+    recolor = Recolor(slots).double()
+    got = recolor(content, colors).flatten(2)[0]
+    torch.testing.assert_close(got.mean(1), rows[0].mean(1), atol=1e-6, rtol=0)
+    # The ridge keeps flat pictures from being blown up; it costs a little contrast.
+    ratio = torch.cov(got).diagonal() / torch.cov(rows[0]).diagonal()
+    assert float(ratio.min()) > 0.5 and float(ratio.max()) < 1.01
+
+
+def test_recoloring_keeps_what_is_lighter_lighter() -> None:
+    gray = torch.linspace(0, 1, 32).view(1, 1, 1, 32).expand(1, 3, 8, 32)
+    colors = torch.tensor([[0.9, 0.1, 0.0, 0.3, -0.1, 0.1, 0.05, 0.02, 0.1]])
+    light = Recolor(Slots())(gray, colors).mean(1)[0, 0]
+    assert (light.diff() > 0).all()
+
+
+def test_an_untrained_generator_adds_nothing_finer_than_its_cells() -> None:
+    torch.manual_seed(0)
+    network = Quarter(8, 8, 1, 2).eval()
+    with torch.inference_mode():
+        flat = network(torch.full((1, 3, 64, 64), 0.3), network.plain_style()[None])
+    cells = flat.unflatten(3, (16, 4)).unflatten(2, (16, 4))  # (1, 3, 16, 4, 16, 4)
+    torch.testing.assert_close(cells, cells[:, :, :, :1, :, :1].expand_as(cells), atol=1e-5, rtol=0)
