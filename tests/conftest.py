@@ -12,7 +12,7 @@ import torch
 from impasto.features import load_encoder
 from impasto.features.lite import LITE_WIDTHS
 from impasto.features.vgg import VGG, Normalization
-from impasto.networks.anystyle import Predictor, describe
+from impasto.networks.anystyle import AnyStyle, Predictor, describe
 from impasto.networks.models import Model, distribution
 from impasto.networks.quarter import Quarter
 
@@ -58,6 +58,7 @@ def small_model() -> Model:
     predictor.eval()
     generator.eval()
     with torch.no_grad():
-        vectors = torch.cat([predictor(d) for d in described])
+        network = AnyStyle(generator, predictor)
+        vectors = torch.cat([network.vectors(p, d) for p, d in zip(pictures, described, strict=True)])
     styles = {"waves": vectors[0], "dots": vectors[1]}
     return Model("quarter", generator, styles, predictor, about={"licence": "test"}, distribution=distribution(vectors))

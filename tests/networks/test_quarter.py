@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from impasto.networks.conditioning import ConditionalNorm, Mixing, Slots
+from impasto.networks.conditioning import ConditionalNorm, Mixing, Recorder, Slots
 from impasto.networks.quarter import Quarter, Recolor, style_colors
 
 
@@ -71,3 +71,25 @@ def test_an_untrained_generator_adds_nothing_finer_than_its_cells() -> None:
         flat = network(torch.full((1, 3, 64, 64), 0.3), network.plain_style()[None])
     cells = flat.unflatten(3, (16, 4)).unflatten(2, (16, 4))  # (1, 3, 16, 4, 16, 4)
     torch.testing.assert_close(cells, cells[:, :, :, :1, :, :1].expand_as(cells), atol=1e-5, rtol=0)
+
+
+def test_a_painting_with_its_own_moments_is_what_the_plain_network_makes_of_it() -> None:
+    """The recorded γ and β undo every normalization."""
+    torch.manual_seed(0)
+    network, painting = Quarter(8, 8, 2, 2).eval(), torch.rand(1, 3, 40, 48)
+    vector = network.moments(painting)
+    assert vector.shape == (1, network.style_size)
+    plain = network._worked(painting - 0.5, Recorder())
+    torch.testing.assert_close(network._worked(painting - 0.5, vector), plain, atol=1e-3, rtol=1e-3)
+
+
+def test_moments_of_a_mask_are_those_of_its_part() -> None:
+    torch.manual_seed(0)
+    slots, x = Slots(), torch.rand(1, 4, 6, 8)
+    norm, mask = ConditionalNorm(4, slots), torch.zeros(1, 1, 6, 8)
+    mask[..., :4] = 1
+    part, whole = Recorder(mask), Recorder()
+    norm(x, part)
+    norm(x[..., :4], whole)
+    torch.testing.assert_close(part.vector(8), whole.vector(8))
+    assert part.vector(10)[0, 8:].tolist() == [0, 0]

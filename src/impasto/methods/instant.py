@@ -77,7 +77,7 @@ def open_painter(model: str | os.PathLike[str] | Model | None = None, device: st
 def painting_vector(
     painter: Painter, styles: Sequence[StyleImage], prepare: Callable[[Tensor], Tensor] = lambda x: x
 ) -> Tensor:
-    """The style vector `(1, P)` of paintings mixed by their shares: their statistics' average, as in optimization.
+    """The style vector `(1, P)` of paintings mixed by their shares.
 
     Args:
         painter: with a describer.
@@ -89,13 +89,14 @@ def painting_vector(
     shares = [s.share for s in styles]
     if not (min(shares) >= 0 and sum(shares) > 0):
         raise InputError(f"the blend {', '.join(f'{s:g}' for s in shares)} sums to {sum(shares):g}; give it weights")
-    average: dict[str, Tensor] = {}
-    for style, share in zip(styles, shares, strict=True):
+    vectors = []
+    for style in styles:
         picture = scaled(style.pixels(), STYLE_SIDE)
         check_sides("style", picture, picture)
-        for name, value in describe(painter.describer, prepare(picture), style.mask).items():
-            average[name] = average.get(name, 0) + value * (share / sum(shares))
-    return painter.model.predict(average)
+        picture = prepare(picture)
+        vectors.append(painter.model.predict(picture, describe(painter.describer, picture, style.mask), style.mask))
+    weights = torch.tensor(shares).to(vectors[0])[:, None] / sum(shares)
+    return (torch.cat(vectors) * weights).sum(0, keepdim=True)
 
 
 @torch.inference_mode()

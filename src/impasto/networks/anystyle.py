@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.features.encoder import Encoder
-from impasto.networks.quarter import Quarter, style_colors
+from impasto.networks.quarter import Quarter
 from impasto.objective.statistics import STATISTICS, resized_mask
 
 #: The layers whose statistics describe a style.
@@ -32,15 +32,15 @@ def describe(encoder: Encoder, style: Tensor, mask: Tensor | None = None) -> dic
 
 
 class Predictor(nn.Module):
-    """From a style's statistics to its vector (as Ghiasi et al. 2017, "Exploring the structure of a real-time,
-    arbitrary neural artistic stylization network", but from statistics instead of a picture).
+    """From a style's statistics to what is added to its vector (as Ghiasi et al. 2017, "Exploring the structure of a
+    real-time, arbitrary neural artistic stylization network", but from statistics instead of a picture).
 
     Of each layer it reads the mean and deviation of every channel, and the covariance seen through a fixed random
     projection; all standardized over the styles that `fit` was shown.
 
     Args:
         channels: of the layers of `LAYERS`.
-        style_size: length of the vector; its last nine numbers are the colors, which are copied.
+        style_size: length of the vector; to its last nine numbers, the colors, nothing is added.
         width: of the hidden layers.
         rank: of the projections.
     """
@@ -96,22 +96,33 @@ class Predictor(nn.Module):
         numbers = ((self._numbers(description) - self.center) / self.spread).clamp(-4, 4)
         h = nn.functional.silu(self.inward(self.dropout(numbers)))
         h = nn.functional.silu(self.hidden(h))
-        pixels = description["pixels"].to(self.center)
-        return torch.cat([self.outward(h), style_colors(pixels[:, :-1], pixels[:, -1])], 1)
+        return nn.functional.pad(self.outward(h), (0, 9))
 
 
 class AnyStyle(nn.Module):
-    """A generator with the network that predicts its style vectors.
+    """A generator and what finds style vectors for it: the moments that a painting has in the generator itself, plus
+    what the predictor adds.
 
     Args:
         generator: whose vector ends in the colors of `Recolor`.
-        predictor: of the vectors.
+        predictor: of what is added.
     """
 
     def __init__(self, generator: Quarter, predictor: Predictor) -> None:
         super().__init__()
         self.generator, self.predictor = generator, predictor
 
-    def forward(self, images: Tensor, description: Description) -> Tensor:
-        found: Tensor = self.generator(images, self.predictor(description))
+    def vectors(self, styles: Tensor, description: Description, mask: Tensor | None = None) -> Tensor:
+        """Style vectors `(B, P)`.
+
+        Args:
+            styles: paintings, `(B, 3, H, W)`, RGB, [0, 1].
+            description: the statistics of the same, from `describe`.
+            mask: which part of them counts, `(B or 1, 1, H, W)`.
+        """
+        found: Tensor = self.generator.moments(styles, mask) + self.predictor(description)
+        return found
+
+    def forward(self, images: Tensor, styles: Tensor, description: Description) -> Tensor:
+        found: Tensor = self.generator(images, self.vectors(styles, description))
         return found

@@ -14,6 +14,8 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from impasto.objective.statistics import resized_mask
+
 Norm = Literal["instance", "batch"]
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -52,6 +54,40 @@ class Generator(Protocol):
         ...
 
 
+class Recorder:
+    """Stands in for a style vector while a painting itself goes through the network: normalizations leave it as it is,
+    and note its mean and deviation, which are the `β` and `γ` that give any other picture the same ones (adaptive
+    instance normalization: Huang and Belongie 2017, eq. 8, in every layer).
+
+    Args:
+        mask: which part of the painting counts, `(B or 1, 1, H, W)`; all of it if None.
+    """
+
+    def __init__(self, mask: Tensor | None = None) -> None:
+        self.mask = mask
+        self._notes: list[tuple[slice, Tensor]] = []
+
+    def note(self, where: slice, x: Tensor) -> None:
+        """Mean and deviation of a map `(B, C, H, W)`, for the slots of its normalization."""
+        if self.mask is None:
+            variance, mean = torch.var_mean(x, (2, 3), correction=0)
+        else:
+            weights = resized_mask(self.mask, x)
+            weights = weights / weights.sum((2, 3), keepdim=True).clamp_min(1e-6)
+            mean = (weights * x).sum((2, 3))
+            variance = (weights * (x - mean[:, :, None, None]).square()).sum((2, 3))
+        self._notes.append((where, torch.cat([(variance + 1e-5).sqrt() - 1, mean], 1)))
+
+    def vector(self, size: int) -> Tensor:
+        """The style vector `(B, size)`; what nothing was noted for is 0."""
+        parts, end = [], 0
+        for where, values in sorted(self._notes, key=lambda n: n[0].start):
+            parts += [values.new_zeros(len(values), where.start - end), values]
+            end = where.stop
+        parts.append(parts[-1].new_zeros(len(parts[-1]), size - end))
+        return torch.cat(parts, 1)
+
+
 class ConditionalNorm(nn.Module):
     """Instance normalization (Ulyanov et al. 2017), or batch normalization, scaled by `1 + γ` and shifted by `β`.
 
@@ -66,7 +102,10 @@ class ConditionalNorm(nn.Module):
         self.channels, self.where = channels, slots.take(2 * channels)
         self.batch = nn.BatchNorm2d(channels, affine=False) if norm == "batch" else None
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
+        if isinstance(style, Recorder):
+            style.note(self.where, x)
+            return x
         scale, shift = style[:, self.where, None, None].chunk(2, 1)
         if self.batch is not None:
             return torch.addcmul(shift, self.batch(x), 1 + scale)
@@ -94,9 +133,10 @@ class Mixing(nn.Module):
         self.outward = nn.Conv2d(rank, channels, 1, bias=False)
         nn.init.zeros_(self.outward.weight)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        eye = torch.eye(self.rank, dtype=x.dtype, device=x.device)
-        matrix = eye + style[:, self.where].reshape(-1, self.rank, self.rank)  # (B or 1, r, r)
+    def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
+        matrix = torch.eye(self.rank, dtype=x.dtype, device=x.device)
+        if not isinstance(style, Recorder):
+            matrix = matrix + style[:, self.where].reshape(-1, self.rank, self.rank)  # (B or 1, r, r)
         narrow = self.inward(x)
         mixed = (matrix @ narrow.flatten(2)).view_as(narrow)
         added: Tensor = self.outward(mixed)
@@ -154,7 +194,7 @@ class Residual(nn.Module):
         self.second = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
         self.second_norm = ConditionalNorm(channels, slots, norm)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
         inside = torch.relu(self.first_norm(self.first(x), style))
         added: Tensor = self.second_norm(self.second(inside), style)
         return x + added

@@ -17,8 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
-from impasto.networks.anystyle import Description, Predictor
+from impasto.networks.anystyle import AnyStyle, Description, Predictor
 from impasto.networks.conditioning import Generator
+from impasto.networks.quarter import Quarter
 from impasto.networks.registry import build
 from impasto.networks.superres import SuperResolution
 
@@ -71,8 +72,13 @@ class Model:
         return mixed[None]
 
     @torch.inference_mode()
-    def predict(self, description: Description) -> Tensor:
-        """The vector `(B, P)` for paintings described by `impasto.networks.anystyle.describe`.
+    def predict(self, paintings: Tensor, description: Description, mask: Tensor | None = None) -> Tensor:
+        """The vectors `(B, P)` of paintings.
+
+        Args:
+            paintings: `(B, 3, H, W)`, RGB, [0, 1].
+            description: of the same, by `impasto.networks.anystyle.describe`.
+            mask: which part of them counts, `(B or 1, 1, H, W)`.
 
         Raises:
             InputError: if the model has no predictor.
@@ -80,8 +86,7 @@ class Model:
         if self.predictor is None:
             known = ", ".join(self.styles)
             raise InputError(f"this model paints in its own styles only: {known}; name one with --style")
-        found: Tensor = self.predictor(description)
-        return found
+        return AnyStyle(cast(Quarter, self.generator), self.predictor).vectors(paintings, description, mask)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A random style vector, `(1, P)`, as normally distributed as those of the training were.

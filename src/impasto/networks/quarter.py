@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.networks.conditioning import ConditionalNorm, Grain, Mixing, Residual, Slots, padded
+from impasto.networks.conditioning import ConditionalNorm, Grain, Mixing, Recorder, Residual, Slots, padded
+from impasto.objective.statistics import STATISTICS, resized_mask
 
 #: Rows: an orthonormal basis of colors, lightness first.
 OPPONENT = (
@@ -143,6 +144,13 @@ class Quarter(nn.Module):
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         height, width = images.shape[-2:]
         x = self.recolor(padded(images, self.divisor), style) - 0.5
+        h = self._worked(x, style)
+        kept = 0.5 + style[:, self.shine, None, None]
+        out: Tensor = kept * x + F.pixel_shuffle(self.head(h), 4) + 0.5
+        return out[..., :height, :width]
+
+    def _worked(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
+        """`(B, 3, H, W)` around 0 to `(B, width, H/4, W/4)`, all but the last convolution."""
         fine = torch.relu(self.stem_grain(self.stem(4 * F.pixel_unshuffle(x, 4))))  # (B, width, H/4, W/4)
         h = torch.relu(self.down_norm(self.down_grain(self.down(fine)), style))  # (B, deep, H/8, W/8)
         for i, block in enumerate(self.blocks):
@@ -150,7 +158,18 @@ class Quarter(nn.Module):
             if len(self.mixings):
                 h = self.mixings[i](h, style)
         h = torch.relu(self.up_norm(F.pixel_shuffle(self.up(h), 2) + fine, style))
-        h = self.last(h, style)
-        kept = 0.5 + style[:, self.shine, None, None]
-        out: Tensor = kept * x + F.pixel_shuffle(self.head(h), 4) + 0.5
-        return out[..., :height, :width]
+        found: Tensor = self.last(h, style)
+        return found
+
+    def moments(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
+        """A painting's own vector, `(B, style_size)`: the moments that it has at every normalization, and its colors.
+
+        Args:
+            images: `(B, 3, H, W)`, RGB, [0, 1].
+            mask: which part counts, `(B or 1, 1, H, W)`.
+        """
+        recorder = Recorder(None if mask is None else padded(resized_mask(mask, images), self.divisor))
+        self._worked(padded(images, self.divisor) - 0.5, recorder)
+        pixels = STATISTICS["wasserstein"].measure(images, None if mask is None else resized_mask(mask, images)).mean()
+        vector = recorder.vector(self.style_size - 9)
+        return torch.cat([vector, style_colors(pixels[:, :-1], pixels[:, -1])], 1)

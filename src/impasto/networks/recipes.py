@@ -146,7 +146,8 @@ def body_vectors(body: Model, generator: Generator, paintings: Sequence[Path]) -
     """Vectors `(N, P)` to begin with: predicted by the body, or else its styles' mean in the paintings' colors."""
     if body.predictor is not None:
         describer = load_encoder(body.describer)
-        return torch.cat([body.predict(describe(describer, opened(p, 512)[None])) for p in paintings]).clone()
+        pictures = [opened(p, 512)[None] for p in paintings]
+        return torch.cat([body.predict(p, describe(describer, p)) for p in pictures]).clone()
     found = first_vectors(generator, paintings)
     if body.styles:
         mean = torch.stack(list(body.styles.values())).mean(0)
@@ -221,12 +222,13 @@ def any_recipe(
         **material.options(),
     )
     if body is None:
-        network.predictor.fit([task.style(number)[0] for number in range(min(300, task.window))])
+        network.predictor.fit([task.style(number).description for number in range(min(300, task.window))])
 
     def model(trained: nn.Module) -> Model:
         found = cast(AnyStyle, trained).eval()
         with torch.no_grad():
-            vectors = torch.cat([found.predictor(task.style(number)[0]) for number in range(task.window)])
+            seen = [task.style(number) for number in range(task.window)]
+            vectors = torch.cat([found.vectors(p.pixels, p.description) for p in seen])
         return Model("quarter", found.generator, {}, found.predictor, distribution=distribution(vectors))
 
     return Recipe(task, model)

@@ -52,16 +52,26 @@ class LossSettings:
 
 
 @dataclass(frozen=True)
+class Painting:
+    """A cut of a painting, `(1, 3, side, side)`, and what all of it is described and compared by."""
+
+    pixels: Tensor
+    description: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
 class StyledBatch:
-    """Photographs `(B, 3, side, side)`, and for each the description of a style and its Gram matrices."""
+    """Photographs and paintings, `(B, 3, side, side)` both, with the paintings' descriptions and Gram matrices."""
 
     images: Tensor
+    styles: Tensor
     descriptions: Mapping[str, Tensor]
     targets: Mapping[str, Tensor]
 
 
 class AnyStyleTask:
-    """Photographs in random styles, changed at random: colors, size, mixtures.
+    """Photographs in random styles, changed at random in color, size and place.
 
     Args:
         network: what is trained.
@@ -99,7 +109,8 @@ class AnyStyleTask:
         self.paintings, self.paintings_apart = list(paintings), list(held_out[1])
         self.describer, self.encoder, self.loss = describer, encoder, loss
         self.size, self.seed, self.window = batch, seed, window
-        self._known: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]] = {}
+        self.device = next(network.parameters()).device
+        self._known: dict[int, Painting] = {}
 
     def batch(self, number: int) -> StyledBatch:
         if number < 0:
@@ -113,42 +124,44 @@ class AnyStyleTask:
                 del self._known[old]
         found = [self.style(i) for i in chosen]
         return StyledBatch(
-            images,
-            {n: torch.cat([d[n] for d, _ in found]) for n in found[0][0]},
-            {n: torch.cat([g[n] for _, g in found]) for n in found[0][1]},
+            images.to(self.device),
+            torch.cat([p.pixels for p in found]),
+            {n: torch.cat([p.description[n] for p in found]) for n in found[0].description},
+            {n: torch.cat([p.targets[n] for p in found]) for n in found[0].targets},
         )
 
-    def style(self, number: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Description and Gram matrices of style `number`; a negative one is a held-out painting as it is."""
+    def style(self, number: int) -> Painting:
+        """Style `number`; a negative one is a held-out painting as it is."""
         if number not in self._known:
+            rng = np.random.default_rng([self.seed, 2, abs(number)])
             if number < 0:
                 picture = opened(self.paintings_apart[-1 - number], 512)
-                self._known[number] = self._statistics(picture)
             else:
-                rng = np.random.default_rng([self.seed, 2, number])
-                self._known[number] = self._statistics(random_style(self.paintings, rng))
-                if rng.random() < 0.15:
-                    other, share = self._statistics(random_style(self.paintings, rng)), float(rng.uniform(0.2, 0.8))
-                    mixed = [
-                        {n: torch.lerp(a[n], b[n], share) for n in a}
-                        for a, b in zip(self._known[number], other, strict=True)
-                    ]
-                    self._known[number] = (mixed[0], mixed[1])
+                picture = random_style(self.paintings, rng)
+            self._known[number] = self._painting(picture, rng)
         return self._known[number]
 
     @torch.no_grad()
-    def _statistics(self, picture: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        found = describe(self.describer, picture[None])
-        if self.encoder is self.describer:
-            return found, {n: found[n][:, :-1] for n in self.loss.style_layers}
-        theirs = describe(self.encoder, picture[None])
-        return found, {n: theirs[n][:, :-1] for n in self.loss.style_layers}
+    def _painting(self, picture: Tensor, rng: np.random.Generator) -> Painting:
+        found = describe(self.describer, picture[None].to(self.device))
+        theirs = found if self.encoder is self.describer else describe(self.encoder, picture[None].to(self.device))
+        cut = square(picture, self.photos.photos.side, rng)[None].to(self.device)
+        return Painting(cut, found, {n: theirs[n][:, :-1] for n in self.loss.style_layers})
 
     def output(self, batch: StyledBatch) -> Tensor:
-        return cast(Tensor, self.network(batch.images, batch.descriptions))
+        return cast(Tensor, self.network(batch.images, batch.styles, batch.descriptions))
 
     def goal(self, batch: StyledBatch) -> Objective:
         return self.loss.objective(self.encoder, batch.images, batch.targets)
+
+
+def square(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:
+    """A random square cut of `(3, H, W)`, `(3, side, side)`; what is too small is repeated in a mirror."""
+    while min(picture.shape[1:]) < side:
+        picture = torch.cat([picture, picture.flip(1)], 1) if picture.shape[1] < side else picture
+        picture = torch.cat([picture, picture.flip(2)], 2) if picture.shape[2] < side else picture
+    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[1:])
+    return picture[:, top : top + side, left : left + side].contiguous()
 
 
 def random_style(files: Sequence[Path], rng: np.random.Generator) -> Tensor:
