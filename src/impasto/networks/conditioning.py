@@ -127,6 +127,7 @@ class Residual(nn.Module):
 def padded(images: Tensor, divisor: int) -> Tensor:
     """`images` with their last row and column repeated until both sides are multiples of `divisor`."""
     height, width = images.shape[-2:]
-    rows = torch.arange(-(-height // divisor) * divisor, device=images.device).clamp(max=height - 1)
-    columns = torch.arange(-(-width // divisor) * divisor, device=images.device).clamp(max=width - 1)
+    # Divided without a negative number: ONNX rounds toward zero, Python down.
+    rows = torch.arange((height + divisor - 1) // divisor * divisor, device=images.device).clamp(max=height - 1)
+    columns = torch.arange((width + divisor - 1) // divisor * divisor, device=images.device).clamp(max=width - 1)
     return images.index_select(2, rows).index_select(3, columns)
