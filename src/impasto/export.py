@@ -4,8 +4,8 @@ A file's graph is the generator: `images` `(B, 3, H, W)`, RGB in [0, 1], and `st
 `pictures` `(B, 3, H, W)` in [0, 1]; `B`, `H` and `W` are free. What else a model knows is in the file's metadata:
 
     impasto-model     JSON: names of the styles, the network's kind, the opset, … (`described`)
-    impasto-tensors   a safetensors file in base64: the styles' vectors `styles.0`, …, and, of a model for any style, the
-                      predictor of vectors, which is computed by PyTorch, like the encoder that describes paintings
+    impasto-tensors   a safetensors file in base64: the styles' vectors `styles.0`, …, and, of a model for any style,
+                      the predictor of vectors, which PyTorch computes, like the encoder that describes paintings
 """
 
 from __future__ import annotations

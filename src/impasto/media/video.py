@@ -28,8 +28,8 @@ WRITABLE = (".mp4", ".mov", ".mkv")
 AUDIO = ("aac", "ac3", "eac3", "mp3", "opus", "flac", "alac")
 #: Ticks in a second.
 CLOCK = 90_000
-#: ITU-R BT.709, as FFmpeg numbers it.
-BT709 = 1
+#: ITU-R BT.709, and levels 16 to 235, as FFmpeg numbers them.
+BT709, NARROW = 1, 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +138,7 @@ def _camera_frames(number: int, size: int | None) -> Iterator[Frame]:
                 return
             now = time.monotonic()
             start = now if start is None else start
-            height, width = _fitted(*levels.shape[:2], size)
+            height, width = _fitted(levels.shape[0], levels.shape[1], size)
             levels = cv2.resize(levels, (width, height), interpolation=cv2.INTER_AREA)
             yield Frame(_tensor(levels[..., ::-1]), now - start)
     finally:
@@ -195,7 +195,10 @@ class VideoWriter:
         frame.pts, frame.time_base = max(round(seconds * CLOCK), self._last + 1), Fraction(1, CLOCK)
         frame.duration = round(CLOCK / self.rate)
         self._last, self.written = frame.pts, self.written + 1
-        self._container.mux(self._stream.encode(frame))
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except self._av.FFmpegError as error:
+            raise InputError(f"the video {self.path} cannot be written: {error.strerror}") from error
         if self._sound is not None:
             self._sound.until(seconds)
 
@@ -204,7 +207,8 @@ class VideoWriter:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         context = stream.codec_context
         context.time_base = Fraction(1, CLOCK)
-        context.colorspace = context.color_primaries = context.color_trc = context.color_range = BT709
+        context.colorspace = context.color_primaries = context.color_trc = BT709
+        context.color_range = NARROW
         return stream
 
     def close(self) -> None:
@@ -212,7 +216,7 @@ class VideoWriter:
         if self._stream is not None:
             self._container.mux(self._stream.encode())
             if self._sound is not None:
-                self._sound.until((self._last + CLOCK / self.rate) / CLOCK)
+                self._sound.until(float(Fraction(self._last, CLOCK) + 1 / self.rate))
         if self._sound is not None:
             self._sound.close()
         self._container.close()
