@@ -89,12 +89,13 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
 def _graph(model: Model, style: Tensor | None) -> Any:
     """The model's computation as an `onnx.ModelProto`."""
     generator = copy.deepcopy(model.generator).cpu().float().requires_grad_(False)
-    batch, height, width = (torch.export.Dim(name, min=1) for name in ("batch", "height", "width"))
     inputs: dict[str, Tensor] = {"images": torch.rand(2, 3, *EXAMPLE)}
-    free: dict[str, Any] = {"images": {0: batch, 2: height, 3: width}}
+    # Sides of any size, without names: the exporter takes names for a promise, and refuses what only seems to break it.
+    any_size = torch.export.Dim.DYNAMIC
+    free = {"images": {0: any_size, 2: any_size, 3: any_size}}
     if style is None:
         inputs["style"] = cast(Generator, model.generator).plain_style()[None].cpu()
-        free["style"] = {0: torch.export.Dim.DYNAMIC}
+        free["style"] = {0: any_size}
     painting = _Painting(generator, None if style is None else style.cpu()).eval()
     with _quietly():
         program = torch.onnx.export(

@@ -19,7 +19,6 @@ from impasto.cli.common import open_network
 from impasto.cli.live import Brush, Meter
 from impasto.color import chroma
 from impasto.errors import InputError
-from impasto.export import export_onnx
 from impasto.features import load_encoder
 from impasto.media.video import Frame, Video, VideoWriter
 from impasto.methods.instant import Painter, instant
@@ -53,6 +52,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def onnx_file(model: Path) -> Path:
+    """The same network, exported on the command line."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    path = model.with_suffix(".onnx")
+    with pytest.MonkeyPatch.context() as patch:
+        assert run(patch, "export", model, path, "--quiet") == 0
+    return path
+
+
+@pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five frames of noise that grows lighter, 10 a second."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
@@ -78,14 +88,12 @@ def test_a_video_is_painted_as_its_frames_would_be(
 
 
 def test_a_painting_and_an_onnx_file_serve_too(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, onnx_file: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxruntime")
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / "p.png")
-    assert run(monkeypatch, "export", model, tmp_path / "m.onnx", "--quiet") == 0
     words = ("--size", 48, "--frames", 2, "--quiet", "--color", "content-match")
     found = []
-    for network, out in ((model, tmp_path / "a.mp4"), (tmp_path / "m.onnx", tmp_path / "b.mp4")):
+    for network, out in ((model, tmp_path / "a.mp4"), (onnx_file, tmp_path / "b.mp4")):
         assert run(monkeypatch, "live", clip, tmp_path / "p.png", "--model", network, "-o", out, *words) == 0
         found.append([f.pixels for f in Video(str(out)).frames()])
     assert len(found[0]) == 2
@@ -218,17 +226,16 @@ def test_a_runtime_and_a_file_go_together(model: Path, tmp_path: Path) -> None:
     assert list(open_network(str(model), "cpu", "torch").model.styles) == ["dots", "lines"]
 
 
-def test_export_checks_its_output(
-    monkeypatch: pytest.MonkeyPatch, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_export_checks_what_it_is_given(
+    monkeypatch: pytest.MonkeyPatch, model: Path, onnx_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("onnxscript")
-    assert run(monkeypatch, "export", model, tmp_path / "m.pt") == 2
-    assert "expected .onnx" in capsys.readouterr().err
-    (tmp_path / "m.onnx").touch()
-    assert run(monkeypatch, "export", model, tmp_path / "m.onnx") == 2
-    assert "--force" in capsys.readouterr().err
-    assert run(monkeypatch, "export", model, tmp_path / "m.onnx", "--style", "dots", "--force") == 0
-    assert "opset 18" in capsys.readouterr().err
-    assert list(open_network(str(tmp_path / "m.onnx"), "cpu", "onnx").model.styles) == ["dots"]
-    with pytest.raises(InputError, match="ONNX file already"):
-        export_onnx(open_network(str(tmp_path / "m.onnx"), "cpu").model, tmp_path / "n.onnx")
+    for words, message in (
+        ((model, onnx_file.with_suffix(".pt")), "expected .onnx"),
+        ((model, onnx_file), "--force"),
+        ((model, onnx_file, "--force", "--style", "dot"), "did you mean dots"),
+        ((onnx_file, onnx_file, "--force"), "ONNX file already"),
+    ):
+        assert run(monkeypatch, "export", *words) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    assert list(open_network(str(onnx_file), "cpu", "onnx").model.styles) == ["dots", "lines"]
