@@ -73,8 +73,7 @@ def live(
         run = Watch(brush, quiet)
         coming = islice(chain([first], pictures), frames)
         if window is not None:
-            run(coming, _paced(window, waits=not video.is_camera))
-            code = 0
+            code = _shown(run, coming, window, waits=not video.is_camera)
         else:
             assert output is not None
             code = _written(run, coming, output, video)
@@ -160,19 +159,19 @@ class Meter:
     """How fast it goes: frames in the last second, and how long the network takes for one."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count, self.line = 0, "0 frames"
         self._times: deque[float] = deque()
-        self._milliseconds = 0.0
 
     def tick(self, now: float, milliseconds: float) -> str:
         """One frame more, done at `now` seconds; returns the line to show."""
-        self.count, self._milliseconds = self.count + 1, milliseconds
+        self.count += 1
         self._times.append(now)
         while len(self._times) > 2 and now - self._times[0] > 1:
             self._times.popleft()
         span = now - self._times[0]
         rate = (len(self._times) - 1) / span if span > 0 else 0.0
-        return f"{self.count} frames, {rate:.1f} a second, network {milliseconds:.0f} ms"
+        self.line = f"{self.count} frames, {rate:.1f} a second, network {milliseconds:.0f} ms"
+        return self.line
 
 
 class Watch:
@@ -188,7 +187,7 @@ class Watch:
 
     def __call__(self, frames: Iterator[Frame], sink: Sink) -> bool:
         """Paint all of them, or as far as the sink wants them; True if Ctrl-C ended it."""
-        shown = Live(console=console, refresh_per_second=4) if not self.quiet else nullcontext()
+        shown = Live(console=console, refresh_per_second=4, transient=True) if not self.quiet else nullcontext()
         try:
             with shown as line:
                 for frame in frames:
@@ -205,8 +204,8 @@ class Watch:
         return False
 
 
-def _paced(window: Window, waits: bool) -> Sink:
-    """Shows frames in a window; those of a file no sooner than their time."""
+def _shown(run: Watch, frames: Iterator[Frame], window: Window, *, waits: bool) -> int:
+    """Show frames in a window, those of a file no sooner than their time; returns the exit code."""
     began = time.perf_counter()
 
     def show(pixels: Tensor, seconds: float) -> bool:
@@ -214,7 +213,10 @@ def _paced(window: Window, waits: bool) -> Sink:
             time.sleep(max(0.0, began + seconds - time.perf_counter()))
         return window.show(pixels)
 
-    return show
+    run(frames, show)
+    if not run.quiet:
+        console.print(run.meter.line)
+    return 0
 
 
 def _written(run: Watch, frames: Iterator[Frame], output: Path, video: Video) -> int:
@@ -228,5 +230,5 @@ def _written(run: Watch, frames: Iterator[Frame], output: Path, video: Video) ->
 
         interrupted = run(frames, write)
     if not run.quiet:
-        console.print(f"{'interrupted: ' * interrupted}wrote {output}, {writer.written} frames", soft_wrap=True)
+        console.print(f"{'interrupted: ' * interrupted}wrote {output}: {run.meter.line}", soft_wrap=True)
     return 130 if interrupted and not video.is_camera else 0

@@ -126,6 +126,7 @@ def _file_frames(source: str, size: int | None) -> Iterator[Frame]:
 
 def _camera_frames(number: int, size: int | None) -> Iterator[Frame]:
     cv2 = needed("cv2", "video")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # an absent camera is told below, in one line
     camera = cv2.VideoCapture(number)
     try:
         camera.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, not one that has waited
