@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError, WeightsError
-from impasto.export import OPSET, export_onnx, load_onnx, onnx_run
+from impasto.export import FORMAT, OPSET, export_onnx, load_onnx, onnx_run
 from impasto.methods.instant import Painter, instant, painting_vector
 from impasto.methods.styles import StyleImage
 from impasto.networks.anystyle import LAYERS, Predictor
@@ -59,7 +59,7 @@ def test_onnx_runtime_paints_what_pytorch_paints(pair: tuple[Model, Path], size:
 def test_a_file_says_what_it_is_and_nothing_of_the_machine_it_was_made_on(pair: tuple[Model, Path]) -> None:
     proto = onnx.load(pair[1])
     onnx.checker.check_model(proto)
-    assert [o.version for o in proto.opset_import] == [OPSET]
+    assert [o.version for o in proto.opset_import] == [OPSET] and proto.ir_version == FORMAT
     sides = {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim] for v in proto.graph.input}
     assert sides["images"] == ["batch", 3, "height", "width"] and sides["style"][0] == "styles"
     data = pair[1].read_bytes()

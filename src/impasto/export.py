@@ -34,8 +34,8 @@ from impasto.networks.conditioning import Generator
 from impasto.networks.models import Model, assembled, described, parsed_about, style_tensors
 from impasto.optional import needed
 
-#: Of the operators; ONNX Runtime knows it since 1.14 (2023).
-OPSET = 18
+#: Of the operators, and of the file format that came with them; ONNX Runtime knows both since 1.14 (2023).
+OPSET, FORMAT = 18, 8
 ABOUT, TENSORS = "impasto-model", "impasto-tensors"
 #: Sides of the pictures that the exporter looks at; no stride divides them.
 EXAMPLE = (43, 53)
@@ -128,12 +128,14 @@ def _quietly() -> Iterator[None]:
 
 def _tidied(proto: Any) -> Any:
     """Without the names of this machine's files, and with names that say what sides are."""
-    proto.producer_name, proto.doc_string = "impasto", ""
+    proto.producer_name, proto.doc_string, proto.ir_version = "impasto", "", FORMAT
+    del proto.graph.metadata_props[:]
     for node in proto.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
     del proto.graph.value_info[:]
     for value in (*proto.graph.input, *proto.graph.output):
+        del value.metadata_props[:]
         dims = value.type.tensor_type.shape.dim
         if value.name == "style":
             dims[0].dim_param = "styles"

@@ -169,7 +169,8 @@ class VideoWriter:
             raise InputError(f"the video {self.path} cannot be written: {error.strerror}") from error
         self._stream: Any = None
         self._last = -1
-        self._sound = None if sound is None else _Sound(sound, self._container)
+        self._sound_source = sound
+        self._sound: _Sound | None = None
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -210,6 +211,8 @@ class VideoWriter:
         context.time_base = Fraction(1, CLOCK)
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = NARROW
+        if self._sound_source is not None:
+            self._sound = _Sound(self._sound_source, self._container)
         return stream
 
     def close(self) -> None:
