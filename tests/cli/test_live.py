@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tkinter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -148,6 +147,8 @@ def test_without_output_a_window_shows_frames_until_it_is_closed(
 def test_without_a_display_one_line_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    tkinter = pytest.importorskip("tkinter")
+
     def no_display() -> None:
         raise tkinter.TclError("no display name and no $DISPLAY environment variable")
 
