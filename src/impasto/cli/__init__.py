@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperCommand
 
-from impasto.cli import dream, figures, invert, stylize, texture, train, upscale, visualize, weights
+from impasto.cli import dream, export, figures, invert, live, stylize, texture, train, upscale, visualize, weights
 from impasto.cli.common import choose_device
 from impasto.errors import ImpastoError, InputError
 from impasto.features import ENCODERS, encoder_source
@@ -48,7 +48,16 @@ app = typer.Typer(
     help="Neural artistic style transfer: a photo and a painting become a picture.",
 )
 app.command(cls=Pairs)(stylize.stylize)
-for command in (stylize.doodle, texture.texture, invert.invert, dream.dream, figures.reconstruct, figures.grid):
+for command in (
+    stylize.doodle,
+    live.live,
+    texture.texture,
+    invert.invert,
+    dream.dream,
+    figures.reconstruct,
+    figures.grid,
+    export.export,
+):
     app.command()(command)
 app.command("train")(train.train_command)
 app.command()(upscale.upscale)

@@ -14,12 +14,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from torch import Tensor
 
 from impasto.errors import InputError, NonFiniteError, unknown
+from impasto.export import load_onnx
 from impasto.features import ENCODERS, Encoder, load_encoder
 from impasto.media import write_image
+from impasto.methods.instant import Painter, open_painter
 from impasto.optimize import State, Step
 from impasto.report import save_state, write_text
 
 console = Console(stderr=True)
+
+#: What computes trained networks.
+RUNTIMES = ("torch", "onnx")
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="The picture to write: .png, .jpg, .webp or .tif.")]
 Size = Annotated[int | None, typer.Option(help="Long side of the result in pixels.")]
@@ -170,9 +175,30 @@ class Run:
             write_text(self.report, json.dumps(result, indent=1))
 
 
+def open_network(model: str | None, device: str, runtime: str | None = None) -> Painter:
+    """The painter of a trained network.
+
+    Args:
+        model: a model file, an ONNX file that `impasto export` wrote, or the name of a packaged model; `any` if None.
+        device: as torch names it; ONNX files are computed on the CPU.
+        runtime: `torch` or `onnx`; by the kind of the file if None.
+
+    Raises:
+        InputError: if there is no such model or runtime, or they do not go together.
+    """
+    is_onnx = model is not None and Path(model).suffix.lower() == ".onnx"
+    if runtime not in (None, *RUNTIMES):
+        raise unknown("runtime", runtime, RUNTIMES)
+    if runtime == "onnx" and not is_onnx:
+        raise InputError(f"--runtime onnx takes an ONNX file; make one: impasto export {model or 'any'} model.onnx")
+    if runtime == "torch" and is_onnx:
+        raise InputError(f"--runtime torch cannot compute {model}; give the model file, or --runtime onnx")
+    return open_painter(load_onnx(model) if is_onnx and model is not None else model, device)
+
+
 def check_text_output(path: Path | None, *, force: bool) -> None:
     if path is not None and path.is_dir():
-        raise InputError(f"{path} is a folder, not a file to write the report to")
+        raise InputError(f"{path} is a folder, not a file to write to")
     if path is not None and path.exists() and not force:
         raise InputError(f"{path} exists; overwrite it with --force")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from torch import Tensor
 
@@ -27,6 +27,7 @@ from impasto.cli.common import (
 )
 from impasto.errors import InputError
 from impasto.media import check_output, read_image
+from impasto.media.video import VideoWriter, check_video_output
 from impasto.methods.dream import DreamSettings
 from impasto.methods.dream import dream as dreaming
 from impasto.report import manifest
@@ -103,21 +104,10 @@ def nearer(picture: Tensor, ratio: float = 0.05) -> Tensor:
 
 def film(output: Path, frames: list[Path], *, quiet: bool, force: bool) -> None:
     """A video file of the frames, if PyAV is installed and nothing is in the way."""
-    try:
-        import av  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
+    if importlib.util.find_spec("av") is None:
         if not quiet:
-            console.print("the frames are written; for a video file too: pip install av")
+            console.print("the frames are written; for a video file too: pip install 'impasto[video]'", markup=False)
         return
-    if output.exists() and not force:
-        raise InputError(f"{output} exists; overwrite it with --force")
-    with av.open(str(output), "w") as container:
-        stream = container.add_stream("libx264", rate=15)
-        stream.pix_fmt = "yuv420p"
+    with VideoWriter(check_video_output(output, force=force), 15) as writer:
         for path in frames:
-            pixels = read_image(path).pixels[0]
-            height, width = (int(side) // 2 * 2 for side in pixels.shape[-2:])  # the format's color is halved
-            stream.height, stream.width = height, width
-            levels = (pixels[:, :height, :width] * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(levels, format="rgb24")))
-        container.mux(stream.encode())
+            writer.write(read_image(path).pixels)

@@ -32,6 +32,7 @@ from impasto.cli.common import (
     moved,
     numbers,
     open_encoder,
+    open_network,
 )
 from impasto.cli.instant import Instant, chosen_styles, paint_instantly
 from impasto.errors import InputError, unknown
@@ -79,8 +80,8 @@ def stylize(
     ] = None,
     strength: Annotated[float, typer.Option(help="Of one pass: from 0, the photograph, to 1, the style.")] = 1.0,
     runtime: Annotated[
-        str, typer.Option(help="Of one pass: torch, or onnx for a model from impasto export.")
-    ] = "torch",
+        str | None, typer.Option(help="Of one pass: torch, or onnx for a file from impasto export; by the file.")
+    ] = None,
     method: Annotated[str, typer.Option(help=f"One of {', '.join(METHODS)}.")] = "gatys",
     style_loss: Loss = None,
     content_weight: Annotated[float | None, typer.Option(help="How much of the content is kept.")] = None,
@@ -186,7 +187,7 @@ def stylize(
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder of paintings")
     if one_pass:
-        painter = open_painter(model, where)
+        painter = open_network(model, where, runtime)
         own = chosen_styles(painter, scene, blend, style_name or [])
         paint_one = Instant(painter, scene, own, settings, strength)
         raise typer.Exit(paint_instantly(paint_one, content, output, model, report, quiet, force))

@@ -269,7 +269,7 @@ def _encoder(name: str, weights: str | None, device: str) -> Encoder:
 
 def _accelerator(precision: str) -> Trainer:
     try:
-        from accelerate import Accelerator  # type: ignore[import-not-found,unused-ignore]
+        from accelerate import Accelerator  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         raise InputError("--accelerate needs the package accelerate: pip install 'impasto[train]'") from None
     found: Trainer = Accelerator(mixed_precision="bf16" if precision == "bf16" else "no")

@@ -204,6 +204,7 @@ def padded(images: Tensor, divisor: int, least: int = 1) -> Tensor:
     """`images` with their last row and column repeated until both sides are multiples of `divisor`, at least `least`
     (itself a multiple)."""
     height, width = images.shape[-2:]
-    rows = torch.arange(max(least, -(-height // divisor) * divisor), device=images.device).clamp(max=height - 1)
-    columns = torch.arange(max(least, -(-width // divisor) * divisor), device=images.device).clamp(max=width - 1)
-    return images.index_select(2, rows).index_select(3, columns)
+    # Divided without a negative number: ONNX rounds toward zero, Python down.
+    rows = torch.arange(max(least, (height + divisor - 1) // divisor * divisor), device=images.device)
+    columns = torch.arange(max(least, (width + divisor - 1) // divisor * divisor), device=images.device)
+    return images.index_select(2, rows.clamp(max=height - 1)).index_select(3, columns.clamp(max=width - 1))

@@ -115,19 +115,9 @@ class Model:
         return self
 
 
-def save_model(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write a model, its weights in half precision.
-
-    Raises:
-        InputError: if the file cannot be written.
-    """
-    tensors = {f"generator.{k}": v for k, v in model.generator.state_dict().items()}
-    if model.predictor is not None:
-        tensors |= {f"predictor.{k}": v for k, v in model.predictor.state_dict().items()}
-    tensors |= {f"styles.{i}": v for i, v in enumerate(model.styles.values())}
-    if model.distribution is not None:
-        tensors |= dict(zip(("distribution.mean", "distribution.factor"), model.distribution, strict=True))
-    about = {
+def described(model: Model) -> dict[str, Any]:
+    """What a model's file says about it, for JSON."""
+    return {
         "version": VERSION,
         "network": {"kind": model.kind, "options": getattr(model.generator, "options", {})},
         "predictor": None if model.predictor is None else model.predictor.options,
@@ -135,12 +125,37 @@ def save_model(model: Model, path: str | os.PathLike[str]) -> None:
         "styles": [{"name": n, "thumbnail": model.thumbnails.get(n, "")} for n in model.styles],
         "about": model.about,
     }
+
+
+def style_tensors(model: Model) -> dict[str, Tensor]:
+    """All of a model's weights that make style vectors, as in its file: half precision. For any style, the generator's
+    are among them: it measures the paintings."""
+    tensors = {f"styles.{i}": v for i, v in enumerate(model.styles.values())}
+    if model.predictor is not None:
+        tensors |= {f"predictor.{k}": v for k, v in model.predictor.state_dict().items()}
+        tensors |= {f"generator.{k}": v for k, v in model.generator.state_dict().items()}
+    if model.distribution is not None:
+        tensors |= dict(zip(("distribution.mean", "distribution.factor"), model.distribution, strict=True))
+    return _halves(tensors)
+
+
+def _halves(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    found = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    return {k: v.half() if v.is_floating_point() else v for k, v in found.items()}
+
+
+def save_model(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a model, its weights in half precision.
+
+    Raises:
+        InputError: if the file cannot be written.
+    """
+    tensors = _halves({f"generator.{k}": v for k, v in model.generator.state_dict().items()}) | style_tensors(model)
     path = Path(path)
     temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        halves = {k: v.detach().cpu().half().contiguous() for k, v in tensors.items()}
-        save_file(halves, temporary, {"impasto-model": json.dumps(about)})
+        save_file(tensors, temporary, {"impasto-model": json.dumps(described(model))})
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         with suppress(OSError):
@@ -161,6 +176,15 @@ def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise WeightsError(f"{path} is no model file, or it is damaged: {str(error).splitlines()[0]}") from error
     if text is None:
         raise WeightsError(f"{path} holds no impasto model; make one with `impasto train`")
+    return parsed_about(text, path)
+
+
+def parsed_about(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What the model file at `path` says about itself, out of its JSON.
+
+    Raises:
+        WeightsError: if it was made by a newer version.
+    """
     about: dict[str, Any] = json.loads(text)
     if about.get("version", 0) > VERSION:
         raise WeightsError(f"{path} has format {about['version']}, made by a newer impasto; this one reads {VERSION}")
@@ -176,21 +200,23 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     about = read_about(path)
     try:
         with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118
-        kind, options = about["network"]["kind"], about["network"]["options"]
-        generator = _filled(_untrained(kind, options), tensors, "generator.")
-        predictor = None
-        if about["predictor"] is not None:
-            size = cast(Generator, generator).style_size
-            predictor = cast(
-                Predictor, _filled(Predictor(style_size=size, **about["predictor"]), tensors, "predictor.")
-            )
-        styles = {entry["name"]: tensors[f"styles.{i}"] for i, entry in enumerate(about["styles"])}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        return assembled(about, stored_generator(about, tensors), tensors)
     except (KeyError, TypeError, RuntimeError, SafetensorError, OSError) as error:
         detail = str(error).splitlines()[-1].strip()
         raise WeightsError(f"{path} is damaged: its weights do not fit its network ({detail})") from error
+
+
+def assembled(about: Mapping[str, Any], generator: nn.Module, tensors: Mapping[str, Tensor]) -> Model:
+    """The model of a generator and of what else is in its file: `described` and `style_tensors`."""
+    tensors, predictor = {k: v.float() for k, v in tensors.items()}, None
+    if about["predictor"] is not None:
+        size = cast(Generator, generator).style_size
+        predictor = cast(Predictor, _filled(Predictor(style_size=size, **about["predictor"]), tensors, "predictor."))
+    styles = {entry["name"]: tensors[f"styles.{i}"] for i, entry in enumerate(about["styles"])}
     thumbnails = {e["name"]: e["thumbnail"] for e in about["styles"] if e["thumbnail"]}
     drawn = (tensors["distribution.mean"], tensors["distribution.factor"]) if "distribution.mean" in tensors else None
+    kind = about["network"]["kind"]
     return Model(kind, generator, styles, predictor, about["describer"], thumbnails, about["about"], drawn)
 
 
@@ -202,14 +228,22 @@ def distribution(vectors: Tensor, rank: int = 32) -> tuple[Tensor, Tensor]:
     return mean, (directions[:count] * (values[:count, None] / max(1, len(vectors) - 1) ** 0.5)).T.contiguous()
 
 
-def _untrained(kind: str, options: Mapping[str, Any]) -> nn.Module:
-    return SuperResolution(**options) if kind == UPSCALE else cast(nn.Module, build(kind, options))
+def stored_generator(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The network out of a file, ready to use (float32, frozen)."""
+    kind, options = about["network"]["kind"], about["network"]["options"]
+    network = SuperResolution(**options) if kind == UPSCALE else cast(nn.Module, build(kind, options))
+    return _filled(network, tensors, "generator.")
 
 
 def _filled(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> nn.Module:
     network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
     network.eval().requires_grad_(False)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def is_packaged(name: str) -> bool:
+    """Whether a model of that name came with this installation."""
+    return name in PACKAGED and (files("impasto") / "data" / f"{name}.safetensors").is_file()
 
 
 def packaged_model(name: str = "any") -> Model:
