@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
-from impasto.features.fastconv import serves, winograd
+from impasto.features.fastconv import max_pool, serves, winograd
 
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
@@ -105,14 +105,14 @@ class VGG(nn.Module):
         self._check_size(images, wanted[-1])
         x = (images - self.mean) / self.std
         # One layout all the way: plain for Winograd's convolutions, channels last for torch's own.
-        if self.padding != "zeros" or not all(serves(x, c) for c in list(self.convs.values())[1:2]):
-            x = x.contiguous(memory_format=torch.channels_last)
+        plain = self.padding == "zeros" and all(serves(x, conv) for conv in list(self.convs.values())[:2])
+        x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
         found: dict[str, Tensor] = {}
         for step in self._steps:
             if step.startswith("conv"):
-                x = self._convolve(step, x)
+                x = self._convolve(step, x, plain)
             elif step.startswith("pool"):
-                x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
+                x = self._pool(x, plain)
             else:
                 # In place, unless the convolution's own output was asked for.
                 x = F.relu(x, inplace=step.replace("relu", "conv") not in found)
@@ -123,11 +123,16 @@ class VGG(nn.Module):
                 break
         return found
 
-    def _convolve(self, step: str, x: Tensor) -> Tensor:
+    def _convolve(self, step: str, x: Tensor, plain: bool) -> Tensor:
         conv = cast(nn.Conv2d, self.convs[step])  # or what stands in for one, in training
         if self.padding == "circular":
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), conv.weight, conv.bias)
-        return winograd(x, conv) if serves(x, conv) else conv(x)
+        return winograd(x, conv) if plain and serves(x, conv) else conv(x)
+
+    def _pool(self, x: Tensor, plain: bool) -> Tensor:
+        if self.pooling == "avg":
+            return F.avg_pool2d(x, 2)
+        return max_pool(x) if plain else F.max_pool2d(x, 2)
 
     def _check_size(self, images: Tensor, deepest: str) -> None:
         """An image must leave at least one position in the deepest layer."""
