@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from impasto.errors import InputError, unknown
+from impasto.features import PRECISIONS
 from impasto.objective import CONVENTIONS, STYLE_LOSSES
 from impasto.optimize import OPTIMIZERS
 
@@ -28,8 +29,9 @@ class StylizeSettings:
     Attributes:
         size: long side of the result in pixels; the style is read at the same size, so that its strokes grow with the
             picture.
-        encoder: a key of `impasto.features.ENCODERS`.
+        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max` as the encoders were trained, or `avg`.
+        precision: of the encoder, one of `impasto.features.PRECISIONS`; everything else is float32.
         content_weight, style_weight, tv_weight: weights of the terms.
         content_layers, style_layers: layers that they read; the style's are those of `style_loss` if empty.
         style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
@@ -58,8 +60,9 @@ class StylizeSettings:
     """
 
     size: int = 512
-    encoder: str = "lite"
+    encoder: str = "auto"
     pooling: str = "max"
+    precision: str = "fp32"
     content_weight: float = 1.0
     style_weight: float = 10.0
     tv_weight: float = 0.0
@@ -111,6 +114,7 @@ class StylizeSettings:
     def _check_choices(self) -> None:
         for kind, value, known in (
             ("pooling", self.pooling, ("max", "avg")),
+            ("precision", self.precision, PRECISIONS),
             ("total variation", self.tv, ("squared", "absolute", "power")),
             ("optimizer", self.optimizer, tuple(OPTIMIZERS)),
             ("convention", self.convention, tuple(CONVENTIONS)),

@@ -16,6 +16,7 @@ from impasto.cli.common import (
     Force,
     Layers,
     Output,
+    Precision,
     Quiet,
     Report,
     Resume,
@@ -27,10 +28,12 @@ from impasto.cli.common import (
     Weights,
     check_text_output,
     choose_device,
+    choose_precision,
     console,
     moved,
     numbers,
     open_encoder,
+    with_encoder,
 )
 from impasto.errors import InputError
 from impasto.media import check_output, read_image
@@ -108,6 +111,7 @@ def stylize(
     resume: Resume = None,
     report: Report = None,
     no_cache: NoCache = False,
+    precision: Precision = None,
     device: Device = "auto",
     quiet: Quiet = False,
     force: Force = False,
@@ -135,6 +139,7 @@ def stylize(
         dream=dream,
         dream_weight=dream_weight if dream_weight is not None or dream is None else 1.0,
         pooling=pooling,
+        precision=precision,
         optimizer=optimizer,
         steps=steps,
         scales=scales,
@@ -229,13 +234,15 @@ def paint(
     first: Tensor | None = None
     if settings.init not in STARTS:
         first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
+    settings = with_encoder(settings, weights, quiet)
     about = manifest(settings, inputs, weights) | {
         "blend": list(scene.blend),
         "masks": [n for _, n in scene.masks],
         "style_masks": list(scene.style_masks),
     }
     state = None if resume is None else load_state(resume, about)
-    network = open_encoder(settings, weights, scene.device)
+    choose_precision(settings.precision)
+    network = open_encoder(settings, weights, scene.device, precision=settings.precision)
     with Progress(console=console, disable=quiet, transient=True) as bar:
         task = bar.add_task("reading styles", visible=False)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,8 @@ from impasto.features.fastconv import max_pool, serves, winograd
 
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
+Precision = Literal["fp32", "tf32", "bf16"]
+PRECISIONS = get_args(Precision)
 
 #: Channels of each convolution, block by block (Simonyan and Zisserman 2015, table 1, columns E and D).
 VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
@@ -58,6 +60,9 @@ class VGG(nn.Module):
     Attributes:
         padding: `"zeros"` as trained, or `"circular"`: opposite sides of the picture are neighbors, for textures that
             tile. May be changed at any time.
+        precision: `"bf16"` computes the maps in bfloat16, which has float32's range, and hands them out as float32, so
+            that statistics and losses are summed in it; `"fp32"` and `"tf32"` are one here: whether a GPU may round
+            float32 to TensorFloat-32 is a switch of torch's whole process.
     """
 
     mean: Tensor
@@ -78,6 +83,7 @@ class VGG(nn.Module):
         self.name = name
         self.pooling = pooling
         self.padding: Padding = "zeros"
+        self.precision: Precision = "fp32"
         self.convs = nn.ModuleDict()
         self.projections = nn.ParameterDict()
         self._steps: list[str] = []
@@ -103,9 +109,16 @@ class VGG(nn.Module):
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         wanted = check_layers(layers, self.layers)
         self._check_size(images, wanted[-1])
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            found = self._maps(images, wanted)
+        return {name: maps.to(images.dtype) for name, maps in found.items()}
+
+    def _maps(self, images: Tensor, wanted: Sequence[str]) -> dict[str, Tensor]:
+        """The maps of `wanted`, from shallow to deep, as the network computes them."""
         x = (images - self.mean) / self.std
         # One layout all the way: plain for Winograd's convolutions, channels last for torch's own.
-        plain = self.padding == "zeros" and all(serves(x, conv) for conv in list(self.convs.values())[:2])
+        fast = self.padding == "zeros" and self.precision != "bf16"
+        plain = fast and all(serves(x, conv) for conv in list(self.convs.values())[:2])
         x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
         found: dict[str, Tensor] = {}
         for step in self._steps:
