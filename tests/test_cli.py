@@ -16,6 +16,7 @@ import impasto
 from impasto import cli
 from impasto.media import read_image, read_metadata
 from impasto.methods import gatys
+from impasto.settings import StylizeSettings
 
 
 @pytest.fixture
@@ -100,6 +101,27 @@ def test_an_interruption_keeps_the_picture_and_a_state(
     assert (tmp_path / "o.png.state.safetensors").exists() and "--resume" in capsys.readouterr().err
 
 
+def test_lite_stands_in_for_vgg19_and_says_so_once_unless_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("stylize", *pair, "-o", tmp_path / "o.png", "--size", 32, "--steps", 1, "--force")
+    for options, times in (((), 1), (("--encoder", "lite"), 0), (("--quiet",), 0)):
+        assert run(monkeypatch, *common, *options) == 0
+        said = capsys.readouterr().err
+        assert said.count("lite stands in for VGG-19") == said.count("impasto weights fetch vgg19") == times
+        assert json.loads(read_metadata(tmp_path / "o.png")["impasto"])["settings"]["encoder"] == "lite"
+    looking = ("visualize", "activations", pair[0], "--layer", "relu1_1", "-o", tmp_path / "a.png", "--size", 32)
+    assert run(monkeypatch, *looking) == 0
+    assert "lite stands in" in capsys.readouterr().err
+
+
+def test_python_tells_the_encoder_that_was_chosen(pair: tuple[Path, Path]) -> None:
+    made = impasto.stylize(*pair, size=32, steps=1, precision="bf16")
+    assert isinstance(made.settings, StylizeSettings)
+    assert (made.settings.encoder, made.settings.precision) == ("lite", "bf16")
+    assert impasto.texture(pair[1], size=(64, 64), steps=1).settings.encoder == "lite"
+
+
 @pytest.mark.parametrize("source", ["content", "style"])
 def test_reconstruct(monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, source: str) -> None:
     args = ("--from", source, "--layer", "relu2_1", "--size", 48, "--steps", 5, "-o", tmp_path / "r.png")
@@ -138,6 +160,8 @@ BAD = {
     "unknown preset": (["{content}", "{style}"], ["--preset", "gatsy"]),
     "unknown pooling": (["{content}", "{style}"], ["--pooling", "mean"]),
     "unknown optimizer": (["{content}", "{style}"], ["--optimizer", "sgd"]),
+    "unknown precision": (["{content}", "{style}"], ["--precision", "fp16"]),
+    "weights of no known encoder": (["{content}", "{style}"], ["--weights", "{text}"]),
     "unknown device": (["{content}", "{style}"], ["--device", "tpu"]),
     "bad resume": (["{content}", "{style}"], ["--resume", "{text}"]),
     "missing init": (["{content}", "{style}"], ["--init", "{tmp}/none.png"]),
