@@ -79,7 +79,12 @@ def stylize_steps(
     init = None
     if chosen.init not in STARTS:
         init = read_image(chosen.init).pixels.to(device)
-    return gatys.stylize(network, picture, scene.regions(picture), chosen, init=init, guide=scene.guide())
+    warmup = None
+    if chosen.warms_up:
+        warmup = _network(chosen.changed(encoder=chosen.warmup_encoder), None, None, device, precision=chosen.precision)
+    return gatys.stylize(
+        network, picture, scene.regions(picture), chosen, init=init, guide=scene.guide(), warmup=warmup
+    )
 
 
 def stylize(

@@ -36,6 +36,7 @@ from impasto.cli.common import (
     with_encoder,
 )
 from impasto.errors import InputError
+from impasto.features import Encoder
 from impasto.media import check_output, read_image
 from impasto.methods import gatys
 from impasto.methods.presets import METHODS, PRESETS
@@ -105,6 +106,9 @@ def stylize(
         int | None,
         typer.Option(help="Coarse to fine: how many, each twice the one before; begins at 256 if not given."),
     ] = None,
+    warmup_steps: Annotated[
+        int | None, typer.Option(help="At each scale by lite, before those of a slower encoder.")
+    ] = None,
     init: Annotated[str | None, typer.Option(help=f"{', '.join(STARTS)}, or the path of a picture.")] = None,
     seed: Seed = None,
     save_every: SaveEvery = 0,
@@ -143,6 +147,7 @@ def stylize(
         optimizer=optimizer,
         steps=steps,
         scales=scales,
+        warmup_steps=warmup_steps,
         init=init,
         seed=seed,
     )
@@ -243,6 +248,10 @@ def paint(
     state = None if resume is None else load_state(resume, about)
     choose_precision(settings.precision)
     network = open_encoder(settings, weights, scene.device, precision=settings.precision)
+    warmup: Encoder | None = None
+    if settings.warms_up:
+        other = settings.changed(encoder=settings.warmup_encoder)
+        warmup = open_encoder(other, None, scene.device, precision=settings.precision)
     with Progress(console=console, disable=quiet, transient=True) as bar:
         task = bar.add_task("reading styles", visible=False)
 
@@ -259,6 +268,7 @@ def paint(
             resume=moved(state, scene.device),
             cache=None if no_cache else StatisticsCache(statistics_folder()),
             progress=read,
+            warmup=warmup,
         )
         run = Run(
             output,
