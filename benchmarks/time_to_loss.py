@@ -4,8 +4,8 @@
 
 Classic, as in the programs of Gatys and of jcjohnson: torch.optim.LBFGS with lr 1 and a history of 100 on values from
 0 to 255, 500 evaluations from the photograph or from noise, VGG-19 by plain PyTorch (`plain.py`). With `--clamp end`
-values are brought back to their range when the picture is saved, as theirs; with `--clamp always` at each evaluation, as
-in PyTorch's tutorial, which arrives at a lower loss. Ours: the default settings with VGG-19. The loss is the default
+values are brought back to their range when the picture is saved, as theirs; with `--clamp always` at each evaluation,
+as in PyTorch's tutorial, which arrives at a lower loss. Ours: the default settings with VGG-19. The loss is the default
 objective at full size, in float32 by the plain network, of the picture that is saved.
 
 The classic's loss needs all of its steps, its time does not: one evaluation in `--timed-every` is by the plain network
