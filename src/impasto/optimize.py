@@ -327,7 +327,8 @@ def _advance(canvas: Canvas, objective: Goal, solver: Optimizer, count: int) -> 
         for name, value in zip(parts, values, strict=True):
             if not abs(value) < float("inf"):
                 raise NonFiniteError(name, count)
-        return loss, gradient, dict(zip(parts, values, strict=True))
+        # An encoder may leave its own memory layout, which every product of L-BFGS would copy back.
+        return loss, gradient.contiguous(), dict(zip(parts, values, strict=True))
 
     good = canvas.parameters.detach().clone()
     try:
