@@ -19,9 +19,11 @@ from impasto.networks.quarter import Quarter
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Nothing is written to the user's cache."""
+    """Nothing is written to the user's cache, and weights that this machine may have are not found by default."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
+        patch.setenv("IMPASTO_WEIGHTS", "")
         yield
 
 

@@ -14,8 +14,11 @@ from skimage import data
 
 import impasto
 from impasto import cli
+from impasto.errors import InputError
+from impasto.features.vgg import VGG
 from impasto.media import read_image, read_metadata
 from impasto.methods import gatys
+from impasto.settings import StylizeSettings
 
 
 @pytest.fixture
@@ -100,6 +103,50 @@ def test_an_interruption_keeps_the_picture_and_a_state(
     assert (tmp_path / "o.png.state.safetensors").exists() and "--resume" in capsys.readouterr().err
 
 
+def test_lite_stands_in_for_vgg19_and_says_so_once_unless_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("stylize", *pair, "-o", tmp_path / "o.png", "--size", 32, "--steps", 1, "--force")
+    for options, times in (((), 1), (("--encoder", "lite"), 0), (("--quiet",), 0)):
+        assert run(monkeypatch, *common, *options) == 0
+        said = capsys.readouterr().err
+        assert said.count("lite stands in for VGG-19") == said.count("impasto weights fetch vgg19") == times
+        assert json.loads(read_metadata(tmp_path / "o.png")["impasto"])["settings"]["encoder"] == "lite"
+    looking = ("visualize", "activations", pair[0], "--layer", "relu1_1", "-o", tmp_path / "a.png", "--size", 32)
+    assert run(monkeypatch, *looking) == 0
+    assert "lite stands in" in capsys.readouterr().err
+
+
+def test_python_tells_the_encoder_that_was_chosen(pair: tuple[Path, Path]) -> None:
+    made = impasto.stylize(*pair, size=32, steps=1, precision="bf16")
+    assert isinstance(made.settings, StylizeSettings)
+    assert (made.settings.encoder, made.settings.precision) == ("lite", "bf16")
+    assert impasto.texture(pair[1], size=(64, 64), steps=1).settings.encoder == "lite"
+
+
+def test_each_scale_begins_with_the_warm_up_encoder_and_ends_with_its_own(pair: tuple[Path, Path], tiny: VGG) -> None:
+    layers = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}
+    common = {"encoder": tiny, "size": 64, "scales": 2, "steps": 3, **layers}
+    steps = list(impasto.stylize_steps(*pair, warmup_steps=2, **common))  # type: ignore[arg-type]
+    assert [s.scale for s in steps] == [1, 1, 2, 2, 2, 3, 3, 4, 4, 4]
+    assert [s.steps for s in steps] == [2, 2, 3, 3, 3] * 2
+    assert steps[1].size == steps[2].size != steps[5].size == steps[9].size
+    plain = list(impasto.stylize_steps(*pair, **common))  # type: ignore[arg-type]
+    assert [s.scale for s in plain] == [1, 1, 1, 2, 2, 2]
+    assert steps[2].loss != plain[0].loss
+
+
+def test_the_encoder_itself_needs_no_warm_up(pair: tuple[Path, Path]) -> None:
+    steps = list(impasto.stylize_steps(*pair, encoder="lite", size=32, steps=1, warmup_steps=2))
+    assert [s.steps for s in steps] == [1]
+
+
+def test_a_layer_that_only_one_of_both_encoders_has_is_refused(pair: tuple[Path, Path], tiny: VGG) -> None:
+    layers = {"content_layers": ("pool1",), "style_layers": ("relu1_1", "conv1_1")}
+    with pytest.raises(InputError, match="conv1_1"):
+        impasto.stylize_steps(*pair, encoder=tiny, size=32, warmup_steps=1, **layers)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("source", ["content", "style"])
 def test_reconstruct(monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, source: str) -> None:
     args = ("--from", source, "--layer", "relu2_1", "--size", 48, "--steps", 5, "-o", tmp_path / "r.png")
@@ -131,6 +178,7 @@ BAD = {
     "corrupt weights": (["{content}", "{style}"], ["--encoder", "vgg16", "--weights", "{text}"]),
     "negative size": (["{content}", "{style}"], ["--size", "-5"]),
     "zero steps": (["{content}", "{style}"], ["--steps", "0"]),
+    "negative warm-up": (["{content}", "{style}"], ["--warmup-steps", "-1"]),
     "zero scales": (["{content}", "{style}"], ["--scales", "0"]),
     "negative weight": (["{content}", "{style}"], ["--style-weight", "-1"]),
     "NaN weight": (["{content}", "{style}"], ["--content-weight", "nan"]),
@@ -138,6 +186,8 @@ BAD = {
     "unknown preset": (["{content}", "{style}"], ["--preset", "gatsy"]),
     "unknown pooling": (["{content}", "{style}"], ["--pooling", "mean"]),
     "unknown optimizer": (["{content}", "{style}"], ["--optimizer", "sgd"]),
+    "unknown precision": (["{content}", "{style}"], ["--precision", "fp16"]),
+    "weights of no known encoder": (["{content}", "{style}"], ["--weights", "{text}"]),
     "unknown device": (["{content}", "{style}"], ["--device", "tpu"]),
     "bad resume": (["{content}", "{style}"], ["--resume", "{text}"]),
     "missing init": (["{content}", "{style}"], ["--init", "{tmp}/none.png"]),

@@ -42,13 +42,13 @@ def main() -> None:
     for changes in CONTROLS.values():
         settings = dict(changes)
         masks = [(sky(content).numpy(), 0)] if settings.pop("masks", None) else []
-        made.append(impasto.stylize(CONTENT, STYLE, size=SIZE, masks=masks, **settings).pixels)
+        made.append(impasto.stylize(CONTENT, STYLE, encoder="lite", size=SIZE, masks=masks, **settings).pixels)
     write_image(IMAGES / "controls.jpg", gallery(made, list(CONTROLS)))
     encoder = impasto.load_encoder("lite")
     *_, dreamt = dream(encoder, lanczos(content, made[0].shape[-2:]), DreamSettings())  # type: ignore[arg-type]
     size = (int(made[0].shape[3]) // 32 * 32, int(made[0].shape[2]) // 32 * 32)
-    texture = impasto.texture(STYLE, size=size, tileable=True).pixels
-    inverted = impasto.invert(CONTENT, layer="relu4_1", size=SIZE).pixels
+    texture = impasto.texture(STYLE, encoder="lite", size=size, tileable=True).pixels
+    inverted = impasto.invert(CONTENT, encoder="lite", layer="relu4_1", size=SIZE).pixels
     shown = [dreamt.image(), lanczos(texture, made[0].shape[-2:]), inverted]  # type: ignore[arg-type]
     write_image(IMAGES / "more.jpg", gallery(shown, ["dream", "texture", "invert relu4_1"], columns=3))
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError, unknown
-from impasto.features import Encoder, load_encoder
+from impasto.features import Encoder, load_encoder, resolve
 from impasto.media import read_image, to_pil
 from impasto.media.image import Source
 from impasto.methods import gatys
@@ -74,8 +74,8 @@ def stylize_steps(
     Raises:
         InputError: before the first step, if a picture or a setting cannot be used.
     """
-    chosen = _settings(preset, encoder, settings)
-    network = _network(chosen, encoder, weights, device)
+    chosen = _settings(preset, encoder, weights, settings)
+    network = _network(chosen, encoder, weights, device, precision=chosen.precision)
     styles = style if isinstance(style, list | tuple) else [style]
     scene = Scene(styles, blend, masks, style_masks or {}, semantic, device)  # type: ignore[arg-type]
     picture = read_image(content).pixels.to(device)
@@ -84,7 +84,10 @@ def stylize_steps(
         init = paint_in_one_pass(open_painter(device=device), picture, regions, chosen, guide=scene.guide())
     elif chosen.init not in STARTS:
         init = read_image(chosen.init).pixels.to(device)
-    return gatys.stylize(network, picture, regions, chosen, init=init, guide=scene.guide())
+    warmup = None
+    if chosen.warms_up:
+        warmup = _network(chosen.changed(encoder=chosen.warmup_encoder), None, None, device, precision=chosen.precision)
+    return gatys.stylize(network, picture, regions, chosen, init=init, guide=scene.guide(), warmup=warmup)
 
 
 def stylize(
@@ -109,7 +112,8 @@ def stylize(
         content: a path, a PIL image, a NumPy array `(H, W, 3)`, or a tensor `(3, H, W)` in [0, 1].
         style: the same, or several; the path of a folder stands for the average of its pictures.
         preset: settings to begin with.
-        encoder: a name, or any `Encoder`.
+        encoder: a name, or any `Encoder`; by default VGG-19 where its weights are found, and else the packaged `lite`.
+            The result's settings tell which.
         weights: the encoder's file, if it is not where it is looked for.
         device: where to compute, as torch names it.
         blend: a weight for each style; equal ones if not given.
@@ -136,7 +140,7 @@ def stylize(
         semantic=semantic,
         **settings,
     )
-    return finish(steps, _settings(preset, encoder, settings))
+    return finish(steps, _settings(preset, encoder, weights, settings))
 
 
 def instant(
@@ -205,8 +209,8 @@ def texture(
     Raises:
         InputError: if the sample or a setting cannot be used.
     """
-    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
-    chosen = TextureSettings().changed(encoder=name, **settings)
+    chosen = TextureSettings().changed(**settings)
+    chosen = chosen.changed(encoder=_name(encoder, chosen.encoder, weights))
     padding = "circular" if chosen.tileable else "zeros"
     network = _network(chosen, encoder, weights, device, padding=padding)
     return finish(synthesize(network, read_image(sample).pixels.to(device), chosen), chosen)
@@ -230,8 +234,8 @@ def invert(
     Raises:
         InputError: if the picture or a setting cannot be used.
     """
-    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
-    chosen = InversionSettings().changed(encoder=name, **settings)
+    chosen = InversionSettings().changed(**settings)
+    chosen = chosen.changed(encoder=_name(encoder, chosen.encoder, weights))
     network = _network(chosen, encoder, weights, device, classifier=chosen.classifier)
     return finish(inversion(network, read_image(image).pixels.to(device), chosen), chosen)
 
@@ -267,8 +271,8 @@ def dream(
     Raises:
         InputError: if a picture or a setting cannot be used.
     """
-    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
-    chosen = DreamSettings().changed(encoder=name, **settings)
+    chosen = DreamSettings().changed(**settings)
+    chosen = chosen.changed(encoder=_name(encoder, chosen.encoder, weights))
     network = _network(chosen, encoder, weights, device)
     wanted = None if guide is None else read_image(guide).pixels.to(device)
     return finish(dreaming(network, read_image(image).pixels.to(device), chosen, guide=wanted), chosen)
@@ -295,8 +299,8 @@ def excite(
     """
     if preset not in ASCENT_PRESETS:
         raise unknown("preset", preset, ASCENT_PRESETS)
-    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
-    chosen = ASCENT_PRESETS[preset]().changed(encoder=name, **settings)
+    chosen = ASCENT_PRESETS[preset]().changed(**settings)
+    chosen = chosen.changed(encoder=_name(encoder, chosen.encoder, weights))
     wanted = [Unit("logits", u) if isinstance(u, int) else Unit.named(u) for u in units]
     network = _network(chosen, encoder, weights, device, classifier=any(u.classifier for u in wanted))
     return finish(ascend(network, wanted, chosen, device=device), chosen)
@@ -308,7 +312,7 @@ def saliency(
     kind: str = "saliency",
     *,
     size: int = 224,
-    encoder: Encoder | str = "lite",
+    encoder: Encoder | str = "auto",
     weights: str | None = None,
     device: str = "cpu",
     **options: Any,
@@ -347,6 +351,15 @@ def _network(
     return network
 
 
-def _settings(preset: str, encoder: Encoder | str | None, changes: dict[str, Any]) -> StylizeSettings:
-    name = encoder if encoder is None or isinstance(encoder, str) else encoder.name
-    return preset_settings(preset).changed(encoder=name, **changes)
+def _settings(
+    preset: str, encoder: Encoder | str | None, weights: str | None, changes: dict[str, Any]
+) -> StylizeSettings:
+    chosen = preset_settings(preset).changed(**changes)
+    return chosen.changed(encoder=_name(encoder, chosen.encoder, weights))
+
+
+def _name(encoder: Encoder | str | None, default: str, weights: str | None) -> str:
+    """The encoder's name for a report, never `auto`."""
+    if encoder is not None and not isinstance(encoder, str):
+        return encoder.name
+    return resolve(encoder or default, weights)

@@ -16,11 +16,12 @@ from impasto.features.encoder import Encoder
 
 
 def encoder_hash(encoder: Encoder) -> str:
-    """What tells encoders apart: the name and, of a module, its weights and kind of pooling; hashed once."""
+    """What tells encoders apart: the name and, of a module, its weights, pooling and precision; hashed once."""
     known: str | None = getattr(encoder, "_hash", None)
     if known is not None:
         return known
-    digest = hashlib.sha256(f"{encoder.name} {getattr(encoder, 'pooling', '')}".encode())
+    kind = " ".join(str(getattr(encoder, name, "")) for name in ("name", "pooling", "precision"))
+    digest = hashlib.sha256(kind.encode())
     if isinstance(encoder, torch.nn.Module):
         for name, value in encoder.state_dict().items():
             digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())

@@ -146,16 +146,18 @@ class LBFGS:
         return False
 
     def _remember(self, move: Tensor, change: Tensor) -> None:
-        if _dot(move, change) > 1e-6 * (move.norm() * change.norm()).item():
+        if _dot(move, change) > 1e-6 * move.norm() * change.norm():
             self._moves.append(move)
             self._changes.append(change)
             del self._moves[: -self.history], self._changes[: -self.history]
 
     def _direction(self, gradient: Tensor) -> Tensor:
-        """The two-loop recursion: minus the approximate inverse Hessian times the gradient."""
+        """The two-loop recursion: minus the approximate inverse Hessian times the gradient.
+
+        Its scalars stay on the device, so that a GPU is not waited for.
+        """
         if not self._moves:
-            rms = gradient.square().mean().sqrt().item()
-            return gradient * (-self.first / max(rms, 1e-30))
+            return gradient * (-self.first / gradient.square().mean().sqrt().clamp_min(1e-30))
         q, alphas = gradient.clone(), []
         for s, y in zip(reversed(self._moves), reversed(self._changes), strict=True):
             alpha = _dot(s, q) / _dot(s, y)
@@ -184,8 +186,8 @@ class LBFGS:
         self._parts = {k.removeprefix("part."): v.item() for k, v in state.items() if k.startswith("part.")}
 
 
-def _dot(a: Tensor, b: Tensor) -> float:
-    return torch.dot(a.flatten(), b.flatten()).item()
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    return torch.dot(a.flatten(), b.flatten())
 
 
 class Adam:
@@ -319,14 +321,14 @@ def _advance(canvas: Canvas, objective: Goal, solver: Optimizer, count: int) -> 
         with torch.enable_grad():
             canvas.parameters.requires_grad_()
             total, parts = objective(canvas.image())
-            values = {name: value.item() for name, value in parts.items()}
-            for name, value in values.items():
-                if not abs(value) < float("inf"):
-                    canvas.parameters.requires_grad_(False)
-                    raise NonFiniteError(name, count)
             (gradient,) = torch.autograd.grad(total, [canvas.parameters])
             canvas.parameters.requires_grad_(False)
-        return total.item(), gradient, values
+        loss, *values = torch.stack([total.detach(), *parts.values()]).tolist()  # a GPU is waited for once
+        for name, value in zip(parts, values, strict=True):
+            if not abs(value) < float("inf"):
+                raise NonFiniteError(name, count)
+        # An encoder may leave its own memory layout, which every product of L-BFGS would copy back.
+        return loss, gradient.contiguous(), dict(zip(parts, values, strict=True))
 
     good = canvas.parameters.detach().clone()
     try:

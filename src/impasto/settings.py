@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from impasto.errors import InputError, unknown
+from impasto.features import PRECISIONS
 from impasto.objective import CONVENTIONS, STYLE_LOSSES
 from impasto.optimize import OPTIMIZERS
 
@@ -28,8 +29,9 @@ class StylizeSettings:
     Attributes:
         size: long side of the result in pixels; the style is read at the same size, so that its strokes grow with the
             picture.
-        encoder: a key of `impasto.features.ENCODERS`.
+        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max` as the encoders were trained, or `avg`.
+        precision: of the encoder, one of `impasto.features.PRECISIONS`; everything else is float32.
         content_weight, style_weight, tv_weight: weights of the terms.
         content_layers, style_layers: layers that they read; the style's are those of `style_loss` if empty.
         style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
@@ -49,6 +51,9 @@ class StylizeSettings:
         rate: learning rate of Adam, in units of the range [0, 1].
         steps: of each scale.
         first_steps: of the coarsest, if it has another number.
+        warmup_steps: of each scale, made with the encoder `warmup_encoder` before its own: `lite` is a quarter of
+            VGG-19's work, and its pictures are most of the way.
+        warmup_encoder: a key of `impasto.features.ENCODERS`; there is no warm-up where `encoder` is the same.
         scales: how many, each `scale_factor` times as large as the one before; None for as many as begin at 256 pixels
             or more, so that a small preview shows what a large picture will be.
         average: weight of the past in a running average of the pictures, which is what is shown, kept and handed to
@@ -59,8 +64,9 @@ class StylizeSettings:
     """
 
     size: int = 512
-    encoder: str = "lite"
+    encoder: str = "auto"
     pooling: str = "max"
+    precision: str = "fp32"
     content_weight: float = 1.0
     style_weight: float = 10.0
     tv_weight: float = 0.0
@@ -84,6 +90,8 @@ class StylizeSettings:
     rate: float = 0.02
     steps: int = 80
     first_steps: int = 0
+    warmup_steps: int = 0
+    warmup_encoder: str = "lite"
     scales: int | None = None
     scale_factor: float = 2.0
     average: float = 0.0
@@ -112,6 +120,7 @@ class StylizeSettings:
     def _check_choices(self) -> None:
         for kind, value, known in (
             ("pooling", self.pooling, ("max", "avg")),
+            ("precision", self.precision, PRECISIONS),
             ("total variation", self.tv, ("squared", "absolute", "power")),
             ("optimizer", self.optimizer, tuple(OPTIMIZERS)),
             ("convention", self.convention, tuple(CONVENTIONS)),
@@ -131,7 +140,7 @@ class StylizeSettings:
         check("size steps history", lambda x: x >= 1, "at least 1")
         if self.scales is not None:
             check("scales", lambda x: x >= 1, "at least 1")
-        check("first_steps", lambda x: x >= 0, "at least 0")
+        check("first_steps warmup_steps", lambda x: x >= 0, "at least 0")
         weights = "content_weight style_weight tv_weight dream_weight semantic_weight style_layer_weights"
         check(weights, lambda x: x >= 0, "a finite number, at least 0")
         check("rate tv_gamma style_scales", lambda x: x > 0, "a finite number above 0")
@@ -141,6 +150,11 @@ class StylizeSettings:
         check("feather", lambda x: 0 <= x <= 0.5, "between 0 and 0.5")
         if not (self.style_scales and self.style_rotations):
             raise InputError("the style has no scale or no rotation; give at least one of each")
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether another encoder makes the first steps of each scale."""
+        return self.warmup_steps > 0 and self.warmup_encoder != self.encoder
 
     def sizes(self) -> list[int]:
         """Long sides of the picture, from coarse to fine."""

@@ -82,7 +82,7 @@ def test_a_video_is_painted_as_its_frames_would_be(
     assert [f.seconds for f in found] == pytest.approx([f.seconds for f in plain]) and Video(str(out)).rate() == 10
     painter = Painter(load_model(model))
     for painted, frame in zip(found, plain, strict=True):
-        expected = instant(painter, frame.pixels, {"lines": 1.0}, StylizeSettings(size=56))
+        expected = instant(painter, frame.pixels, painter.model.blended({"lines": 1.0}), StylizeSettings(size=56))
         assert (painted.pixels - expected).abs().mean() < 0.03
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from impasto.cache import encoder_hash
 from impasto.errors import InputError, WeightsError
-from impasto.features import ModuleEncoder, load_encoder
+from impasto.features import ModuleEncoder, load_encoder, resolve
 from impasto.features.lite import LITE_LAYERS, projection, teacher_channels
 from impasto.features.vgg import CAFFE, VGG, VGG16_WIDTHS, VGG19_WIDTHS
+from impasto.objective import Style, gram
 
 
 def test_vgg19_has_the_papers_layer_names() -> None:
@@ -123,3 +127,50 @@ def test_a_lenet_serves_as_encoder_of_gray_pictures() -> None:
     assert encoder(torch.rand(2, 3, 28, 28), ["c3"])["c3"].shape == (2, 16, 8, 8)
     with pytest.raises(InputError, match="unknown submodule"):
         ModuleEncoder(network, ["nine"])
+
+
+def test_auto_is_lite_until_a_vgg19_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve() == "lite" == load_encoder().name
+    monkeypatch.setenv("IMPASTO_WEIGHTS", str(tmp_path))
+    (tmp_path / "vgg16-397923af.pth").touch()
+    assert resolve() == "lite"
+    (tmp_path / "vgg19-d01eb7cb.pth").touch()
+    assert resolve() == "vgg19-caffe"
+    (tmp_path / "vgg19-dcbb9e9d.pth").touch()
+    assert resolve() == "vgg19"
+    assert resolve("lite") == "lite"
+
+
+def test_weights_that_are_given_tell_the_encoder_by_their_name(tmp_path: Path) -> None:
+    for name in ("vgg19-d01eb7cb.pth", "vgg16-397923af.pth", "mine.pth"):
+        (tmp_path / name).touch()
+    assert resolve("auto", tmp_path) == "vgg19-caffe"
+    assert resolve("auto", tmp_path / "vgg16-397923af.pth") == "vgg16"
+    (tmp_path / "empty").mkdir()
+    for path, rule in (("none.pth", "does not exist"), ("mine.pth", "--encoder"), ("empty", "--encoder")):
+        with pytest.raises(WeightsError, match=rule):
+            resolve("auto", tmp_path / path)
+
+
+def test_bfloat16_maps_come_as_float32_and_give_nearly_the_same_loss_and_gradient() -> None:
+    torch.manual_seed(0)
+    image, style = F.interpolate(torch.rand(2, 3, 16, 16), size=(64, 64), mode="bicubic").clamp(0, 1).split(1)
+    layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
+    found = []
+    for precision in ("fp32", "bf16"):
+        encoder = load_encoder("lite", precision=precision)  # type: ignore[arg-type]
+        targets = {n: gram(m).mean() for n, m in encoder(style, layers).items()}
+        x = image.clone().requires_grad_()
+        maps = encoder(x, layers)
+        assert all(m.dtype == torch.float32 for m in maps.values())
+        loss = Style(targets, dict.fromkeys(layers, 0.25), "relative")(x, maps)
+        found.append((loss.item(), torch.autograd.grad(loss, x)[0].flatten(), encoder_hash(encoder)))
+    (full, gradient, one), (half, other, two) = found
+    assert half == pytest.approx(full, rel=0.03)
+    assert torch.cosine_similarity(gradient, other, dim=0) > 0.99
+    assert one != two
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(InputError, match="precision 'fp16'"):
+        load_encoder("lite", precision="fp16")  # type: ignore[arg-type]

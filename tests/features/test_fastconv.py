@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from impasto.features import fastconv
@@ -35,6 +36,33 @@ def test_values_and_gradients_are_those_of_torch(nnpack: None, batch: int, layou
     torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+def test_the_first_convolution_has_torchs_values_and_gradients(nnpack: None) -> None:
+    conv, x = convolution(3, 64), torch.randn(1, 3, 30, 41, requires_grad=True)
+    weight = torch.randn(1, 64, 30, 41)
+    found, expected = fastconv.winograd(x, conv), conv(x)
+    assert found.is_contiguous()
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    ours, theirs = (torch.autograd.grad((y * weight).sum(), x)[0] for y in (found, expected))
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(8, 6), (9, 6), (8, 7), (5, 5)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_pooling_has_torchs_values_and_gradients(size: tuple[int, int], ties: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randint(0, 3, (2, 3, *size)).float() if ties else torch.randn(2, 3, *size)
+    x.requires_grad_()
+    found, expected = fastconv.max_pool(x), F.max_pool2d(x, 2)
+    assert torch.equal(found, expected)
+    weight = torch.randn_like(found)
+    ours, theirs = (torch.autograd.grad((y * weight).sum(), x)[0] for y in (found, expected))
+    if ties:  # of equals another may be chosen, but always one
+        assert torch.equal(ours.count_nonzero((-2, -1)), theirs.count_nonzero((-2, -1)))
+        torch.testing.assert_close(ours.sum((-2, -1)), theirs.sum((-2, -1)))
+    else:
+        torch.testing.assert_close(ours, theirs)
+
+
 def test_new_weights_are_seen(nnpack: None) -> None:
     conv, x = convolution(), torch.randn(1, 64, 30, 30)
     fastconv.winograd(x, conv)
@@ -48,6 +76,8 @@ def test_it_serves_only_what_it_is_good_for(monkeypatch: pytest.MonkeyPatch) -> 
     assert fastconv.serves(x, convolution())
     assert not fastconv.serves(x.double(), convolution())
     assert not fastconv.serves(x[..., :20, :], convolution())
+    assert fastconv.serves(x[:, :3], convolution(3, 64))
+    assert not fastconv.serves(x[:, :3], convolution(3, 16))
     assert not fastconv.serves(x[:, :16], convolution(16, 96))
     assert not fastconv.serves(x, convolution().requires_grad_())
     monkeypatch.setattr(fastconv, "available", lambda: False)

@@ -12,7 +12,7 @@ FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 #: What a paper or program says.
 NUMBERS: dict[str, dict[str, object]] = {
-    "default": {"encoder": "lite", "size": 512, "init": "content", "convention": "relative", "optimizer": "lbfgs"},
+    "default": {"encoder": "auto", "size": 512, "init": "content", "convention": "relative", "optimizer": "lbfgs"},
     "gatys": {
         "encoder": "vgg19-caffe", "pooling": "avg", "content_layers": ("relu4_2",), "style_layers": FIVE,
         "convention": "gatys", "content_weight": 1, "style_weight": 1000, "init": "noise", "optimizer": "lbfgs",
@@ -63,7 +63,7 @@ def test_a_large_picture_begins_as_a_preview(size: int, sizes: list[int]) -> Non
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_goes_with_the_default(name: str) -> None:
-    assert preset("default", name).encoder == "lite"
+    assert preset("default", name).encoder == "auto"
 
 
 def test_mrf_is_three_octaves_of_patches() -> None:

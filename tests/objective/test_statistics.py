@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from impasto.objective import STATISTICS, Statistic, Style
-from impasto.objective.statistics import Moments, Wasserstein, _TraceOfRoot
+from impasto.objective.statistics import Moments, Wasserstein, _TraceOfRoot, gram
 
 
 def random_maps(seed: int, height: int = 6, width: int = 8, channels: int = 4) -> Tensor:
@@ -126,3 +126,15 @@ def test_a_mask_restricts_a_style_to_its_region(statistic: Statistic) -> None:
     torch.testing.assert_close(term(f, {"l": f}), term(f, {"l": other}))
     whole = Style({"l": target}, {"l": 1.0}, "relative", statistic)
     torch.testing.assert_close(term(f, {"l": f}), whole(f, {"l": f[..., 4:]}))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_gradient_of_a_gram_matrix_has_the_layout_of_the_map(layout: torch.memory_format) -> None:
+    maps = random_maps(0).contiguous(memory_format=layout).requires_grad_()
+    torch.manual_seed(0)
+    weight = torch.randn(1, 4, 4, dtype=torch.float64)
+    (gradient,) = torch.autograd.grad((gram(maps).total * weight).sum(), maps)
+    assert gradient.is_contiguous(memory_format=layout)
+    rows = maps.detach().flatten(2)[0]
+    expected = (weight[0] + weight[0].T) @ rows
+    torch.testing.assert_close(gradient[0].flatten(1), expected)

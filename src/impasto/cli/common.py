@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, Self, TypeVar
 
 import torch
 import typer
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from impasto.errors import InputError, NonFiniteError, unknown
 from impasto.export import load_onnx
-from impasto.features import ENCODERS, Encoder, load_encoder
+from impasto.features import ENCODERS, PRECISIONS, Encoder, load_encoder, resolve
 from impasto.media import write_image
 from impasto.methods.instant import Painter, open_painter
 from impasto.optimize import State, Step
@@ -28,8 +28,12 @@ RUNTIMES = ("torch", "onnx")
 
 Output = Annotated[Path, typer.Option("-o", "--output", help="The picture to write: .png, .jpg, .webp or .tif.")]
 Size = Annotated[int | None, typer.Option(help="Long side of the result in pixels.")]
-EncoderName = Annotated[str | None, typer.Option("--encoder", help=f"One of {', '.join(ENCODERS)}.")]
+EncoderName = Annotated[
+    str | None,
+    typer.Option("--encoder", help=f"auto (VGG-19 if it is found, else lite) or one of {', '.join(ENCODERS)}."),
+]
 Weights = Annotated[str | None, typer.Option(help="The encoder's weights: a file or a folder.")]
+Precision = Annotated[str | None, typer.Option(help=f"Of the encoder on a GPU: {', '.join(PRECISIONS)}.")]
 Layers = Annotated[list[str] | None, typer.Option(help="May be given several times.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; errors only.")]
@@ -57,6 +61,15 @@ def choose_device(name: str) -> str:
     return name
 
 
+def choose_precision(name: str) -> None:
+    """Let GPUs round float32 to TensorFloat-32 in convolutions, which torch does by default, or forbid it (`fp32`).
+
+    It is a switch of the whole process, so the command line sets it and the library does not. Statistics are products
+    of matrices, which stay in float32 either way.
+    """
+    torch.backends.cudnn.allow_tf32 = name != "fp32"
+
+
 class EncoderSettings(Protocol):
     """Settings of a method that reads features."""
 
@@ -64,6 +77,26 @@ class EncoderSettings(Protocol):
     def encoder(self) -> str: ...
     @property
     def pooling(self) -> str: ...
+    def changed(self, **changes: Any) -> Self: ...
+
+
+S = TypeVar("S", bound=EncoderSettings)
+
+
+def with_encoder(settings: S, weights: str | None, quiet: bool) -> S:
+    """Settings that name the encoder where they had `auto`; if `lite` stands in for VGG-19, that is said."""
+    return settings.changed(encoder=chosen_encoder(settings.encoder, weights, quiet))
+
+
+def chosen_encoder(name: str | None, weights: str | None, quiet: bool) -> str:
+    """The encoder that a name stands for (see `impasto.features.resolve`); a stand-in is said."""
+    found = resolve(name or "auto", weights)
+    if found != name and found == "lite" and not quiet:
+        console.print(
+            "lite stands in for VGG-19, which is not on this machine; `impasto weights fetch vgg19` gets it",
+            soft_wrap=True,
+        )
+    return found
 
 
 def open_encoder(settings: EncoderSettings, weights: str | None, device: str, **options: Any) -> Encoder:

@@ -24,6 +24,7 @@ from impasto.cli.common import (
     choose_device,
     console,
     open_encoder,
+    with_encoder,
 )
 from impasto.errors import InputError
 from impasto.media import check_output, read_image
@@ -81,6 +82,7 @@ def dream(
     picture = read_image(image)
     inputs = {"image": str(image)} | ({} if guide is None else {"guide": str(guide)})
     wanted = None if guide is None else read_image(guide).pixels.to(where)
+    settings = with_encoder(settings, weights, quiet)
     about = manifest(settings, inputs, weights)
     network = open_encoder(settings, weights, where)
     pixels, alpha = picture.pixels.to(where), picture.alpha

@@ -22,6 +22,7 @@ from impasto.cli.common import (
     choose_device,
     console,
     open_encoder,
+    with_encoder,
 )
 from impasto.errors import InputError, unknown
 from impasto.media import Picture, check_output, read_image, sheet, write_image
@@ -55,6 +56,7 @@ def reconstruct(
     where = choose_device(device)
     check_output(output, force=force)
     picture: Picture = read_image(image)
+    settings = with_encoder(settings, weights, quiet)
     network = open_encoder(settings, weights, where)
     pixels = picture.pixels.to(where)
     is_style = source == "style"
@@ -89,6 +91,7 @@ def grid(
     where = choose_device(device)
     check_output(output, force=force)
     photo, painting = (read_image(p).pixels.to(where) for p in (content, style))
+    base = with_encoder(base, weights, quiet)
     network = open_encoder(base, weights, where)
     rows: list[list[Tensor]] = []
     with Progress(console=console, disable=quiet) as progress:

@@ -27,6 +27,7 @@ from impasto.cli.common import (
     console,
     moved,
     open_encoder,
+    with_encoder,
 )
 from impasto.errors import InputError, WeightsError
 from impasto.features.classifier import CLASSIFIER_LAYERS, load_classifier
@@ -94,6 +95,7 @@ def invert(
     check_output(output, force=force)
     check_text_output(report, force=force)
     pixels = read_image(image).pixels.to(where)
+    settings = with_encoder(settings, weights, quiet)
     about = manifest(settings, {"image": str(image)}, weights)
     state = None if resume is None else load_state(resume, about)
     whole = settings.classifier or (all_layers and has_classifier(settings.encoder, weights))

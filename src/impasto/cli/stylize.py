@@ -17,6 +17,7 @@ from impasto.cli.common import (
     Force,
     Layers,
     Output,
+    Precision,
     Quiet,
     Report,
     Resume,
@@ -28,14 +29,17 @@ from impasto.cli.common import (
     Weights,
     check_text_output,
     choose_device,
+    choose_precision,
     console,
     moved,
     numbers,
     open_encoder,
     open_network,
+    with_encoder,
 )
 from impasto.cli.instant import Instant, chosen_styles, paint_instantly
 from impasto.errors import InputError, unknown
+from impasto.features import Encoder
 from impasto.media import check_output, read_image
 from impasto.methods import gatys
 from impasto.methods.instant import instant, open_painter
@@ -123,12 +127,16 @@ def stylize(
         int | None,
         typer.Option(help="Coarse to fine: how many, each twice the one before; begins at 256 if not given."),
     ] = None,
+    warmup_steps: Annotated[
+        int | None, typer.Option(help="At each scale by lite, before those of a slower encoder.")
+    ] = None,
     init: Annotated[str | None, typer.Option(help=f"{', '.join(STARTS)}, or the path of a picture.")] = None,
     seed: Seed = None,
     save_every: SaveEvery = 0,
     resume: Resume = None,
     report: Report = None,
     no_cache: NoCache = False,
+    precision: Precision = None,
     device: Device = "auto",
     quiet: Quiet = False,
     force: Force = False,
@@ -156,9 +164,11 @@ def stylize(
         dream=dream,
         dream_weight=dream_weight if dream_weight is not None or dream is None else 1.0,
         pooling=pooling,
+        precision=precision,
         optimizer=optimizer,
         steps=steps,
         scales=scales,
+        warmup_steps=warmup_steps,
         init=init,
         seed=seed,
     )
@@ -268,13 +278,19 @@ def paint(
         first = first_picture(picture, regions, settings, scene)
     elif settings.init not in STARTS:
         first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
+    settings = with_encoder(settings, weights, quiet)
     about = manifest(settings, inputs, weights) | {
         "blend": list(scene.blend),
         "masks": [n for _, n in scene.masks],
         "style_masks": list(scene.style_masks),
     }
     state = None if resume is None else load_state(resume, about)
-    network = open_encoder(settings, weights, scene.device)
+    choose_precision(settings.precision)
+    network = open_encoder(settings, weights, scene.device, precision=settings.precision)
+    warmup: Encoder | None = None
+    if settings.warms_up:
+        other = settings.changed(encoder=settings.warmup_encoder)
+        warmup = open_encoder(other, None, scene.device, precision=settings.precision)
     with Progress(console=console, disable=quiet, transient=True) as bar:
         task = bar.add_task("reading styles", visible=False)
 
@@ -291,6 +307,7 @@ def paint(
             resume=moved(state, scene.device),
             cache=None if no_cache else StatisticsCache(statistics_folder()),
             progress=read,
+            warmup=warmup,
         )
         run = Run(
             output,

@@ -25,6 +25,7 @@ from impasto.cli.common import (
     choose_device,
     moved,
     open_encoder,
+    with_encoder,
 )
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
@@ -93,6 +94,7 @@ def texture(
         if sample_size is not None:
             raise InputError("give --sample-size or --own-size, not both")
         settings = settings.changed(sample_size=max(picture.pixels.shape[-2:]))
+    settings = with_encoder(settings, weights, quiet)
     network = open_encoder(settings, weights, where, padding="circular" if tileable else "zeros")
     if layers_up_to is not None:
         settings = settings.changed(layers=up_to(layers_up_to, STYLE_LAYERS[settings.statistic], network.layers))

@@ -20,8 +20,10 @@ from impasto.cli.common import (
     Steps,
     Weights,
     choose_device,
+    chosen_encoder,
     console,
     open_encoder,
+    with_encoder,
 )
 from impasto.errors import InputError, unknown
 from impasto.features import Encoder, load_encoder
@@ -61,9 +63,11 @@ def chosen_unit(unit: str | None, index: int | None) -> Unit:
     return Unit.named(unit)
 
 
-def open_network(encoder: str | None, weights: str | None, device: str, *, classifier: bool = False) -> Encoder:
+def open_network(
+    encoder: str | None, weights: str | None, device: str, quiet: bool, *, classifier: bool = False
+) -> Encoder:
     """The encoder of that name on a device."""
-    network = load_encoder(encoder or "lite", weights=weights, classifier=classifier)
+    network = load_encoder(chosen_encoder(encoder, weights, quiet), weights=weights, classifier=classifier)
     return network.to(choose_device(device)) if hasattr(network, "to") else network
 
 
@@ -77,7 +81,7 @@ def filters(
 ) -> None:
     """The filters of the first layer as a labeled sheet."""
     check_output(output, force=force)
-    network = open_network(encoder, weights, "cpu")
+    network = open_network(encoder, weights, "cpu", quiet)
     found = attribution.filters(network)
     pictures = [f[None] for f in found]
     write(output, gallery(pictures, [str(i) for i in range(len(pictures))], least=48), quiet, filters=network.name)
@@ -101,7 +105,7 @@ def activations(
         raise InputError(f"count is {count}; it must be at least 1")
     check_output(output, force=force)
     picture = looked_at(image, size)
-    network = open_network(encoder, weights, device)
+    network = open_network(encoder, weights, device, quiet)
     maps, channels = attribution.activations(network, picture.to(choose_device(device)), layer, count)
     write(output, gallery([m[None] for m in maps], [str(c) for c in channels]), quiet, image=image, layer=layer)
 
@@ -134,7 +138,7 @@ def attribute(
     wanted = chosen_unit(unit, index)
     check_output(output, force=force)
     picture = looked_at(image, size).to(choose_device(device))
-    network = open_network(encoder, weights, device, classifier=wanted.classifier)
+    network = open_network(encoder, weights, device, quiet, classifier=wanted.classifier)
     shown = attribution.attribution(network, picture, wanted, kind, **options)
     write(output, shown, quiet, kind=kind, image=image, unit=wanted, encoder=network.name)
 
@@ -221,6 +225,7 @@ def unit(
     else:
         units = [Unit(name, channel) for channel in listed(channels)]
     check_output(output, force=force)
+    settings = with_encoder(settings, weights, quiet)
     network = open_encoder(settings, weights, choose_device(device), classifier=units[0].classifier)
     about = manifest(settings, {}, weights) | {"units": [vars(u) for u in units]}
     run = Excited(output, about, units=units, quiet=quiet)

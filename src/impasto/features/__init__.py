@@ -2,6 +2,16 @@
 
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.modules import ModuleEncoder
-from impasto.features.registry import ENCODERS, encoder_source, load_encoder
+from impasto.features.registry import ENCODERS, encoder_source, load_encoder, resolve
+from impasto.features.vgg import PRECISIONS
 
-__all__ = ["ENCODERS", "Encoder", "ModuleEncoder", "check_layers", "encoder_source", "load_encoder"]
+__all__ = [
+    "ENCODERS",
+    "PRECISIONS",
+    "Encoder",
+    "ModuleEncoder",
+    "check_layers",
+    "encoder_source",
+    "load_encoder",
+    "resolve",
+]

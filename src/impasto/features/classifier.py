@@ -38,6 +38,7 @@ class Classifier(nn.Module):
         self.features = features
         self.name = features.name
         self.pooling = features.pooling
+        self.precision = features.precision
         self.cells = cells
         self.layers = (*features.layers, *CLASSIFIER_LAYERS)
         for name, number in zip(("fc6", "fc7", "logits"), (0, 3, 6), strict=True):

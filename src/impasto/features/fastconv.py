@@ -3,6 +3,8 @@
 torch's wheels for CPUs bring NNPACK, whose entry is private, so that nothing relies on it: whether it is there, right
 and faster is tried once a process on a small convolution, and torch's own serves otherwise. Gradients are to the input
 only; an encoder's weights are frozen.
+
+NNPACK wants plain memory layout, `(B, C, H, W)` in that order, in which torch's max pooling is slow: `max_pool` is not.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ def serves(x: Tensor, conv: nn.Module) -> bool:
         isinstance(conv, nn.Conv2d)
         and x.dtype == torch.float32
         and x.device.type == "cpu"
-        and min(conv.in_channels, conv.out_channels) >= LEAST_CHANNELS
+        and conv.out_channels >= LEAST_CHANNELS
+        and (conv.in_channels >= LEAST_CHANNELS or conv.in_channels == 3)
         and min(x.shape[-2:]) >= LEAST_SIDE
         and not conv.weight.requires_grad
         and available()
@@ -42,7 +45,10 @@ class _Winograd(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, conv: nn.Conv2d) -> Tensor:
         ctx.conv = conv
-        return _convolve(x, _weights(conv)[0], conv.bias)
+        weight = _weights(conv)[0]
+        if conv.in_channels == 3:  # too few to transform; the gradient has many
+            return F.conv2d(x.contiguous(), weight, conv.bias, padding=1)
+        return _convolve(x, weight, conv.bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
@@ -64,6 +70,39 @@ def _weights(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
         turned = plain.flip(2, 3).transpose(0, 1).contiguous()
         kept = conv.__dict__["_winograd"] = (weight.data_ptr(), weight._version, plain, turned)
     return kept[2:]
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """`max_pool2d(x, 2)` for `x` of `(B, C, H, W)` in plain memory layout, in a third of the time of torch's."""
+    height, width = x.shape[-2] // 2 * 2, x.shape[-1] // 2 * 2
+    whole = x if x.shape[-2:] == (height, width) else x[..., :height, :width]
+    out: Tensor = _MaxPool.apply(whole)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _MaxPool(torch.autograd.Function):
+    """Rows two by two, then columns two by two: of equals the first is taken, and gets the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        rows = torch.maximum(x[..., 0::2, :], x[..., 1::2, :])
+        return torch.maximum(rows[..., 0::2], rows[..., 1::2])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        upper, lower = x[..., 0::2, :], x[..., 1::2, :]
+        rows = torch.maximum(upper, lower)
+        left, right = _divided(grads[0], rows[..., 0::2], rows[..., 1::2])
+        row = torch.view_as_real(torch.complex(left, right)).flatten(-2)  # interleaved
+        return torch.stack(_divided(row, upper, lower), -2).flatten(-3, -2)
+
+
+def _divided(grad: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradient of `maximum(first, second)` to both; of equals the first gets it."""
+    to_second = torch.ops.aten.threshold_backward(grad, second - first, 0)  # where the difference is above 0
+    return grad - to_second, to_second
 
 
 @functools.cache

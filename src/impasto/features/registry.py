@@ -16,8 +16,8 @@ from impasto.errors import InputError, WeightsError, unknown
 from impasto.features.classifier import Classifier, load_classifier
 from impasto.features.encoder import Encoder
 from impasto.features.lite import lite_network
-from impasto.features.vgg import VGG, Padding, Pooling
-from impasto.features.weights import WEIGHTS, find, load_state, missing_message, verify
+from impasto.features.vgg import PRECISIONS, VGG, Padding, Pooling, Precision
+from impasto.features.weights import WEIGHTS, find, load_state, missing_message, published, verify
 
 Path_ = str | os.PathLike[str]
 
@@ -61,35 +61,59 @@ def _ready(network: VGG, state: dict[str, Tensor], file: Path) -> VGG:
 
 #: Encoder name -> builder `(path of the weights or None, pooling) -> network`.
 ENCODERS: dict[str, Callable[[Path_ | None, Pooling], VGG]] = {"lite": _lite} | {n: _published(n) for n in WEIGHTS}
+#: What `auto` looks for, the first one first.
+STANDARD = ("vgg19", "vgg19-caffe")
+
+
+def resolve(name: str = "auto", weights: Path_ | None = None) -> str:
+    """The encoder that a name stands for: `auto` is VGG-19 if its weights are on this machine, and else `lite`.
+
+    Args:
+        name: a key of `ENCODERS`, or `auto`.
+        weights: a file, whose name then tells which encoder it belongs to, or a folder that holds VGG-19.
+
+    Raises:
+        WeightsError: if `weights` are given and `auto` cannot tell whose they are.
+    """
+    if name != "auto":
+        return name
+    if weights is not None:
+        return published(weights, STANDARD)
+    return next((n for n in STANDARD if find(n) is not None), "lite")
 
 
 def load_encoder(
-    name: str = "lite",
+    name: str = "auto",
     *,
     weights: Path_ | None = None,
     pooling: Pooling = "max",
     padding: Padding = "zeros",
+    precision: Precision = "fp32",
     classifier: bool = False,
 ) -> Encoder:
     """The encoder of that name, with its weights, ready to use (float32, frozen, channels last).
 
     Args:
-        name: a key of `ENCODERS`.
+        name: a key of `ENCODERS`, or `auto` (see `resolve`).
         weights: a file, or a folder that holds it; looked for as `impasto.features.weights` says if not given.
         pooling: `"max"` as trained, or `"avg"` (smoother pictures).
         padding: `"zeros"` as trained, or `"circular"`: a picture's opposite sides are neighbors.
+        precision: `"fp32"`, `"tf32"` or `"bf16"`, of the maps' computation (see `VGG`).
         classifier: with the fully connected layers `fc6`, `fc7`, `logits` and `prob`.
 
     Raises:
         InputError: if there is no encoder of that name.
         WeightsError: if its weights are not found, damaged, or of another network.
     """
+    name = resolve(name, weights)
     if name not in ENCODERS:
-        raise unknown("encoder", name, ENCODERS)
+        raise unknown("encoder", name, ("auto", *ENCODERS))
     if pooling not in ("max", "avg"):
         raise InputError(f"pooling is {pooling!r}; it must be max or avg")
     if padding not in ("zeros", "circular"):
         raise InputError(f"padding is {padding!r}; it must be zeros or circular")
+    if precision not in PRECISIONS:
+        raise unknown("precision", precision, PRECISIONS)
     if classifier and name not in WEIGHTS:
         raise WeightsError(
             f"{name} has no fully connected layers, which fc6, fc7, logits, prob and classes need: use --encoder "
@@ -97,6 +121,7 @@ def load_encoder(
         )
     network = ENCODERS[name](weights, pooling)
     network.padding = padding
+    network.precision = precision
     if classifier:
         file = find(name, weights)
         assert file is not None  # its convolutions have just been loaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,12 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
-from impasto.features.fastconv import serves, winograd
+from impasto.features.fastconv import max_pool, serves, winograd
 
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
+Precision = Literal["fp32", "tf32", "bf16"]
+PRECISIONS = get_args(Precision)
 
 #: Channels of each convolution, block by block (Simonyan and Zisserman 2015, table 1, columns E and D).
 VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
@@ -58,6 +60,9 @@ class VGG(nn.Module):
     Attributes:
         padding: `"zeros"` as trained, or `"circular"`: opposite sides of the picture are neighbors, for textures that
             tile. May be changed at any time.
+        precision: `"bf16"` computes the maps in bfloat16, which has float32's range, and hands them out as float32, so
+            that statistics and losses are summed in it; `"fp32"` and `"tf32"` are one here: whether a GPU may round
+            float32 to TensorFloat-32 is a switch of torch's whole process.
     """
 
     mean: Tensor
@@ -78,6 +83,7 @@ class VGG(nn.Module):
         self.name = name
         self.pooling = pooling
         self.padding: Padding = "zeros"
+        self.precision: Precision = "fp32"
         self.convs = nn.ModuleDict()
         self.projections = nn.ParameterDict()
         self._steps: list[str] = []
@@ -103,16 +109,23 @@ class VGG(nn.Module):
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         wanted = check_layers(layers, self.layers)
         self._check_size(images, wanted[-1])
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            found = self._maps(images, wanted)
+        return {name: maps.to(images.dtype) for name, maps in found.items()}
+
+    def _maps(self, images: Tensor, wanted: Sequence[str]) -> dict[str, Tensor]:
+        """The maps of `wanted`, from shallow to deep, as the network computes them."""
         x = (images - self.mean) / self.std
         # One layout all the way: plain for Winograd's convolutions, channels last for torch's own.
-        if self.padding != "zeros" or not all(serves(x, c) for c in list(self.convs.values())[1:2]):
-            x = x.contiguous(memory_format=torch.channels_last)
+        fast = self.padding == "zeros" and self.precision != "bf16"
+        plain = fast and all(serves(x, conv) for conv in list(self.convs.values())[:2])
+        x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
         found: dict[str, Tensor] = {}
         for step in self._steps:
             if step.startswith("conv"):
-                x = self._convolve(step, x)
+                x = self._convolve(step, x, plain)
             elif step.startswith("pool"):
-                x = F.max_pool2d(x, 2) if self.pooling == "max" else F.avg_pool2d(x, 2)
+                x = self._pool(x, plain)
             else:
                 # In place, unless the convolution's own output was asked for.
                 x = F.relu(x, inplace=step.replace("relu", "conv") not in found)
@@ -123,11 +136,16 @@ class VGG(nn.Module):
                 break
         return found
 
-    def _convolve(self, step: str, x: Tensor) -> Tensor:
+    def _convolve(self, step: str, x: Tensor, plain: bool) -> Tensor:
         conv = cast(nn.Conv2d, self.convs[step])  # or what stands in for one, in training
         if self.padding == "circular":
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), conv.weight, conv.bias)
-        return winograd(x, conv) if serves(x, conv) else conv(x)
+        return winograd(x, conv) if plain and serves(x, conv) else conv(x)
+
+    def _pool(self, x: Tensor, plain: bool) -> Tensor:
+        if self.pooling == "avg":
+            return F.avg_pool2d(x, 2)
+        return max_pool(x) if plain else F.max_pool2d(x, 2)
 
     def _check_size(self, images: Tensor, deepest: str) -> None:
         """An image must leave at least one position in the deepest layer."""

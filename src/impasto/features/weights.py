@@ -177,6 +177,29 @@ def find(name: str, path: str | os.PathLike[str] | None = None) -> Path | None:
     return file
 
 
+def published(path: str | os.PathLike[str], wanted: Sequence[str]) -> str:
+    """Whose weights a path holds, by the names that published files go by.
+
+    Args:
+        path: a file of any entry of `WEIGHTS`, or a folder with one of the `wanted` entries, the first one first.
+
+    Raises:
+        WeightsError: if it does not exist, or its name does not tell.
+    """
+    given = _path(path)
+    if not os.path.exists(given):
+        raise _error(f"{given} does not exist; it was given as weights, a file or a folder")
+    if os.path.isdir(given):
+        found = next((name for name in wanted if _in_folder(given, _entry(name))), None)
+        reason = f"holds no weights of {' or '.join(wanted)} under the names they are published with"
+    else:
+        found = next((name for name, entry in WEIGHTS.items() if given.name in entry.filenames), None)
+        reason = "has not the name of a published file, which would tell whose weights it holds"
+    if found is None:
+        raise _error(f"{given} {reason}; name the encoder with --encoder")
+    return found
+
+
 def missing_message(name: str) -> str:
     """What to tell a user when `find` found nothing: what was looked for, where, and what to do; one line."""
     entry = _entry(name)

@@ -28,7 +28,7 @@ class AscentSettings:
 
     Attributes:
         size: of the square picture in pixels.
-        encoder: a key of `impasto.features.ENCODERS`.
+        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max` or `avg`.
         canvas: `pixels`, or `fourier` with decorrelated colors.
         norm_weight: of `Σ (2x − 1)²` (Simonyan et al. 2014).
@@ -41,7 +41,7 @@ class AscentSettings:
     """
 
     size: int = 224
-    encoder: str = "lite"
+    encoder: str = "auto"
     pooling: str = "max"
     canvas: str = "fourier"
     norm_weight: float = 0.0

@@ -31,7 +31,7 @@ class DreamSettings:
         layer: whose activation grows.
         channel: of it; -1 for all.
         size: long side of the picture in pixels; 0 for its own.
-        encoder: a key of `impasto.features.ENCODERS`.
+        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max` or `avg`.
         octaves, octave_scale: how many sizes, and the ratio between them.
         steps: of each octave.
@@ -43,7 +43,7 @@ class DreamSettings:
     layer: str = "relu4_2"
     channel: int = -1
     size: int = 0
-    encoder: str = "lite"
+    encoder: str = "auto"
     pooling: str = "max"
     octaves: int = 4
     octave_scale: float = 1.4

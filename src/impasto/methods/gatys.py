@@ -116,6 +116,7 @@ def stylize(
     resume: State | None = None,
     cache: StatisticsCache | None = None,
     progress: Progress = lambda done, total: None,
+    warmup: Encoder | None = None,
 ) -> Iterator[Step]:
     """`content` painted in the manner of `style` (Gatys et al. 2016, eq. 7), coarse to fine.
 
@@ -132,11 +133,13 @@ def stylize(
         resume: see `minimize`.
         cache: of the statistics of paintings.
         progress: told after each painting that has been read.
+        warmup: the encoder that makes the first `settings.warmup_steps` steps of each scale, a stage of their own.
 
     Yields:
         A `Step` after each step.
     """
-    check_layers([*settings.content_layers, *settings.style_layers], encoder.layers)
+    for read in [encoder] if warmup is None else [encoder, warmup]:
+        check_layers([*settings.content_layers, *settings.style_layers], read.layers)
     shape = content if content is not None else guide
     if shape is None:
         raise InputError("there is neither a content picture nor a semantic map to take the shape from")
@@ -146,11 +149,11 @@ def stylize(
     regions, untouched = divided(regions, settings, shape)
     prepare = recolor(settings, content)
     gray = settings.color == "content-luminance" and content is not None
-    network: Encoder = GrayEncoder(encoder) if gray else encoder
     sizes = settings.sizes()
     check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
 
-    def stage(size: int, steps: int) -> Stage:
+    def stage(size: int, steps: int, encoder: Encoder) -> Stage:
+        network: Encoder = GrayEncoder(encoder) if gray else encoder
         picture = None if content is None else scaled(content, size)
         height, width = scaled(shape[:, :1], size).shape[-2:]
 
@@ -166,8 +169,11 @@ def stylize(
 
         return Stage((int(height), int(width)), steps, build)
 
-    stages = [stage(size, settings.steps) for size in sizes]
-    stages[0] = replace(stages[0], steps=settings.first_steps or settings.steps)
+    stages: list[Stage] = []
+    for number, size in enumerate(sizes):
+        if warmup is not None and settings.warmup_steps:
+            stages.append(stage(size, settings.warmup_steps, warmup))
+        stages.append(stage(size, settings.steps if number else settings.first_steps or settings.steps, encoder))
     first = init if init is not None else start(shape.shape, content, regions, settings)
     first = lanczos(first.to(shape), stages[0].size)
     canvas: Canvas = Luminance(content, first) if gray and content is not None else Pixels(first)

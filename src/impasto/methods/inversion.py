@@ -29,7 +29,7 @@ class InversionSettings:
     Attributes:
         layer: what is inverted; `fc6`, `fc7`, `logits` and `prob` need a full VGG.
         size: long side of the picture in pixels; VGG was trained at 224.
-        encoder: a key of `impasto.features.ENCODERS`.
+        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max` or `avg`.
         beta: of the total variation `(dx² + dy²)^{β/2}`.
         alpha: of the norm.
@@ -43,7 +43,7 @@ class InversionSettings:
 
     layer: str = "relu4_2"
     size: int = 224
-    encoder: str = "lite"
+    encoder: str = "auto"
     pooling: str = "max"
     beta: float = 2.0
     alpha: float = 6.0

@@ -27,7 +27,7 @@ class TextureSettings:
         size: width and height of the texture in pixels.
         sample_size: long side at which the sample is read; 0 for the texture's, so that what it shows grows with the
             texture. At its own size a larger texture has more of the same.
-        encoder: a key of `impasto.features.ENCODERS`.
+        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max`, or `avg` as in the paper.
         statistic: how textures are compared, one of `impasto.objective.STYLE_LOSSES`.
         layers: that are compared; those that `statistic` is used with if empty.
@@ -41,7 +41,7 @@ class TextureSettings:
 
     size: tuple[int, int] = (512, 512)
     sample_size: int = 0
-    encoder: str = "lite"
+    encoder: str = "auto"
     pooling: str = "max"
     statistic: str = "gram"
     layers: tuple[str, ...] = ()

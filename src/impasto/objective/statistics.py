@@ -84,7 +84,10 @@ def _weighted(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor 
 
 
 class _SecondMoment(torch.autograd.Function):
-    """`FᵀF` of rows `F`. Its gradient `F (D + Dᵀ)` is one product here; differentiating the product would take two."""
+    """`FᵀF` of rows `F`. Its gradient `F (D + Dᵀ)` is one product here; differentiating the product would take two.
+
+    The gradient has the memory layout of the rows: adding it to another one takes many times as long otherwise.
+    """
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
@@ -95,7 +98,9 @@ class _SecondMoment(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (rows,) = ctx.saved_tensors
         (grad,) = grads
-        return rows @ (grad + grad.transpose(1, 2))  # type: ignore[no-any-return]
+        both = grad + grad.transpose(1, 2)
+        columns = rows.transpose(1, 2)
+        return (both @ columns).transpose(1, 2) if columns.is_contiguous() else rows @ both  # type: ignore[no-any-return]
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
