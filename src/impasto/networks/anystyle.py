@@ -108,7 +108,7 @@ class AnyStyle(nn.Module):
         predictor: of what is added.
     """
 
-    def __init__(self, generator: Quarter, predictor: Predictor) -> None:
+    def __init__(self, generator: Quarter, predictor: Predictor | None = None) -> None:
         super().__init__()
         self.generator, self.predictor = generator, predictor
 
@@ -120,8 +120,8 @@ class AnyStyle(nn.Module):
             description: the statistics of the same, from `describe`.
             mask: which part of them counts, `(B or 1, 1, H, W)`.
         """
-        found: Tensor = self.generator.moments(styles, mask) + self.predictor(description)
-        return found
+        found = self.generator.moments(styles, mask)
+        return found if self.predictor is None else found + self.predictor(description)
 
     def forward(self, images: Tensor, styles: Tensor, description: Description) -> Tensor:
         found: Tensor = self.generator(images, self.vectors(styles, description))

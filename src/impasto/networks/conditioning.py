@@ -67,16 +67,20 @@ class Recorder:
         self.mask = mask
         self._notes: list[tuple[slice, Tensor]] = []
 
-    def note(self, where: slice, x: Tensor) -> None:
-        """Mean and deviation of a map `(B, C, H, W)`, for the slots of its normalization."""
+    def centered(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Of a map `(B, C, H, W)`: its mean `(B, C)`, the map without it, and the positions' weights
+        `(B or 1, 1, H, W)`, which sum to 1, where a mask gives some."""
         if self.mask is None:
-            variance, mean = torch.var_mean(x, (2, 3), correction=0)
-        else:
-            weights = resized_mask(self.mask, x)
-            weights = weights / weights.sum((2, 3), keepdim=True).clamp_min(1e-6)
-            mean = (weights * x).sum((2, 3))
-            variance = (weights * (x - mean[:, :, None, None]).square()).sum((2, 3))
-        self._notes.append((where, torch.cat([(variance + 1e-5).sqrt() - 1, mean], 1)))
+            mean = x.mean((2, 3))
+            return mean, x - mean[:, :, None, None], None
+        weights = resized_mask(self.mask, x)
+        weights = weights / weights.sum((2, 3), keepdim=True).clamp_min(1e-6)
+        mean = (weights * x).sum((2, 3))
+        return mean, x - mean[:, :, None, None], weights
+
+    def note(self, where: slice, values: Tensor) -> None:
+        """Numbers `(B, n)` for a part of the vector."""
+        self._notes.append((where, values))
 
     def vector(self, size: int) -> Tensor:
         """The style vector `(B, size)`; what nothing was noted for is 0."""
@@ -104,7 +108,10 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
         if isinstance(style, Recorder):
-            style.note(self.where, x)
+            mean, centered, weights = style.centered(x)
+            square = centered.square()
+            variance = square.mean((2, 3)) if weights is None else (weights * square).sum((2, 3))
+            style.note(self.where, torch.cat([(variance + 1e-5).sqrt() - 1, mean], 1))
             return x
         scale, shift = style[:, self.where, None, None].chunk(2, 1)
         if self.batch is not None:

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.errors import unknown
 from impasto.networks.conditioning import ConditionalNorm, Grain, Mixing, Recorder, Residual, Slots, padded
+from impasto.networks.transport import Front, Transport
 from impasto.objective.statistics import STATISTICS, resized_mask
 
 #: Rows: an orthonormal basis of colors, lightness first.
@@ -18,6 +20,8 @@ OPPONENT = (
     (1 / math.sqrt(2), 0.0, -1 / math.sqrt(2)),
     (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
 )
+#: What a generator sees of a picture.
+FRONTS = ("pixels", "lite")
 #: Added to deviations of the content's colors, so that a flat picture is not blown up.
 RIDGE = 0.03
 
@@ -103,15 +107,28 @@ class Quarter(nn.Module):
         deep: channels at an eighth.
         blocks: residual blocks at an eighth.
         rank: of the mixings; 0 for none.
+        front: `pixels`, or `lite`: it sees the packaged encoder's relu3_1, carried over to the style's (`Transport`).
+
+    Raises:
+        InputError: if there is no such front.
     """
 
     divisor = 8
 
-    def __init__(self, width: int = 48, deep: int = 96, blocks: int = 4, rank: int = 16) -> None:
+    def __init__(self, width: int = 48, deep: int = 96, blocks: int = 4, rank: int = 16, front: str = "pixels") -> None:
         super().__init__()
+        if front not in FRONTS:
+            raise unknown("front", front, FRONTS)
         slots = Slots()
-        self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank}
-        self.stem = nn.Conv2d(48, width, 3, padding=1)
+        self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank, "front": front}
+        self.front: Front | None = None
+        self.transport: Transport | None = None
+        if front == "lite":
+            self.front = Front()
+            self.transport = Transport(self.front.channels, slots)
+            self.stem = nn.Conv2d(self.front.channels, width, 1)
+        else:
+            self.stem = nn.Conv2d(48, width, 3, padding=1)
         self.stem_grain, self.down_grain = Grain(width), Grain(deep)
         self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)
         self.down_norm = ConditionalNorm(deep, slots)
@@ -138,20 +155,32 @@ class Quarter(nn.Module):
     def plain_style(self) -> Tensor:
         style = torch.zeros(self.style_size)
         gray = torch.tensor([[0.25, 0.25, 0.25]])
+        if self.transport is not None:
+            columns = torch.arange(self.transport.channels)
+            places = self.transport.index[columns, columns] + self.transport.channels
+            style[self.transport.where][places] = 1.0
         style[self.recolor.where] = style_colors(gray.T @ gray + 0.05 * torch.eye(3)[None], gray)[0]
         return style
 
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         height, width = images.shape[-2:]
-        x = self.recolor(padded(images, self.divisor), style) - 0.5
-        h = self._worked(x, style)
+        whole = padded(images, self.divisor)
+        x = self.recolor(whole, style) - 0.5
+        h = self._worked(self._seen(whole, x, style), style)
         kept = 0.5 + style[:, self.shine, None, None]
         out: Tensor = kept * x + F.pixel_shuffle(self.head(h), 4) + 0.5
         return out[..., :height, :width]
 
+    def _seen(self, images: Tensor, recolored: Tensor, style: Tensor | Recorder) -> Tensor:
+        """What it works on, `(B, C, H/4, W/4)`: folded pixels `recolored`, around 0, or features of `images`."""
+        if self.front is None or self.transport is None:
+            return 4 * F.pixel_unshuffle(recolored, 4)
+        found: Tensor = self.transport(self.front(images), style)
+        return found
+
     def _worked(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
-        """`(B, 3, H, W)` around 0 to `(B, width, H/4, W/4)`, all but the last convolution."""
-        fine = torch.relu(self.stem_grain(self.stem(4 * F.pixel_unshuffle(x, 4))))  # (B, width, H/4, W/4)
+        """`(B, C, H/4, W/4)` to `(B, width, H/4, W/4)`, all but the last convolution."""
+        fine = torch.relu(self.stem_grain(self.stem(x)))  # (B, width, H/4, W/4)
         h = torch.relu(self.down_norm(self.down_grain(self.down(fine)), style))  # (B, deep, H/8, W/8)
         for i, block in enumerate(self.blocks):
             h = block(h, style)
@@ -169,7 +198,8 @@ class Quarter(nn.Module):
             mask: which part counts, `(B or 1, 1, H, W)`.
         """
         recorder = Recorder(None if mask is None else padded(resized_mask(mask, images), self.divisor))
-        self._worked(padded(images, self.divisor) - 0.5, recorder)
+        whole = padded(images, self.divisor)
+        self._worked(self._seen(whole, whole - 0.5, recorder), recorder)
         pixels = STATISTICS["wasserstein"].measure(images, None if mask is None else resized_mask(mask, images)).mean()
         vector = recorder.vector(self.style_size - 9)
         return torch.cat([vector, style_colors(pixels[:, :-1], pixels[:, -1])], 1)

@@ -1,0 +1,119 @@
+"""Features carried over to a style: the encoder's first layers, and the map between two Gaussians of features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.features.vgg import VGG
+from impasto.networks.conditioning import Recorder, Slots
+
+
+class Front(nn.Module):
+    """The packaged encoder up to relu3_1, frozen, at a quarter of the resolution.
+
+    A copy of its weights goes with the network, so that a network does not change when the encoder does.
+
+    Args:
+        widths: of its convolutions, in two blocks of two and a last one.
+    """
+
+    mean: Tensor
+    std: Tensor
+    scale: Tensor
+
+    def __init__(self, widths: Sequence[int] = (16, 16, 48, 32, 96)) -> None:
+        super().__init__()
+        inward = (3, *widths[:-1])
+        self.convs = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in zip(inward, widths, strict=True)])
+        self.projection = nn.Conv2d(widths[-1], widths[-1], 1, bias=False)
+        self.channels = widths[-1]
+        self.register_buffer("mean", torch.zeros(1, 3, 1, 1))
+        self.register_buffer("std", torch.ones(1, 3, 1, 1))
+        self.register_buffer("scale", torch.ones(()))
+        self.requires_grad_(False)
+
+    @torch.no_grad()
+    def copy_from(self, encoder: VGG, pictures: Tensor) -> None:
+        """Take the weights of `lite`, and its usual size on `pictures`, `(B, 3, H, W)`."""
+        for ours, theirs in zip(self.convs, encoder.convs.values(), strict=False):
+            ours.load_state_dict(theirs.state_dict())
+        self.projection.weight.copy_(encoder.projections["relu3_1"])
+        self.mean.copy_(encoder.mean)
+        self.std.copy_(encoder.std)
+        self.scale.copy_(encoder(pictures, ["relu3_1"])["relu3_1"].square().mean().sqrt())
+
+    def train(self, mode: bool = True) -> Front:
+        return super().train(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, 3, H, W)`, sides multiples of 4, to `(B, C, H/4, W/4)` of about unit size."""
+        x = (images - self.mean) / self.std
+        for number, conv in enumerate(self.convs):
+            x = F.relu(conv(x))
+            if number in (1, 3):
+                x = F.max_pool2d(x, 2)
+        found: Tensor = self.projection(x) / self.scale
+        return found
+
+
+def roots(matrices: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
+    """`A^½` and `A^{-½}` of symmetric positive definite matrices `(B, n, n)`, by products alone, since formats for
+    exchange know no eigenvalues (coupled Newton and Schulz: Higham 2008, "Functions of matrices", eq. 6.35)."""
+    size = matrices.square().sum((1, 2), keepdim=True).sqrt()
+    eye = torch.eye(matrices.shape[1], dtype=matrices.dtype, device=matrices.device)
+    y, z = matrices / size, eye.expand_as(matrices)
+    for _ in range(iterations):
+        step = 1.5 * eye - 0.5 * z @ y
+        y, z = y @ step, step @ z
+    return y * size.sqrt(), z * size.rsqrt()
+
+
+class Transport(nn.Module):
+    """Gives features the mean and covariance of a style's, with the least change (the optimal map between Gaussians;
+    Lu et al. 2019, "A closed-form solution to universal style transfer"):
+
+        x ← T (x − μ_c) + μ_s,   T = Σ_c^{-½} (Σ_c^½ Σ_s Σ_c^½)^½ Σ_c^{-½}
+
+    Args:
+        channels: `C` of the map.
+        slots: of the style vector; takes `C + C (C + 1) / 2` numbers, mean and covariance.
+        ridge: added to covariances, as a fraction of their mean variance: what varies less in the content is noise.
+    """
+
+    def __init__(self, channels: int, slots: Slots, ridge: float = 0.003) -> None:
+        super().__init__()
+        self.channels, self.ridge = channels, ridge
+        self.where = slots.take(channels + channels * (channels + 1) // 2)
+        rows, columns = torch.tril_indices(channels, channels)
+        index = torch.zeros(channels, channels, dtype=torch.long)
+        index[rows, columns] = index[columns, rows] = torch.arange(len(rows))
+        self.index: Tensor
+        self.register_buffer("index", index, persistent=False)
+        self._lower = rows, columns
+
+    def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
+        recorder = style if isinstance(style, Recorder) else Recorder()
+        mean, centered, weights = recorder.centered(x)
+        rows = centered.flatten(2)
+        covariance = (rows if weights is None else rows * weights.flatten(2)) @ rows.transpose(1, 2)
+        if weights is None:
+            covariance = covariance / (x.shape[2] * x.shape[3])
+        if isinstance(style, Recorder):
+            style.note(self.where, torch.cat([mean, covariance[:, self._lower[0], self._lower[1]]], 1))
+            return x
+        own = style[:, self.where]
+        theirs = own[:, self.channels :][:, self.index]
+        root, inverse = roots(self._ridged(covariance))
+        middle, _ = roots(self._ridged(root @ theirs @ root))
+        matrix = inverse @ middle @ inverse  # (B, C, C)
+        carried: Tensor = (matrix @ rows).view_as(x) + own[:, : self.channels, None, None]
+        return carried
+
+    def _ridged(self, covariance: Tensor) -> Tensor:
+        eye = torch.eye(self.channels, dtype=covariance.dtype, device=covariance.device)
+        size = covariance.diagonal(dim1=1, dim2=2).mean(1)[:, None, None].clamp_min(1e-6)
+        return covariance + self.ridge * size * eye
