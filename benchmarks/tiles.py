@@ -1,0 +1,100 @@
+"""Pictures in tiles: peak memory and time of a step, against the same picture computed at once.
+
+    python benchmarks/tiles.py --weights DIR [--megapixels 2 4 8.2944 16] [--compare 1] [--max-memory 4]
+                               [--rounds 3] [--out benchmarks/results/tiles.json]
+
+Each run is a process of its own: `stylize` with the default's terms (Gram matrices at relu1_1 to relu5_1, content at
+relu4_1 and relu4_2) at one scale, keeping freed memory as the command line does. `compare`: seconds a step of a picture
+that fits, whole and in the tiles that the largest picture gets, in turn. `megapixels`: peak resident memory in tiles of
+one step of L-BFGS whose memory of pairs is full (synthetic, so that one step is enough), targets included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+from common import write
+
+from impasto.features import load_encoder
+from impasto.memory import keep_freed_memory
+from impasto.methods import gatys
+from impasto.methods.prints import plans
+from impasto.optimize import LARGE, LARGE_HISTORY, State
+from impasto.settings import StylizeSettings
+
+
+def run(a: argparse.Namespace) -> None:
+    """One process: `a.one` megapixels, 16:9, for `a.steps` steps; prints a line of JSON."""
+    torch.manual_seed(0)
+    keep_freed_memory()
+    encoder = load_encoder(a.encoder, weights=a.weights)
+    height, width = round((a.one * 1e6 * 9 / 16) ** 0.5), round((a.one * 1e6 * 16 / 9) ** 0.5)
+    content = torch.rand(1, 3, height, width)
+    settings = StylizeSettings(size=width, encoder=a.encoder, steps=a.steps, scales=1)
+    limit = None if a.whole else a.max_memory * 1e9
+    (plan,) = plans(encoder, settings, content, limit)
+    state = full(content, settings.history) if a.full else None
+    loop = gatys.stylize(encoder, content, content.flip(3), settings, resume=state, max_memory=limit)
+    del state
+    times = [time.perf_counter()]
+    for step in itertools.islice(loop, a.steps):
+        times.append(time.perf_counter())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    seconds = [y - x for x, y in itertools.pairwise(times)][1:]
+    print(
+        json.dumps(
+            {"size": step.size, "workspace": plan.workspace, "planned": plan.memory, "peak": peak, "step": seconds}
+        )
+    )
+
+
+def full(content: torch.Tensor, history: int) -> State:
+    """A state whose optimizer remembers as many pairs as it can, and accepts any step."""
+    large = content.numel() > LARGE
+    count, kind = (min(history, LARGE_HISTORY), torch.bfloat16) if large else (history, content.dtype)
+    pairs = {f"{name}{i}": torch.rand(content.shape, dtype=kind) for i in range(count) for name in ("move", "change")}
+    rest = {"gradient": torch.rand_like(content), "loss": torch.tensor(1e30)}
+    return State(0, 0, content.clone(), pairs | rest)
+
+
+def started(a: argparse.Namespace, *options: object) -> dict[str, object]:
+    """The line that a process of its own prints."""
+    words = [sys.executable, __file__, "--weights", a.weights, "--encoder", a.encoder, *map(str, options)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ)
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    print(found, file=sys.stderr)
+    return found
+
+
+def main() -> None:
+    a = argparse.ArgumentParser()
+    a.add_argument("--weights", required=True)
+    a.add_argument("--encoder", default="vgg19-caffe")
+    a.add_argument("--megapixels", type=float, nargs="*", default=[2.0736, 4, 8.2944, 16])
+    a.add_argument("--compare", type=float, default=1.0)
+    a.add_argument("--max-memory", type=float, default=4.0)
+    a.add_argument("--rounds", type=int, default=3)
+    a.add_argument("--out", type=Path, default=Path("benchmarks/results/tiles.json"))
+    a.add_argument("--one", type=float, help=argparse.SUPPRESS)
+    a.add_argument("--whole", action="store_true", help=argparse.SUPPRESS)
+    a.add_argument("--full", action="store_true", help=argparse.SUPPRESS)
+    a.add_argument("--steps", type=int, default=1, help=argparse.SUPPRESS)
+    a = a.parse_args()
+    if a.one:
+        return run(a)
+    print()
+    return None
+
+
+if __name__ == "__main__":
+    main()
