@@ -6,7 +6,8 @@
 Each run is a process of its own: `stylize` with the default's terms (Gram matrices at relu1_1 to relu5_1, content at
 relu4_1 and relu4_2) at one scale, keeping freed memory as the command line does. `compare`: seconds a step of a picture
 that fits, whole and in the tiles that the largest picture gets, in turn. `megapixels`: peak resident memory in tiles of
-one step of L-BFGS whose memory of pairs is full (synthetic, so that one step is enough), targets included.
+one step of L-BFGS whose memory of pairs is full (synthetic, so that one step is enough), targets included; the growth
+between the smallest and the largest is `bytes_per_pixel`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import resource
 import statistics
@@ -21,14 +23,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from common import write
 
 from impasto.features import load_encoder
 from impasto.memory import keep_freed_memory
-from impasto.methods import gatys
-from impasto.methods.prints import plans
+from impasto.methods import gatys, prints
 from impasto.optimize import LARGE, LARGE_HISTORY, State
 from impasto.settings import StylizeSettings
 
@@ -42,18 +44,20 @@ def run(a: argparse.Namespace) -> None:
     content = torch.rand(1, 3, height, width)
     settings = StylizeSettings(size=width, encoder=a.encoder, steps=a.steps, scales=1)
     limit = None if a.whole else a.max_memory * 1e9
-    (plan,) = plans(encoder, settings, content, limit)
+    if a.workspace:  # tiles also where the picture would fit
+        limit, prints.BYTES_WHOLE, prints.MOST = 1e12, 1e9, a.workspace
+    (plan,) = prints.plans(encoder, settings, content, limit)
     state = full(content, settings.history) if a.full else None
     loop = gatys.stylize(encoder, content, content.flip(3), settings, resume=state, max_memory=limit)
     del state
     times = [time.perf_counter()]
-    for step in itertools.islice(loop, a.steps):
+    for _ in itertools.islice(loop, a.steps):
         times.append(time.perf_counter())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     seconds = [y - x for x, y in itertools.pairwise(times)][1:]
     print(
         json.dumps(
-            {"size": step.size, "workspace": plan.workspace, "planned": plan.memory, "peak": peak, "step": seconds}
+            {"size": plan.size, "workspace": plan.workspace, "planned": plan.memory, "peak": peak, "step": seconds}
         )
     )
 
@@ -67,11 +71,11 @@ def full(content: torch.Tensor, history: int) -> State:
     return State(0, 0, content.clone(), pairs | rest)
 
 
-def started(a: argparse.Namespace, *options: object) -> dict[str, object]:
+def started(a: argparse.Namespace, *options: object) -> dict[str, Any]:
     """The line that a process of its own prints."""
     words = [sys.executable, __file__, "--weights", a.weights, "--encoder", a.encoder, *map(str, options)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ)
-    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(found, file=sys.stderr)
     return found
 
@@ -86,14 +90,41 @@ def main() -> None:
     a.add_argument("--rounds", type=int, default=3)
     a.add_argument("--out", type=Path, default=Path("benchmarks/results/tiles.json"))
     a.add_argument("--one", type=float, help=argparse.SUPPRESS)
+    a.add_argument("--workspace", type=float, help=argparse.SUPPRESS)
     a.add_argument("--whole", action="store_true", help=argparse.SUPPRESS)
     a.add_argument("--full", action="store_true", help=argparse.SUPPRESS)
     a.add_argument("--steps", type=int, default=1, help=argparse.SUPPRESS)
     a = a.parse_args()
     if a.one:
         return run(a)
-    print()
+    limit = ("--max-memory", a.max_memory)
+    large = [started(a, "--one", size, "--full", *limit) for size in sorted(a.megapixels)]
+    result: dict[str, object] = {"encoder": a.encoder, "max_memory": a.max_memory, "large": large}
+    if len(large) > 1:
+        (few, least), (many, most) = ((math.prod(r["size"]), r["peak"]) for r in (large[0], large[-1]))
+        result["bytes_per_pixel"] = (most - least) / (many - few)
+    if a.compare:
+        result["compare"] = compared(a, min([prints.MOST, *(r["workspace"] for r in large if r["workspace"])]))
+    write(a.out, result)
     return None
+
+
+def compared(a: argparse.Namespace, workspace: float) -> dict[str, object]:
+    """Seconds a step at once and in tiles of that workspace, and the quotients of rounds of both."""
+    rounds = [
+        [
+            started(a, "--one", a.compare, "--steps", 4, *how)["step"]
+            for how in (["--whole"], ["--workspace", workspace])
+        ]
+        for _ in range(a.rounds)
+    ]
+    ratios = [statistics.median(tiled) / statistics.median(whole) for whole, tiled in rounds]
+    return {
+        "megapixels": a.compare,
+        "workspace": workspace,
+        "tiled_to_whole": statistics.median(ratios),
+        "rounds": rounds,
+    }
 
 
 if __name__ == "__main__":

@@ -140,6 +140,9 @@ BAD = {
     "unknown optimizer": (["{content}", "{style}"], ["--optimizer", "sgd"]),
     "unknown device": (["{content}", "{style}"], ["--device", "tpu"]),
     "bad resume": (["{content}", "{style}"], ["--resume", "{text}"]),
+    "bad memory": (["{content}", "{style}"], ["--max-memory", "lots"]),
+    "no memory": (["{content}", "{style}"], ["--max-memory", "0GB"]),
+    "little memory": (["{content}", "{style}"], ["--max-memory", "100MB"]),
     "missing init": (["{content}", "{style}"], ["--init", "{tmp}/none.png"]),
 }
 

@@ -21,7 +21,7 @@ from impasto.settings import StylizeSettings
 #: Bytes of what is there whatever the picture's size: interpreter, torch, the encoder's weights twice over.
 OVERHEAD = 0.6e9
 #: Bytes held for each number of an encoder's maps when a whole picture is computed at once.
-BYTES_WHOLE = 8
+BYTES_WHOLE = 14
 #: Bytes for the maps of one tile: more makes nothing faster, less costs more work at the halos.
 MOST, LEAST = 0.6e9, 0.05e9
 #: Time of a tiled gradient to a whole one's: twice forward instead of once, and the halos.
@@ -84,7 +84,7 @@ def plan(
     """How a picture of `(H, W)` is computed in `max_memory` bytes (no limit if None): at once if it fits, or in tiles
     with what the rest leaves.
 
-        at once: OVERHEAD + pixels · (loop + 8 · numbers of all maps)
+        at once: OVERHEAD + pixels · (loop + 14 · numbers of all maps)
         tiled:   OVERHEAD + pixels · (loop + spans) + workspace
 
     `loop` is the pictures, gradients and pairs of the optimizer and the content's maps, `spans` the outputs and
