@@ -55,11 +55,8 @@ def run(a: argparse.Namespace) -> None:
         times.append(time.perf_counter())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     seconds = [y - x for x, y in itertools.pairwise(times)][1:]
-    print(
-        json.dumps(
-            {"size": plan.size, "workspace": plan.workspace, "planned": plan.memory, "peak": peak, "step": seconds}
-        )
-    )
+    about = {"size": plan.size, "workspace": plan.workspace, "planned": plan.memory}
+    print(json.dumps(about | {"peak": peak, "step": seconds}))
 
 
 def full(content: torch.Tensor, history: int) -> State:
@@ -73,7 +70,8 @@ def full(content: torch.Tensor, history: int) -> State:
 
 def started(a: argparse.Namespace, *options: object) -> dict[str, Any]:
     """The line that a process of its own prints."""
-    words = [sys.executable, __file__, "--weights", a.weights, "--encoder", a.encoder, *map(str, options)]
+    weights = ["--weights", a.weights] if a.weights else []
+    words = [sys.executable, __file__, *weights, "--encoder", a.encoder, *map(str, options)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(found, file=sys.stderr)
@@ -82,7 +80,7 @@ def started(a: argparse.Namespace, *options: object) -> dict[str, Any]:
 
 def main() -> None:
     a = argparse.ArgumentParser()
-    a.add_argument("--weights", required=True)
+    a.add_argument("--weights")
     a.add_argument("--encoder", default="vgg19-caffe")
     a.add_argument("--megapixels", type=float, nargs="*", default=[2.0736, 4, 8.2944, 16])
     a.add_argument("--compare", type=float, default=1.0)
