@@ -18,8 +18,8 @@ from impasto.objective import MATCHINGS
 from impasto.optimize import LARGE, LARGE_HISTORY
 from impasto.settings import StylizeSettings
 
-#: Bytes of what is there whatever the picture's size: interpreter, torch, the encoder's weights twice over.
-OVERHEAD = 0.6e9
+#: Bytes of what is there whatever the picture's size: interpreter, torch, the encoder's weights twice over, and the gaps of its heap.
+OVERHEAD = 0.8e9
 #: Bytes held for each number of an encoder's maps when a whole picture is computed at once.
 BYTES_WHOLE = 14
 #: Bytes for the maps of one tile: more makes nothing faster, less costs more work at the halos.
