@@ -18,7 +18,7 @@ from impasto.objective import MATCHINGS
 from impasto.optimize import LARGE, LARGE_HISTORY
 from impasto.settings import StylizeSettings
 
-#: Bytes of what is there whatever the picture's size: interpreter, torch, the encoder's weights twice over, gaps in the heap.
+#: Bytes that are there whatever the picture's size: interpreter, torch, the weights twice over, gaps in the heap.
 OVERHEAD = 0.8e9
 #: Bytes held for each number of an encoder's maps when a whole picture is computed at once.
 BYTES_WHOLE = 14
