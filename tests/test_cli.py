@@ -190,6 +190,9 @@ BAD = {
     "weights of no known encoder": (["{content}", "{style}"], ["--weights", "{text}"]),
     "unknown device": (["{content}", "{style}"], ["--device", "tpu"]),
     "bad resume": (["{content}", "{style}"], ["--resume", "{text}"]),
+    "bad memory": (["{content}", "{style}"], ["--max-memory", "lots"]),
+    "no memory": (["{content}", "{style}"], ["--max-memory", "0GB"]),
+    "little memory": (["{content}", "{style}"], ["--max-memory", "100MB"]),
     "missing init": (["{content}", "{style}"], ["--init", "{tmp}/none.png"]),
 }
 

@@ -12,7 +12,6 @@ from impasto.errors import InputError, WeightsError
 from impasto.export import FORMAT, OPSET, export_onnx, load_onnx, onnx_run
 from impasto.methods.instant import Painter, instant, painting_vector
 from impasto.methods.styles import StyleImage
-from impasto.networks.anystyle import LAYERS, Predictor
 from impasto.networks.models import PACKAGED, Model, is_packaged, packaged_model
 from impasto.networks.registry import build
 from impasto.settings import StylizeSettings
@@ -32,8 +31,9 @@ def random_model(kind: str) -> Model:
         parameter.copy_((torch.randn_like(parameter) * 0.2).half())  # as in files
     plain = generator.plain_style()
     styles = {name: (plain + 0.1 * torch.randn_like(plain)).half().float() for name in ("dots", "lines")}
-    predictor = Predictor([2 + i % 2 for i in range(len(LAYERS))], generator.style_size, 8, 2).eval().half().float()
-    return Model(kind, generator, styles, predictor, thumbnails={"dots": "AAAA"}, about={"licence": "none"})
+    return Model(
+        kind, generator, styles, any_style=kind == "quarter", thumbnails={"dots": "AAAA"}, about={"licence": "none"}
+    )
 
 
 @pytest.fixture(scope="module", params=SMALL)
@@ -87,17 +87,10 @@ def test_a_style_that_is_built_in_leaves_one_input(tmp_path: Path) -> None:
         export_onnx(model, tmp_path / "two.onnx", "line")
 
 
-class Pixels:
-    """Describes a painting by parts of itself."""
-
-    def __call__(self, images: torch.Tensor, layers: tuple[str, ...]) -> dict[str, torch.Tensor]:
-        return {n: images.repeat(1, 2, 1, 1)[:, : 2 + i % 2] for i, n in enumerate(layers)}
-
-
 def test_a_file_paints_in_the_manner_of_any_painting(pair: tuple[Model, Path]) -> None:
     painting, photo, pictures = torch.rand(1, 3, 40, 40), torch.rand(1, 3, 33, 47), []
     for model in (pair[0], load_onnx(pair[1])):
-        painter = Painter(model, Pixels())  # type: ignore[arg-type]
+        painter = Painter(model)
         pictures.append(painter(photo, painting_vector(painter, [StyleImage(painting)])))
     torch.testing.assert_close(pictures[0], pictures[1], atol=1e-3, rtol=0)
 

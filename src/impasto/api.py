@@ -14,6 +14,7 @@ from impasto.errors import InputError, unknown
 from impasto.features import Encoder, load_encoder, resolve
 from impasto.media import read_image, to_pil
 from impasto.media.image import Source
+from impasto.memory import allowance
 from impasto.methods import gatys
 from impasto.methods.ascent import ASCENT_PRESETS, AscentSettings, ascend
 from impasto.methods.attribution import Unit, attribution
@@ -67,6 +68,7 @@ def stylize_steps(
     masks: Sequence[tuple[Source, int]] = (),
     style_masks: Mapping[int, Source] | None = None,
     semantic: Sequence[Source] = (),
+    max_memory: float | None = None,
     **settings: Any,
 ) -> Iterator[Step]:
     """As `stylize`, but as a generator of `Step` records, to watch, to stop, or to show.
@@ -87,7 +89,10 @@ def stylize_steps(
     warmup = None
     if chosen.warms_up:
         warmup = _network(chosen.changed(encoder=chosen.warmup_encoder), None, None, device, precision=chosen.precision)
-    return gatys.stylize(network, picture, regions, chosen, init=init, guide=scene.guide(), warmup=warmup)
+    limit = allowance(device) if max_memory is None else max_memory
+    return gatys.stylize(
+        network, picture, regions, chosen, init=init, guide=scene.guide(), warmup=warmup, max_memory=limit
+    )
 
 
 def stylize(
@@ -102,6 +107,7 @@ def stylize(
     masks: Sequence[tuple[Source, int]] = (),
     style_masks: Mapping[int, Source] | None = None,
     semantic: Sequence[Source] = (),
+    max_memory: float | None = None,
     **settings: Any,
 ) -> Result:
     """Paint `content` in the manner of `style`.
@@ -121,6 +127,8 @@ def stylize(
             it is. What no mask covers gets the styles without a mask, or stays as it is if there are none.
         style_masks: number of a style -> which part of the painting counts.
         semantic: semantic maps of the content and of each style, in order.
+        max_memory: bytes that the process may take; a picture that needs more is computed in tiles, which is slower and
+            changes nothing. Three quarters of what is free if not given.
         settings: fields of `StylizeSettings` that differ from the preset.
 
     Raises:
@@ -138,6 +146,7 @@ def stylize(
         masks=masks,
         style_masks=style_masks,
         semantic=semantic,
+        max_memory=max_memory,
         **settings,
     )
     return finish(steps, _settings(preset, encoder, weights, settings))

@@ -78,7 +78,7 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
     if style is not None:
         if style not in model.styles:
             raise unknown("style", style, model.styles) if model.styles else InputError("this model has no styles")
-        model = replace(model, styles={style: model.styles[style]}, predictor=None)
+        model = replace(model, styles={style: model.styles[style]}, any_style=False)
     proto = _graph(model, None if style is None else model.styles[style][None])
     size = cast(Generator, model.generator).style_size
     about = described(model) | {"onnx": {"opset": OPSET, "style_size": size}}
@@ -224,7 +224,7 @@ class OnnxGenerator(nn.Module):
 
 
 def load_onnx(path: str | os.PathLike[str]) -> Model:
-    """A model out of an ONNX file, with its styles and its predictor, if it has one; ONNX Runtime computes it.
+    """A model out of an ONNX file, with its styles; ONNX Runtime computes it.
 
     Raises:
         InputError: if onnxruntime is not installed, or there is no such file.
@@ -237,7 +237,7 @@ def load_onnx(path: str | os.PathLike[str]) -> Model:
     about = parsed_about(metadata[ABOUT], path)
     try:
         tensors = safetensors.torch.load(base64.b64decode(metadata[TENSORS], validate=True))
-        twin = stored_generator(about, tensors) if about["predictor"] is not None else None
+        twin = stored_generator(about, tensors) if about["any_style"] else None
         generator = OnnxGenerator(_run(session, path), about["onnx"]["style_size"], twin)
         return assembled(about, generator, tensors)
     except (KeyError, TypeError, RuntimeError, SafetensorError, binascii.Error) as error:

@@ -1,11 +1,64 @@
-"""The process's memory."""
+"""The process's memory: what it may take, and what it keeps."""
 
 from __future__ import annotations
 
 import ctypes
+import os
+import re
 import sys
+from pathlib import Path
+
+import torch
+
+from impasto.errors import InputError
+
+#: Of the memory that is free, how much a run may take unless told otherwise.
+SHARE = 0.75
+_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4  # of mallopt(3)
+
+
+def bytes_of(text: str) -> float:
+    """`4GB`, `3500M` or `4e9` in bytes; units are powers of 1000.
+
+    Raises:
+        InputError: if it is something else, or not above 0.
+    """
+    found = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([KMGT]?)B?\s*", text, re.IGNORECASE)
+    try:
+        size = float(found[1]) * _UNITS[found[2].upper()] if found else 0.0
+    except ValueError:
+        size = 0.0
+    if not 0 < size < float("inf"):
+        raise InputError(f"max-memory is {text!r}; write a size above 0 with its unit, such as 4GB or 3500MB")
+    return size
+
+
+def allowance(device: str = "cpu") -> float | None:
+    """Bytes that a run may take: `SHARE` of what is free on the device; None where that cannot be told."""
+    if device.startswith("cuda"):
+        return SHARE * torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(1024.0 * float(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        try:
+            free = float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError, AttributeError):
+            return None
+    return SHARE * min(free, _limit())
+
+
+def _limit() -> float:
+    """What is left of a container's limit; what the system caches of files can be had back."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit, used = (float((folder / f"memory.{name}").read_text()) for name in ("max", "current"))
+        counts = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return limit - used + float(counts["file"])
+    except (OSError, ValueError, KeyError):  # no container, or one without a limit
+        return float("inf")
 
 
 def keep_freed_memory() -> bool:

@@ -86,11 +86,15 @@ class Optimizer(Protocol):
     """Changes a canvas by one step, and can save and take back its memory."""
 
     def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
-        """One step; returns the loss reached and its parts."""
+        """One step; returns the loss reached and its parts. A `NonFiniteError` leaves the canvas as it was."""
         ...
 
     def state(self) -> dict[str, Tensor]: ...
     def restore(self, state: Mapping[str, Tensor]) -> None: ...
+
+
+#: Numbers (4 Mpx in color) above which L-BFGS keeps its pairs in half precision, and at most so many of them.
+LARGE, LARGE_HISTORY = 12 * 2**20, 6
 
 
 class LBFGS:
@@ -101,8 +105,11 @@ class LBFGS:
     number, so that the loss may have any scale. A step that does not lower the loss is halved, and after `halvings` of
     them the memory is dropped.
 
+    Of large pictures the pairs, not the gradient, are in half precision (bfloat16): a pair only says how curved the
+    loss is.
+
     Args:
-        history: pairs remembered; 24 bytes a pixel each.
+        history: pairs remembered, 24 bytes a pixel each; above `LARGE` numbers 12 bytes a pixel, and `LARGE_HISTORY`.
     """
 
     def __init__(self, history: int = 10, *, first: float = 0.02, halvings: int = 6) -> None:
@@ -118,18 +125,19 @@ class LBFGS:
     def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
         if self._gradient is None:
             self._loss, self._gradient, self._parts = evaluate()
-        if not self._try(canvas, evaluate, self._direction(self._gradient)) and self._moves:
+        if not self._try(canvas, evaluate) and self._moves:
             self._moves, self._changes = [], []
-            self._try(canvas, evaluate, self._direction(self._gradient))
+            self._try(canvas, evaluate)
         return self._loss, self._parts
 
-    def _try(self, canvas: Canvas, evaluate: Evaluate, direction: Tensor) -> bool:
-        """Move along `direction`, halved until the loss falls; otherwise leave the canvas where it was."""
+    def _try(self, canvas: Canvas, evaluate: Evaluate) -> bool:
+        """Move along the direction, halved until the loss falls; otherwise leave the canvas where it was."""
         assert self._gradient is not None
         start, length = canvas.parameters.detach().clone(), 1.0
         failure: NonFiniteError | None = None
         for _ in range(self.halvings + 1):
-            canvas.parameters.copy_(start + length * direction)
+            # Found anew for each length: next to an evaluation that costs nothing, and there it takes no memory.
+            canvas.parameters.copy_(start).add_(self._direction(self._gradient), alpha=length)
             canvas.keep_in_range()
             try:
                 loss, gradient, parts = evaluate()
@@ -146,10 +154,13 @@ class LBFGS:
         return False
 
     def _remember(self, move: Tensor, change: Tensor) -> None:
+        most = self.history
+        if move.numel() > LARGE:
+            move, change, most = move.bfloat16(), change.bfloat16(), min(most, LARGE_HISTORY)
         if _dot(move, change) > 1e-6 * move.norm() * change.norm():
             self._moves.append(move)
             self._changes.append(change)
-            del self._moves[: -self.history], self._changes[: -self.history]
+            del self._moves[:-most], self._changes[:-most]
 
     def _direction(self, gradient: Tensor) -> Tensor:
         """The two-loop recursion: minus the approximate inverse Hessian times the gradient.
@@ -158,16 +169,16 @@ class LBFGS:
         """
         if not self._moves:
             return gradient * (-self.first / gradient.square().mean().sqrt().clamp_min(1e-30))
-        q, alphas = gradient.clone(), []
+        q, alphas = -gradient, []
         for s, y in zip(reversed(self._moves), reversed(self._changes), strict=True):
             alpha = _dot(s, q) / _dot(s, y)
             alphas.append(alpha)
-            q -= alpha * y
+            q.addcmul_(y, alpha, value=-1)
         s, y = self._moves[-1], self._changes[-1]
         q *= _dot(s, y) / _dot(y, y)
         for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
-            q += (alpha - _dot(y, q) / _dot(s, y)) * s
-        return -q
+            q.addcmul_(s, alpha - _dot(y, q) / _dot(s, y))
+        return q
 
     def state(self) -> dict[str, Tensor]:
         pairs = {f"move{i}": s for i, s in enumerate(self._moves)} | {
@@ -180,14 +191,17 @@ class LBFGS:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         count = sum(name.startswith("move") for name in state)
-        self._moves = [state[f"move{i}"].clone() for i in range(count)]
-        self._changes = [state[f"change{i}"].clone() for i in range(count)]
-        self._gradient, self._loss = state["gradient"].clone(), state["loss"].item()
+        # Not copied: none of these is ever changed in place.
+        self._moves = [state[f"move{i}"] for i in range(count)]
+        self._changes = [state[f"change{i}"] for i in range(count)]
+        self._gradient, self._loss = state["gradient"], state["loss"].item()
         self._parts = {k.removeprefix("part."): v.item() for k, v in state.items() if k.startswith("part.")}
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return torch.dot(a.flatten(), b.flatten())
+    """In single precision at least, whatever the pair's."""
+    wide = torch.promote_types(torch.float32, torch.promote_types(a.dtype, b.dtype))
+    return torch.dot(a.flatten().to(wide), b.flatten().to(wide))
 
 
 class Adam:
@@ -276,20 +290,21 @@ def minimize(
         NonFiniteError: if a term becomes NaN or infinite; the canvas holds the last good picture.
         InputError: if `resume` does not fit the stages.
     """
-    began = time.perf_counter()
+    began, begin = time.perf_counter(), 0 if resume is None else resume.scale
     if resume is not None and resume.scale >= len(stages):
         raise InputError(f"the state was saved at scale {resume.scale + 1}, but there are only {len(stages)}")
     for number, stage in enumerate(stages):
-        if resume is not None and number < resume.scale:
+        if number < begin:
             continue
         solver, done, mean = optimizer(), 0, _Average(average)
-        if resume is not None and number == resume.scale:
+        if resume is not None:
             canvas.resize(stage.size)
             if resume.parameters.shape != canvas.parameters.shape:
                 raise InputError(f"the state is of size {tuple(resume.parameters.shape)}, not {stage.size}")
             canvas.parameters, done = resume.parameters.clone(), resume.step
             mean.value = resume.average
             solver.restore(resume.optimizer)
+            resume = None
         else:
             canvas.resize(stage.size)
         objective = stage.objective()
@@ -312,6 +327,7 @@ def minimize(
             )
         if mean.value is not None:
             canvas.parameters = mean.value
+        del objective  # its targets, before those of the next stage are made
 
 
 def _advance(canvas: Canvas, objective: Goal, solver: Optimizer, count: int) -> tuple[float, Parts]:
@@ -330,10 +346,5 @@ def _advance(canvas: Canvas, objective: Goal, solver: Optimizer, count: int) -> 
         # An encoder may leave its own memory layout, which every product of L-BFGS would copy back.
         return loss, gradient.contiguous(), dict(zip(parts, values, strict=True))
 
-    good = canvas.parameters.detach().clone()
-    try:
-        with torch.no_grad():
-            return solver.step(canvas, evaluate)
-    except NonFiniteError:
-        canvas.parameters = good
-        raise
+    with torch.no_grad():
+        return solver.step(canvas, evaluate)

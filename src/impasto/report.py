@@ -100,7 +100,8 @@ def load_state(path: str | Path, about: Mapping[str, Any]) -> State:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copied, since sums of what lies askew in memory are rounded otherwise.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         saved = json.loads(metadata["about"])
         scale, step, parameters = int(metadata["scale"]), int(metadata["step"]), tensors["parameters"]
     except (OSError, SafetensorError, KeyError, ValueError) as error:

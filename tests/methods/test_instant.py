@@ -89,6 +89,6 @@ def test_content_luminance_keeps_the_chroma(painter: Painter, photo: Tensor) -> 
 
 def test_a_painter_is_opened_by_path(small_model: Model, tmp_path: Path) -> None:
     save_model(small_model, tmp_path / "m.safetensors")
-    assert open_painter(tmp_path / "m.safetensors").describer is not None
+    assert open_painter(tmp_path / "m.safetensors").model.any_style
     with pytest.raises(InputError, match="no model file"):
         open_painter("nothing.safetensors")

@@ -1,4 +1,4 @@
-"""Any style: what is read of a painting, the prediction of vectors, and the batches."""
+"""Any style: vectors of paintings, and the batches."""
 
 from __future__ import annotations
 
@@ -9,48 +9,40 @@ import pytest
 import torch
 
 from impasto.features.encoder import Encoder
-from impasto.networks.anystyle import LAYERS, AnyStyle, Predictor, describe
+from impasto.networks.anystyle import AnyStyle, AnyStyleTask, random_style, square
+from impasto.networks.loss import LossSettings
 from impasto.networks.photos import opened
 from impasto.networks.quarter import Quarter
-from impasto.networks.tasks import AnyStyleTask, LossSettings, random_style
 from impasto.networks.train import TrainSettings, train
 
 
 @pytest.fixture
-def network(lite: Encoder, paintings: list[Path]) -> AnyStyle:
+def network() -> AnyStyle:
     torch.manual_seed(0)
-    generator = Quarter(8, 8, 1, 2)
-    described = [describe(lite, opened(path, 64)[None]) for path in paintings]
-    predictor = Predictor([described[0][n].shape[2] for n in LAYERS], generator.style_size, width=16, rank=4)
-    predictor.fit(described)
-    return AnyStyle(generator, predictor).eval()
+    return AnyStyle(Quarter(8, 8, 1, 2)).eval()
 
 
 def task(network: AnyStyle, lite: Encoder, paintings: list[Path], seed: int = 0) -> AnyStyleTask:
     loss = LossSettings(content_layers=("relu3_1",), style_layers=("relu1_1", "relu2_1"), soft=True)
-    return AnyStyleTask(
-        network, [], paintings, ([], paintings), lite, lite, loss, batch=2, side=64, seed=seed, window=2
-    )
+    return AnyStyleTask(network, [], paintings, ([], paintings), lite, loss, batch=2, side=64, seed=seed, window=2)
 
 
 @torch.no_grad()
-def test_descriptions_add_up(lite: Encoder) -> None:
-    image = torch.rand(1, 3, 64, 64)
-    left = torch.zeros(1, 1, 64, 64)
-    left[..., :32] = 1
-    whole, parts = describe(lite, image), [describe(lite, image, m) for m in (left, 1 - left)]
-    for layer in ("pixels", "relu1_1", "relu2_1"):
-        torch.testing.assert_close((parts[0][layer] + parts[1][layer]) / 2, whole[layer], rtol=1e-4, atol=1e-5)
-
-
-@torch.no_grad()
-def test_the_vector_ends_in_the_colors_of_the_painting(network: AnyStyle, lite: Encoder, paintings: list[Path]) -> None:
-    described = describe(lite, opened(paintings[0], 64)[None])
-    vector = network.predictor(described)
+def test_the_vector_ends_in_the_colors_of_the_painting(network: AnyStyle, paintings: list[Path]) -> None:
+    painting = opened(paintings[0], 64)[None]
+    vector = network.generator.moments(painting)
     assert vector.shape == (1, network.generator.style_size)
     found = network.generator.recolor(torch.rand(1, 3, 32, 32), vector).mean((2, 3))
-    torch.testing.assert_close(found, described["pixels"][:, -1], rtol=1e-3, atol=1e-3)
-    assert network(torch.rand(1, 3, 5, 9), described).shape == (1, 3, 5, 9)
+    torch.testing.assert_close(found, painting.mean((2, 3)), rtol=1e-3, atol=1e-3)
+    assert network(torch.rand(1, 3, 5, 9), painting).shape == (1, 3, 5, 9)
+
+
+def test_what_is_too_small_is_repeated_in_a_mirror() -> None:
+    picture = torch.rand(3, 5, 40)
+    found = square(picture, 16, np.random.default_rng(0))
+    assert found.shape == (3, 16, 16)
+    rows = {tuple(r) for r in found.unfold(2, 4, 4)[0, :, 0].tolist()}
+    assert len(rows) <= 5
 
 
 def test_a_batch_is_the_same_for_the_same_number_whatever_came_before(
@@ -61,7 +53,7 @@ def test_a_batch_is_the_same_for_the_same_number_whatever_came_before(
     for number in (2, -1):
         a, b = one.batch(number), other.batch(number)
         assert torch.equal(a.images, b.images)
-        assert all(torch.equal(a.descriptions[n], b.descriptions[n]) for n in a.descriptions)
+        assert torch.equal(a.styles, b.styles)
         assert all(torch.equal(a.targets[n], b.targets[n]) for n in a.targets)
     assert not torch.equal(one.batch(1).images, one.batch(-1).images)
 

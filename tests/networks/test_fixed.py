@@ -12,13 +12,11 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
-from impasto.networks.anystyle import describe
 from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors, measured
 from impasto.networks.johnson import Johnson
-from impasto.networks.photos import opened
+from impasto.networks.loss import LossSettings
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter
-from impasto.networks.tasks import LossSettings
 from impasto.networks.train import Average, TrainSettings, look, train
 
 QUICK = TrainSettings(steps=4, rate=3e-3, warmup=0, held_out=0, look_every=1000, save_every=1000, average=0.0)
@@ -60,13 +58,6 @@ def test_all_styles_have_their_turn(network: StyledNetwork, lite: Encoder, paint
     numbers, targets = styles.chosen(-2)
     all_of_them = measured(lite, paintings, LOSS.style_layers, 80)
     assert all(torch.equal(targets[n], all_of_them[n][numbers]) for n in LOSS.style_layers)
-
-
-def test_paintings_are_measured_as_descriptions_are(lite: Encoder, paintings: list[Path]) -> None:
-    found = measured(lite, paintings[:1], ["relu2_1", "relu5_1"], 80)
-    described = describe(lite, opened(paintings[0], 80)[None])
-    for layer, value in found.items():
-        torch.testing.assert_close(value, described[layer][:, :-1])
 
 
 def test_a_short_training_makes_the_loss_fall(lite: Encoder, paintings: list[Path]) -> None:

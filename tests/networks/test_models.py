@@ -10,8 +10,6 @@ import torch
 from safetensors.torch import save_file
 
 from impasto.errors import InputError, WeightsError
-from impasto.features import load_encoder
-from impasto.networks.anystyle import describe
 from impasto.networks.models import Model, distribution, load_model, read_about, save_model
 
 
@@ -22,10 +20,9 @@ def test_a_file_holds_the_whole_model(small_model: Model, tmp_path: Path) -> Non
     assert list(loaded.styles) == ["waves", "dots"] and loaded.thumbnails == {"dots": "abc"}
     assert loaded.about == {"licence": "test"}
     x, painting = torch.rand(1, 3, 40, 40), torch.rand(1, 3, 64, 64)
-    style = describe(load_encoder("lite"), painting)
     torch.testing.assert_close(
-        loaded(x, loaded.predict(painting, style)),
-        small_model(x, small_model.predict(painting, style)),
+        loaded(x, loaded.predict(painting)),
+        small_model(x, small_model.predict(painting)),
         atol=0.03,
         rtol=0,
     )
@@ -46,7 +43,7 @@ def test_what_a_model_cannot_do_is_one_line(small_model: Model) -> None:
     with pytest.raises(InputError, match="no styles of its own"):
         Model("quarter", small_model.generator).blended({"waves": 1})
     with pytest.raises(InputError, match="its own styles only: waves, dots"):
-        Model("quarter", small_model.generator, small_model.styles).predict(torch.rand(1, 3, 32, 32), {})
+        Model("quarter", small_model.generator, small_model.styles).predict(torch.rand(1, 3, 32, 32))
     with pytest.raises(InputError, match="no distribution"):
         Model("quarter", small_model.generator).sample()
 
@@ -105,13 +102,3 @@ def test_a_distribution_has_the_moments_of_the_vectors() -> None:
     mean, factor = distribution(vectors)
     torch.testing.assert_close(mean, vectors.mean(0))
     torch.testing.assert_close(factor @ factor.T, torch.cov(vectors.T), atol=1e-4, rtol=1e-4)
-
-
-def test_a_description_adds_up(small_model: Model) -> None:
-    """Halves of a painting by masks are, together, the painting."""
-    lite, picture = load_encoder("lite"), torch.rand(1, 3, 64, 64)
-    left = torch.zeros(1, 1, 64, 64)
-    left[..., :32] = 1
-    whole, a, b = describe(lite, picture), describe(lite, picture, left), describe(lite, picture, 1 - left)
-    for name in whole:
-        torch.testing.assert_close((a[name] + b[name]) / 2, whole[name], atol=1e-3, rtol=1e-3)

@@ -90,7 +90,7 @@ def _painter(model: str | None, paintings: bool, device: str) -> Painter:
     for name in ("live", "any"):
         if is_packaged(name):
             found = packaged_model(name)
-            if found.predictor is not None or not paintings:
+            if found.any_style or not paintings:
                 return open_painter(found, device)
     raise InputError("this installation has no packaged network that can do it; name a model file with --model")
 

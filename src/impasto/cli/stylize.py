@@ -41,12 +41,15 @@ from impasto.cli.instant import Instant, chosen_styles, paint_instantly
 from impasto.errors import InputError, unknown
 from impasto.features import Encoder
 from impasto.media import check_output, read_image
+from impasto.memory import allowance, bytes_of
 from impasto.methods import gatys
 from impasto.methods.instant import instant, open_painter
 from impasto.methods.presets import METHODS, PRESETS
 from impasto.methods.presets import preset as preset_settings
+from impasto.methods.prints import layers_read, plans, seconds_per_pixel
 from impasto.methods.styles import Region
 from impasto.objective import STYLE_LOSSES
+from impasto.optimize import State
 from impasto.report import load_state, manifest
 from impasto.scene import Scene, statistics_folder
 from impasto.settings import COLORS, STARTS, StylizeSettings
@@ -58,6 +61,9 @@ Scale = Annotated[
 ]
 Rotation = Annotated[str | None, typer.Option(help="Degrees; turned copies of the style join the patches: -15,0,15.")]
 QUALITIES = ("best", "instant")
+MaxMemory = Annotated[
+    str | None, typer.Option(help="What the run may take, such as 4GB; larger pictures are computed in tiles.")
+]
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Keep no statistics of paintings on disk.")]
 
 
@@ -137,6 +143,7 @@ def stylize(
     report: Report = None,
     no_cache: NoCache = False,
     precision: Precision = None,
+    max_memory: MaxMemory = None,
     device: Device = "auto",
     quiet: Quiet = False,
     force: Force = False,
@@ -202,7 +209,7 @@ def stylize(
         paint_one = Instant(painter, scene, own, settings, strength)
         raise typer.Exit(paint_instantly(paint_one, content, output, model, report, quiet, force))
     raise typer.Exit(
-        paint(scene, content, output, settings, weights, save_every, resume, report, no_cache, quiet, force)
+        paint(scene, content, output, settings, weights, save_every, resume, report, no_cache, quiet, force, max_memory)
     )
 
 
@@ -261,8 +268,10 @@ def paint(
     no_cache: bool,
     quiet: bool,
     force: bool,
+    max_memory: str | None = None,
 ) -> int:
     """Check, read, paint, write; returns the exit code."""
+    limit = allowance(scene.device) if max_memory is None else bytes_of(max_memory)
     if save_every < 0:
         raise InputError(f"save-every is {save_every}; it must be at least 0")
     check_output(output, force=force)
@@ -284,13 +293,18 @@ def paint(
         "masks": [n for _, n in scene.masks],
         "style_masks": list(scene.style_masks),
     }
-    state = None if resume is None else load_state(resume, about)
+    state = None if resume is None else moved(load_state(resume, about), scene.device)
     choose_precision(settings.precision)
     network = open_encoder(settings, weights, scene.device, precision=settings.precision)
     warmup: Encoder | None = None
     if settings.warms_up:
         other = settings.changed(encoder=settings.warmup_encoder)
         warmup = open_encoder(other, None, scene.device, precision=settings.precision)
+    guide = scene.guide()
+    shape = picture if picture is not None else guide
+    if shape is not None and not quiet:
+        told = estimate(network, settings, shape, limit, content=picture is not None, state=state)
+        console.print(told, soft_wrap=True, end="\n" if told else "")
     with Progress(console=console, disable=quiet, transient=True) as bar:
         task = bar.add_task("reading styles", visible=False)
 
@@ -303,12 +317,14 @@ def paint(
             regions,
             settings,
             init=first,
-            guide=scene.guide(),
-            resume=moved(state, scene.device),
+            guide=guide,
+            resume=state,
             cache=None if no_cache else StatisticsCache(statistics_folder()),
             progress=read,
             warmup=warmup,
+            max_memory=limit,
         )
+        del state  # a large picture's takes memory, and the loop has it now
         run = Run(
             output,
             about,
@@ -325,6 +341,42 @@ def first_picture(picture: Tensor | None, regions: Sequence[Region], settings: S
     if picture is None:
         raise InputError("init is 'instant', which needs a photograph to begin with")
     return instant(open_painter(device=scene.device), picture, regions, settings, guide=scene.guide())
+
+
+#: Long side from which a run says beforehand what it takes.
+LARGE_SIDE = 2048
+
+
+def estimate(
+    encoder: Encoder,
+    settings: StylizeSettings,
+    shape: Tensor,
+    limit: float | None,
+    *,
+    content: bool,
+    state: State | None,
+) -> str:
+    """What a large picture, or one in tiles, will take: memory and time; nothing of others."""
+    scales = plans(encoder, settings, shape, limit, content=content)
+    last = scales[-1]
+    if not last.memory or (last.workspace is None and max(last.size) < LARGE_SIDE):
+        return ""
+    each = seconds_per_pixel(encoder, layers_read(settings, content))
+    left = sum(at.seconds(each) * at.steps for at in scales)
+    if state is not None:
+        left -= sum(at.seconds(each) * at.steps for at in scales[: state.scale])
+        left -= scales[state.scale].seconds(each) * state.step
+    return (
+        f"{last.size[1]}x{last.size[0]} {'at once' if last.workspace is None else 'in tiles'}: about "
+        f"{last.memory / 1e9:.1f} GB, {last.seconds(each):.3g} s a step x {last.steps} steps at this size, "
+        f"{spoken(left)} in all"
+    )
+
+
+def spoken(seconds: float) -> str:
+    """`2 h 5 min`."""
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def indexed(text: str) -> tuple[Path, int]:

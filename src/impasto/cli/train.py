@@ -17,6 +17,7 @@ from impasto.errors import InputError, NonFiniteError, unknown
 from impasto.features import Encoder, load_encoder
 from impasto.media import sheet, write_image
 from impasto.methods.instant import open_model
+from impasto.networks.loss import LossSettings
 from impasto.networks.models import save_model
 from impasto.networks.photos import pictures_in
 from impasto.networks.recipes import (
@@ -30,7 +31,6 @@ from impasto.networks.recipes import (
 )
 from impasto.networks.registry import NETWORKS
 from impasto.networks.superres import FACTORS
-from impasto.networks.tasks import LossSettings
 from impasto.networks.train import Device as Trainer
 from impasto.networks.train import TrainSettings, TrainStep, sample, train
 from impasto.report import file_hash, write_text

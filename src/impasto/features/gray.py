@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from torch import Tensor
 
 from impasto.cache import encoder_hash
 from impasto.color import luma
 from impasto.features.encoder import Encoder
+from impasto.features.spans import Span, spans_of
 
 
 class GrayEncoder:
@@ -29,4 +31,17 @@ class GrayEncoder:
         return f"gray {encoder_hash(self.encoder)}"
 
     def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        return self.encoder(luma(images).expand(-1, 3, -1, -1), layers)
+        return self.encoder(_gray(images), layers)
+
+    def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
+        """See `Spanned`.
+
+        Raises:
+            InputError: also if the other encoder cannot be run in tiles.
+        """
+        first, *rest = spans_of(self.encoder, layers, size)
+        return [replace(first, run=lambda x: first.run(_gray(x))), *rest]
+
+
+def _gray(images: Tensor) -> Tensor:
+    return luma(images).expand(-1, 3, -1, -1)

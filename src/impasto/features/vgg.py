@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
 from impasto.features.fastconv import max_pool, serves, winograd
+from impasto.features.spans import Level, Span
 
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
@@ -108,20 +110,63 @@ class VGG(nn.Module):
 
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         wanted = check_layers(layers, self.layers)
-        self._check_size(images, wanted[-1])
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            found = self._maps(images, wanted)
-        return {name: maps.to(images.dtype) for name, maps in found.items()}
+        self._check_size((int(images.shape[-2]), int(images.shape[-1])), wanted[-1])
+        return self._run(self._normalized(images), self._steps_to(wanted[-1]), wanted)[1]
 
-    def _maps(self, images: Tensor, wanted: Sequence[str]) -> dict[str, Tensor]:
-        """The maps of `wanted`, from shallow to deep, as the network computes them."""
-        x = (images - self.mean) / self.std
+    def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
+        """See `Spanned`. A span is a block, but the first two are one: what lies between them, 64 channels at half the
+        picture's size, would be the largest of all maps kept.
+
+        Raises:
+            InputError: also if the padding is circular, where the last column is a neighbor of the first.
+        """
+        if self.padding != "zeros":
+            raise InputError(f"{self.name} pads in a circle and cannot be run in tiles; give it padding zeros")
+        wanted = check_layers(layers, self.layers)
+        self._check_size(size, wanted[-1])
+        steps = self._steps_to(wanted[-1])
+        ends = [i for i, step in enumerate(steps, 1) if step.startswith("pool") and step != "pool1"]
+        cuts = [0, *(end for end in ends if end < len(steps)), len(steps)]
+        return [self._span(steps[a:b], wanted) for a, b in itertools.pairwise(cuts)]
+
+    def _span(self, steps: Sequence[str], wanted: Sequence[str]) -> Span:
+        levels: dict[str, Level] = {}
+        halvings, halo, held = 0, 0, 0.0
+        channels = cast(nn.Conv2d, self.convs[steps[0]]).in_channels
+        for step in steps:
+            if step.startswith("conv"):
+                channels = cast(nn.Conv2d, self.convs[step]).out_channels
+                halo, held = halo + 2**halvings, held + channels / 4**halvings
+            halvings += step.startswith("pool")
+            levels[step] = Level(halvings, channels)
+        unit = 2**halvings
+        first = steps[0] == self._steps[0]
+
+        def run(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            return self._run(self._normalized(x) if first else x, steps, wanted)
+
+        asked = {name: level for name, level in levels.items() if name in wanted}
+        return Span(run, asked, levels[steps[-1]], -(-halo // unit) * unit, held)
+
+    def _steps_to(self, layer: str) -> list[str]:
+        return self._steps[: self._steps.index(layer) + 1]
+
+    def _normalized(self, images: Tensor) -> Tensor:
+        return (images - self.mean) / self.std
+
+    def _run(self, x: Tensor, steps: Sequence[str], wanted: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Some successive steps: what comes out of the last, and the maps of those that are wanted."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            last, found = self._maps(x, steps, wanted)
+        return last.to(x.dtype), {name: maps.to(x.dtype) for name, maps in found.items()}
+
+    def _maps(self, x: Tensor, steps: Sequence[str], wanted: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
         # One layout all the way: plain for Winograd's convolutions, channels last for torch's own.
         fast = self.padding == "zeros" and self.precision != "bf16"
         plain = fast and all(serves(x, conv) for conv in list(self.convs.values())[:2])
         x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
         found: dict[str, Tensor] = {}
-        for step in self._steps:
+        for step in steps:
             if step.startswith("conv"):
                 x = self._convolve(step, x, plain)
             elif step.startswith("pool"):
@@ -132,9 +177,7 @@ class VGG(nn.Module):
             if step in wanted:
                 relu = self._projection_of(step)
                 found[step] = x if relu is None else F.conv2d(x, self.projections[relu])
-            if step == wanted[-1]:
-                break
-        return found
+        return x, found
 
     def _convolve(self, step: str, x: Tensor, plain: bool) -> Tensor:
         conv = cast(nn.Conv2d, self.convs[step])  # or what stands in for one, in training
@@ -147,10 +190,10 @@ class VGG(nn.Module):
             return F.avg_pool2d(x, 2)
         return max_pool(x) if plain else F.max_pool2d(x, 2)
 
-    def _check_size(self, images: Tensor, deepest: str) -> None:
-        """An image must leave at least one position in the deepest layer."""
-        pools = sum(n.startswith("pool") for n in self._steps[: self._steps.index(deepest) + 1])
-        height, width = images.shape[-2:]
+    def _check_size(self, size: tuple[int, int], deepest: str) -> None:
+        """A picture must leave at least one position in the deepest layer."""
+        pools = sum(n.startswith("pool") for n in self._steps_to(deepest))
+        height, width = size
         if min(height, width) < 2**pools:
             raise InputError(
                 f"a picture of {width}x{height} is too small for {deepest}, which needs at least "

@@ -15,18 +15,28 @@ from impasto.color import luma, match_histogram, match_luminance, match_moments
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
+from impasto.methods.prints import Plan, plans
 from impasto.methods.styles import Progress, Region, check_sides, divide, scaled, style_terms, whole
 from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
 from impasto.objective.terms import Term, TVKind
-from impasto.optimize import LBFGS, Adam, Optimizer, Stage, State, Step, minimize
+from impasto.objective.tiled import TiledObjective, whole_maps
+from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, minimize
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
 
 
-@torch.no_grad()
-def content_term(encoder: Encoder, content: Tensor, layers: Iterable[str], convention: str = "kitov") -> Content:
-    """The term that keeps the features of `content`, `(1, 3, H, W)`, at `layers`: the mean over them."""
-    targets = encoder(content, layers)
+def content_term(
+    encoder: Encoder,
+    content: Tensor,
+    layers: Iterable[str],
+    convention: str = "kitov",
+    workspace: float | None = None,
+) -> Content:
+    """The term that keeps the features of `content`, `(1, 3, H, W)`, at `layers`: the mean over them.
+
+    With a workspace they are computed in tiles, see `whole_maps`.
+    """
+    targets = whole_maps(encoder, content, layers, workspace)
     return Content(targets, {name: 1 / len(targets) for name in targets}, convention)
 
 
@@ -117,6 +127,7 @@ def stylize(
     cache: StatisticsCache | None = None,
     progress: Progress = lambda done, total: None,
     warmup: Encoder | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """`content` painted in the manner of `style` (Gatys et al. 2016, eq. 7), coarse to fine.
 
@@ -134,9 +145,14 @@ def stylize(
         cache: of the statistics of paintings.
         progress: told after each painting that has been read.
         warmup: the encoder that makes the first `settings.warmup_steps` steps of each scale, a stage of their own.
+        max_memory: bytes that the process may take; scales that need more are computed in tiles, which changes the
+            picture by rounding only. None for no limit.
 
     Yields:
         A `Step` after each step.
+
+    Raises:
+        InputError: if something does not fit together, or not into `max_memory`.
     """
     for read in [encoder] if warmup is None else [encoder, warmup]:
         check_layers([*settings.content_layers, *settings.style_layers], read.layers)
@@ -152,28 +168,39 @@ def stylize(
     sizes = settings.sizes()
     check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
 
-    def stage(size: int, steps: int, encoder: Encoder) -> Stage:
+    def stage(at: Plan, encoder: Encoder) -> Stage:
         network: Encoder = GrayEncoder(encoder) if gray else encoder
-        picture = None if content is None else scaled(content, size)
-        height, width = scaled(shape[:, :1], size).shape[-2:]
+        size = max(at.size)
 
-        def build() -> Objective:
-            terms = (
-                []
-                if not settings.style_weight
-                else style_terms(
-                    network, regions, size, settings, guide=guide, prepare=prepare, cache=cache, progress=progress
+        def build() -> Goal:
+            terms: list[tuple[float, Term]] = []
+            if settings.style_weight:
+                terms = style_terms(
+                    network,
+                    regions,
+                    size,
+                    settings,
+                    guide=guide,
+                    prepare=prepare,
+                    cache=cache,
+                    progress=progress,
+                    workspace=at.workspace,
                 )
-            )
-            return Objective(network, [*terms, *_other_terms(network, picture if keep_content else None, settings)])
+            picture = scaled(content, size) if content is not None and keep_content else None
+            terms += _other_terms(network, picture, settings, at.workspace)
+            if at.workspace is None:
+                return Objective(network, terms)
+            return TiledObjective(network, terms, at.workspace)
 
-        return Stage((int(height), int(width)), steps, build)
+        return Stage(at.size, at.steps, build)
 
+    kept = content is not None and keep_content
+    reads: Encoder = GrayEncoder(encoder) if gray else encoder
     stages: list[Stage] = []
-    for number, size in enumerate(sizes):
+    for at in plans(reads, settings, shape, max_memory, content=kept):
         if warmup is not None and settings.warmup_steps:
-            stages.append(stage(size, settings.warmup_steps, warmup))
-        stages.append(stage(size, settings.steps if number else settings.first_steps or settings.steps, encoder))
+            stages.append(stage(replace(at, steps=settings.warmup_steps), warmup))
+        stages.append(stage(at, encoder))
     first = init if init is not None else start(shape.shape, content, regions, settings)
     first = lanczos(first.to(shape), stages[0].size)
     canvas: Canvas = Luminance(content, first) if gray and content is not None else Pixels(first)
@@ -182,11 +209,13 @@ def stylize(
     return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
 
 
-def _other_terms(encoder: Encoder, content: Tensor | None, settings: StylizeSettings) -> list[tuple[float, Term]]:
+def _other_terms(
+    encoder: Encoder, content: Tensor | None, settings: StylizeSettings, workspace: float | None
+) -> list[tuple[float, Term]]:
     """Content, total variation and dream as `settings` weighs them."""
     terms: list[tuple[float, Term]] = []
     if content is not None and settings.content_weight:
-        term = content_term(encoder, content, settings.content_layers, settings.convention)
+        term = content_term(encoder, content, settings.content_layers, settings.convention, workspace)
         terms.append((settings.content_weight, term))
     if settings.tv_weight:
         tv = TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma, settings.convention)

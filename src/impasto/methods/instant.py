@@ -11,11 +11,8 @@ from torch import Tensor
 
 from impasto.color import chroma, luma, luma_range
 from impasto.errors import InputError
-from impasto.features import load_encoder
-from impasto.features.encoder import Encoder
 from impasto.methods.gatys import divided, recolor
 from impasto.methods.styles import Region, StyleImage, by_segment, check_sides, scaled
-from impasto.networks.anystyle import describe
 from impasto.networks.models import PACKAGED, UPSCALE, Model, load_model, packaged_model
 from impasto.settings import StylizeSettings
 
@@ -30,13 +27,11 @@ class Painter:
     """What paints in one pass.
 
     Attributes:
-        model: whose styles and predictor give the vectors.
-        describer: the encoder that describes paintings; None for a model of its own styles.
+        model: that gives the vectors.
         run: what computes the generator; the model itself if None.
     """
 
     model: Model
-    describer: Encoder | None = None
     run: Run | None = None
 
     def __call__(self, images: Tensor, style: Tensor) -> Tensor:
@@ -68,10 +63,7 @@ def open_painter(model: str | os.PathLike[str] | Model | None = None, device: st
     opened = open_model(model)
     if opened.kind == UPSCALE:
         raise InputError("this model enlarges pictures and paints none; use impasto upscale")
-    describer = load_encoder(opened.describer) if opened.predictor is not None else None
-    if isinstance(describer, torch.nn.Module):
-        describer.to(device)
-    return Painter(opened.to(device), describer)
+    return Painter(opened.to(device))
 
 
 def painting_vector(
@@ -80,12 +72,10 @@ def painting_vector(
     """The style vector `(1, P)` of paintings mixed by their shares.
 
     Args:
-        painter: with a describer.
+        painter: for any style.
         styles: at least one.
         prepare: applied to each painting first, such as to its colors.
     """
-    if painter.describer is None:
-        raise InputError("this model paints in its own styles only; name one instead of giving a painting")
     shares = [s.share for s in styles]
     if not (min(shares) >= 0 and sum(shares) > 0):
         raise InputError(f"the blend {', '.join(f'{s:g}' for s in shares)} sums to {sum(shares):g}; give it weights")
@@ -93,8 +83,7 @@ def painting_vector(
     for style in styles:
         picture = scaled(style.pixels(), STYLE_SIDE)
         check_sides("style", picture, picture)
-        picture = prepare(picture)
-        vectors.append(painter.model.predict(picture, describe(painter.describer, picture, style.mask), style.mask))
+        vectors.append(painter.model.predict(prepare(picture), style.mask))
     weights = torch.tensor(shares).to(vectors[0])[:, None] / sum(shares)
     return (torch.cat(vectors) * weights).sum(0, keepdim=True)
 
@@ -118,7 +107,7 @@ def instant(
             `painting_vector`.
         settings: its size, color and feather count.
         strength: from 0, the content, to 1, the style: vectors between the content's own and the style's, or pictures
-            where a model cannot describe the content.
+            where a model paints in its own styles only.
         guide: the content's semantic map.
 
     Raises:
@@ -136,7 +125,7 @@ def instant(
         prepare = recolor(settings, content)
         regions = [(r.mask, painting_vector(painter, r.styles, prepare)) for r in parts]
     own = None
-    if strength < 1 and painter.describer is not None:
+    if strength < 1 and painter.model.any_style:
         own = painting_vector(painter, [StyleImage(content)])
     result = torch.zeros_like(picture) if untouched is None else picture * untouched
     for mask, vector in regions:

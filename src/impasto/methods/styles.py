@@ -7,7 +7,7 @@ a folder is many styles, and a mask weighs positions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +18,7 @@ from impasto.cache import StatisticsCache, encoder_hash
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.objective import MATCHINGS, STATISTICS, Match, Style, Term
+from impasto.objective.tiled import measured
 from impasto.resample import blur, lanczos
 from impasto.settings import StylizeSettings
 
@@ -70,9 +71,14 @@ def whole(style: Tensor | Sequence[Region] | None) -> list[Region]:
 
 def scaled(picture: Tensor, long_side: int) -> Tensor:
     """`picture` with its long side brought to `long_side` pixels, the aspect kept."""
+    return lanczos(picture, scaled_size(picture, long_side))
+
+
+def scaled_size(picture: Tensor, long_side: int) -> tuple[int, int]:
+    """`(H, W)` of `scaled(picture, long_side)`."""
     height, width = picture.shape[-2:]
     ratio = long_side / max(height, width)
-    return lanczos(picture, (max(1, round(height * ratio)), max(1, round(width * ratio))))
+    return max(1, round(height * ratio)), max(1, round(width * ratio))
 
 
 def divide(masks: Sequence[Tensor], feather: float) -> list[Tensor]:
@@ -147,6 +153,7 @@ def style_terms(
     prepare: Callable[[Tensor], Tensor] = lambda x: x,
     cache: StatisticsCache | None = None,
     progress: Progress = lambda done, total: None,
+    workspace: float | None = None,
 ) -> list[tuple[float, Term]]:
     """A term for each region, weighted by `settings.style_weight` and the region's part of the picture.
 
@@ -159,6 +166,7 @@ def style_terms(
         prepare: applied to each painting first, such as to its colors.
         cache: of statistics that were measured before.
         progress: told after each painting.
+        workspace: bytes for the maps of one tile of a painting, see `measured`; None to read it whole.
     """
     additive = settings.style_loss in STATISTICS
     if guide is not None and additive:
@@ -179,18 +187,16 @@ def style_terms(
         part = settings.style_weight * (1.0 if region.mask is None else float(region.mask.mean()))
         mask = region.mask
         if additive:
-            targets = average_statistics(encoder, region.styles, size, settings, prepare, cache, told)
+            targets = average_statistics(encoder, region.styles, size, settings, prepare, cache, told, workspace)
             statistic = STATISTICS[settings.style_loss]
             terms.append((part, Style(targets, weights, settings.convention, statistic, mask)))
         else:
             matching, ours = MATCHINGS[settings.style_loss], None if guide is None else guide * settings.semantic_weight
-            copies = list(_copies(encoder, region.styles, size, settings, prepare, told))
-            banks = {
-                n: matching.bank(
-                    [c.maps[n] for c in copies], *zip(*[(c.share, c.mask, c.guide) for c in copies], strict=True)
-                )
-                for n in weights
-            }
+            copies = list(_copies(region.styles, size, settings, prepare, told))
+            with torch.no_grad():
+                maps = [encoder(c.picture, weights) for c in copies]
+            about = [*zip(*[(c.share, c.mask, c.guide) for c in copies], strict=True)]
+            banks = {n: matching.bank([m[n] for m in maps], *about) for n in weights}
             relative = settings.convention == "relative"
             terms.append((part, Match(banks, weights, matching, mask, ours, relative)))
     return terms
@@ -204,6 +210,7 @@ def average_statistics(
     prepare: Callable[[Tensor], Tensor] = lambda x: x,
     cache: StatisticsCache | None = None,
     told: Callable[[int], None] = lambda count: None,
+    workspace: float | None = None,
 ) -> dict[str, Tensor]:
     """Layer -> the mean statistic of several styles, weighted by their shares (METHODS: blends and folders)."""
     statistic = STATISTICS[settings.style_loss]
@@ -216,11 +223,10 @@ def average_statistics(
         found = None if cache is None or key is None else cache.get(key)
         if found is None:
             found = {}
-            for copy in _copies(encoder, [replace(style, picture=picture)], size, settings, lambda x: x):
-                for layer, maps in copy.maps.items():
-                    mask = None if copy.mask is None else F.adaptive_avg_pool2d(copy.mask, maps.shape[-2:])  # type: ignore[arg-type]
-                    value = statistic.measure(maps, mask).mean() / len(settings.style_scales)
-                    found[layer] = found.get(layer, 0) + value
+            for copy in _copies([replace(style, picture=picture)], size, settings, lambda x: x):
+                values = measured(encoder, copy.picture, settings.style_layers, statistic, copy.mask, workspace)
+                for layer, value in values.items():
+                    found[layer] = found.get(layer, 0) + value / len(settings.style_scales)
             if cache is not None and key is not None:
                 cache.put(key, found)
         for layer, value in found.items():
@@ -231,17 +237,15 @@ def average_statistics(
 
 @dataclass(frozen=True)
 class _Copy:
-    """What an encoder sees in a painting at one scale and rotation."""
+    """A painting at one scale and rotation."""
 
-    maps: Mapping[str, Tensor]
+    picture: Tensor
     share: float
     mask: Tensor | None
     guide: Tensor | None
 
 
-@torch.no_grad()
 def _copies(
-    encoder: Encoder,
     styles: Sequence[StyleImage],
     size: int,
     settings: StylizeSettings,
@@ -258,7 +262,7 @@ def _copies(
             guide = None if style.guide is None else style.guide * settings.semantic_weight
             for degrees in turns:
                 x, mask, turned_guide = rotated(reference, style.mask, guide, degrees)
-                yield _Copy(encoder(x, settings.style_layers), style.share, mask, turned_guide)
+                yield _Copy(x, style.share, mask, turned_guide)
         told(count)
 
 

@@ -1,128 +1,181 @@
-"""Any style in one pass: the style vector is predicted from the painting's statistics."""
+"""Any style in one pass: a painting's own moments, measured in the generator, are its style vector."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from impasto.color import match_moments
 from impasto.features.encoder import Encoder
+from impasto.networks.loss import LossSettings
+from impasto.networks.photos import Photos, Stream, opened
 from impasto.networks.quarter import Quarter
-from impasto.objective.statistics import STATISTICS, resized_mask
-
-#: The layers whose statistics describe a style.
-LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-#: A style: layer -> Gram matrix above the mean, `(B, C + 1, C)`; `pixels` -> the same of the colors, `(B, 4, 3)`.
-Description = Mapping[str, Tensor]
-
-
-@torch.no_grad()
-def describe(encoder: Encoder, style: Tensor, mask: Tensor | None = None) -> dict[str, Tensor]:
-    """The statistics of a painting that `Predictor` reads; they add up, so that averages of them are blends.
-
-    Args:
-        encoder: `lite`, for the networks that are shipped.
-        style: `(B, 3, H, W)`, RGB, [0, 1].
-        mask: which part of it counts, `(B or 1, 1, H, W)`.
-    """
-    measure = STATISTICS["wasserstein"].measure
-    maps = {"pixels": style} | encoder(style, LAYERS)
-    return {n: measure(f, None if mask is None else resized_mask(mask, f)).mean() for n, f in maps.items()}
-
-
-class Predictor(nn.Module):
-    """From a style's statistics to what is added to its vector (as Ghiasi et al. 2017, "Exploring the structure of a
-    real-time, arbitrary neural artistic stylization network", but from statistics instead of a picture).
-
-    Of each layer it reads the mean and deviation of every channel, and the covariance seen through a fixed random
-    projection; all standardized over the styles that `fit` was shown.
-
-    Args:
-        channels: of the layers of `LAYERS`.
-        style_size: length of the vector; to its last nine numbers, the colors, nothing is added.
-        width: of the hidden layers.
-        rank: of the projections.
-    """
-
-    center: Tensor
-    spread: Tensor
-
-    def __init__(self, channels: Sequence[int], style_size: int, width: int = 256, rank: int = 24) -> None:
-        super().__init__()
-        self.options = {"channels": list(channels), "width": width, "rank": rank}
-        generator = torch.Generator().manual_seed(0)
-        self.rank = [min(rank, c) for c in channels]
-        for layer, count, seen in zip(LAYERS, channels, self.rank, strict=True):
-            matrix = torch.linalg.qr(torch.randn(count, seen, generator=generator)).Q.T.contiguous()
-            self.register_buffer(f"look_{layer}", matrix, persistent=False)
-            self.register_buffer(f"scale_{layer}", torch.ones(count))
-        size = sum(2 * c + r * (r + 1) // 2 for c, r in zip(channels, self.rank, strict=True))
-        self.register_buffer("center", torch.zeros(size))
-        self.register_buffer("spread", torch.ones(size))
-        self.inward = nn.Linear(size, width)
-        self.hidden = nn.Linear(width, width)
-        self.outward = nn.Linear(width, style_size - 9)
-        self.dropout = nn.Dropout(0.1)
-        nn.init.normal_(self.outward.weight, std=0.01)
-        nn.init.zeros_(self.outward.bias)
-
-    def _numbers(self, description: Description) -> Tensor:
-        """All that is read of a style, `(B, n)`, not yet standardized."""
-        found = []
-        for layer, seen in zip(LAYERS, self.rank, strict=True):
-            scale, look = self.get_buffer(f"scale_{layer}"), self.get_buffer(f"look_{layer}")
-            value = description[layer].to(scale)
-            mean = value[:, -1] / scale
-            second = value[:, :-1] / (scale[:, None] * scale)
-            covariance = second - mean[:, :, None] * mean[:, None, :]
-            deviation = covariance.diagonal(dim1=1, dim2=2).clamp_min(0).sqrt()
-            rows, columns = torch.tril_indices(seen, seen)
-            found += [mean, deviation, (look @ covariance @ look.T)[:, rows, columns]]
-        return torch.cat(found, 1)
-
-    @torch.no_grad()
-    def fit(self, descriptions: Sequence[Description]) -> None:
-        """Learn the usual size of every number from many styles; once, before training."""
-        for layer in LAYERS:
-            second = torch.cat([d[layer][:, :-1].float().diagonal(dim1=1, dim2=2) for d in descriptions])
-            self.get_buffer(f"scale_{layer}").copy_(second.mean(0).clamp_min(1e-12).sqrt())
-        numbers = torch.cat([self._numbers({k: v.float() for k, v in d.items()}) for d in descriptions])
-        self.center.copy_(numbers.mean(0))
-        self.spread.copy_(numbers.std(0).clamp_min(1e-6))
-
-    def forward(self, description: Description) -> Tensor:
-        """`(B, style_size)`."""
-        numbers = ((self._numbers(description) - self.center) / self.spread).clamp(-4, 4)
-        h = nn.functional.silu(self.inward(self.dropout(numbers)))
-        h = nn.functional.silu(self.hidden(h))
-        return nn.functional.pad(self.outward(h), (0, 9))
+from impasto.objective import Objective, gram
 
 
 class AnyStyle(nn.Module):
-    """A generator and what finds style vectors for it: the moments that a painting has in the generator itself, plus
-    what the predictor adds.
+    """A generator that is given paintings: `generator(images, generator.moments(styles))`, adaptive instance
+    normalization (Huang and Belongie 2017) in every layer, and the whole covariance in the first (`Transport`).
 
     Args:
-        generator: whose vector ends in the colors of `Recolor`.
-        predictor: of what is added.
+        generator: trained from what it begins with.
     """
 
-    def __init__(self, generator: Quarter, predictor: Predictor | None = None) -> None:
+    def __init__(self, generator: Quarter) -> None:
         super().__init__()
-        self.generator, self.predictor = generator, predictor
+        self.generator = generator
 
-    def vectors(self, styles: Tensor, description: Description, mask: Tensor | None = None) -> Tensor:
-        """Style vectors `(B, P)`.
-
-        Args:
-            styles: paintings, `(B, 3, H, W)`, RGB, [0, 1].
-            description: the statistics of the same, from `describe`.
-            mask: which part of them counts, `(B or 1, 1, H, W)`.
-        """
-        found = self.generator.moments(styles, mask)
-        return found if self.predictor is None else found + self.predictor(description)
-
-    def forward(self, images: Tensor, styles: Tensor, description: Description) -> Tensor:
-        found: Tensor = self.generator(images, self.vectors(styles, description))
+    def forward(self, images: Tensor, styles: Tensor) -> Tensor:
+        """Photographs and paintings, `(B, 3, H, W)` and `(B, 3, h, w)`, to pictures `(B, 3, H, W)`."""
+        found: Tensor = self.generator(images, self.generator.moments(styles))
         return found
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A cut of a painting, `(1, 3, side, side)`, and the Gram matrices of all of it."""
+
+    pixels: Tensor
+    targets: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class StyledBatch:
+    """Photographs and paintings, `(B, 3, side, side)` both, with the paintings' Gram matrices."""
+
+    images: Tensor
+    styles: Tensor
+    targets: Mapping[str, Tensor]
+
+
+class AnyStyleTask:
+    """Photographs in random styles, changed at random in color, size and place.
+
+    Args:
+        network: what is trained.
+        photos, paintings: files to train on.
+        held_out: photographs and paintings kept apart, to look at.
+        encoder: of the objective.
+        loss: layers and weights.
+        batch, side: photographs at a time, and their size.
+        seed: of every choice.
+        window: styles in turn; each is used about `batch` times.
+        workers: processes that decode photographs.
+    """
+
+    def __init__(
+        self,
+        network: AnyStyle,
+        photos: Sequence[Path],
+        paintings: Sequence[Path],
+        held_out: tuple[Sequence[Path], Sequence[Path]],
+        encoder: Encoder,
+        loss: LossSettings,
+        *,
+        batch: int = 4,
+        side: int = 256,
+        seed: int = 0,
+        window: int = 400,
+        workers: int = 0,
+    ) -> None:
+        self.network: nn.Module = network
+        self.photos = Stream(Photos(photos, side, seed), batch, workers)
+        # Made-up scenes are kept apart by another seed.
+        self.photos_apart = Stream(Photos(held_out[0], side, seed + (not held_out[0]), (1.0, 1.0)), batch)
+        self.paintings, self.paintings_apart = list(paintings), list(held_out[1])
+        self.encoder, self.loss = encoder, loss
+        self.size, self.seed, self.window = batch, seed, window
+        self.device = next(network.parameters()).device
+        self._known: dict[int, Painting] = {}
+
+    def batch(self, number: int) -> StyledBatch:
+        if number < 0:
+            images = self.photos_apart(-number)
+            chosen = [-1 - ((-number - 1) * self.size + i) % len(self.paintings_apart) for i in range(self.size)]
+        else:
+            images = self.photos(number)
+            rng = np.random.default_rng([self.seed, 1, number])
+            chosen = [int(i) for i in number + rng.integers(0, self.window, self.size)]
+            for old in [i for i in self._known if 0 <= i < number]:
+                del self._known[old]
+        found = [self.style(i) for i in chosen]
+        return StyledBatch(
+            images.to(self.device),
+            torch.cat([p.pixels for p in found]),
+            {n: torch.cat([p.targets[n] for p in found]) for n in found[0].targets},
+        )
+
+    def style(self, number: int) -> Painting:
+        """Style `number`; a negative one is a held-out painting as it is."""
+        if number not in self._known:
+            rng = np.random.default_rng([self.seed, 2, abs(number)])
+            if number < 0:
+                picture = opened(self.paintings_apart[-1 - number], 512)
+            else:
+                picture = random_style(self.paintings, rng)
+            self._known[number] = self._painting(picture, rng)
+        return self._known[number]
+
+    @torch.no_grad()
+    def _painting(self, picture: Tensor, rng: np.random.Generator) -> Painting:
+        maps = self.encoder(picture[None].to(self.device), self.loss.style_layers)
+        cut = square(picture, self.photos.photos.side, rng)[None].to(self.device)
+        return Painting(cut, {n: gram(f).mean() for n, f in maps.items()})
+
+    def output(self, batch: StyledBatch) -> Tensor:
+        return cast(Tensor, self.network(batch.images, batch.styles))
+
+    def goal(self, batch: StyledBatch) -> Objective:
+        return self.loss.objective(self.encoder, batch.images, batch.targets)
+
+
+def square(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:
+    """A random square cut of `(3, H, W)`, `(3, side, side)`; what is too small is repeated in a mirror."""
+    while min(picture.shape[1:]) < side:
+        picture = torch.cat([picture, picture.flip(1)], 1) if picture.shape[1] < side else picture
+        picture = torch.cat([picture, picture.flip(2)], 2) if picture.shape[2] < side else picture
+    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[1:])
+    return picture[:, top : top + side, left : left + side].contiguous()
+
+
+def random_style(files: Sequence[Path], rng: np.random.Generator) -> Tensor:
+    """A painting at a random size, cut, turned and recolored, `(3, H, W)`: a few hundred files are many styles."""
+    side = round(512 * math.exp(rng.uniform(math.log(0.6), math.log(1.4))))
+    picture = opened(files[int(rng.integers(len(files)))], side)
+    if rng.random() < 0.5:
+        least = min(256, *(int(n) for n in picture.shape[1:]))
+        height, width = (int(rng.integers(least, n + 1)) for n in picture.shape[1:])
+        top, left = (int(rng.integers(0, n - m + 1)) for n, m in zip(picture.shape[1:], (height, width), strict=True))
+        picture = picture[:, top : top + height, left : left + width]
+    if rng.random() < 0.5:
+        picture = picture.flip(2)
+    if rng.random() < 0.15:
+        picture = picture.transpose(1, 2)
+    kind = rng.random()
+    if kind < 0.2:
+        picture = match_moments(picture[None], opened(files[int(rng.integers(len(files)))], 128)[None])[0]
+    elif kind < 0.5:
+        picture = _other_colors(picture, rng)
+    return picture.contiguous()
+
+
+def _other_colors(picture: Tensor, rng: np.random.Generator) -> Tensor:
+    """Hues turned, saturation, contrast and brightness changed, now and then negative."""
+    gray = picture.mean(0, keepdim=True)
+    hue = picture - gray
+    angle = rng.uniform(-math.pi, math.pi)
+    # A rotation about the gray axis (Rodrigues); what lies in the plane of hues stays there.
+    turned = math.cos(angle) * hue + math.sin(angle) / math.sqrt(3) * torch.stack(
+        [hue[2] - hue[1], hue[0] - hue[2], hue[1] - hue[0]]
+    )
+    if rng.random() < 0.1:
+        gray = 1 - gray
+    gray = (gray.clamp(0, 1) ** math.exp(rng.normal(0, 0.3)) - 0.5) * rng.uniform(0.6, 1.2) + 0.5
+    return (gray + turned * rng.uniform(0.2, 1.4)).clamp(0, 1)

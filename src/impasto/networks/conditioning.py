@@ -73,7 +73,7 @@ class Recorder:
         if self.mask is None:
             mean = x.mean((2, 3))
             return mean, x - mean[:, :, None, None], None
-        weights = resized_mask(self.mask, x)
+        weights = resized_mask(self.mask, (int(x.shape[2]), int(x.shape[3])))
         weights = weights / weights.sum((2, 3), keepdim=True).clamp_min(1e-6)
         mean = (weights * x).sum((2, 3))
         return mean, x - mean[:, :, None, None], weights

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.networks.conditioning import Generator
+from impasto.networks.loss import LossSettings
 from impasto.networks.photos import Photos, Stream, opened
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter, style_colors
-from impasto.networks.tasks import LossSettings
 from impasto.objective import Objective, gram
 
 

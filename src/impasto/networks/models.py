@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
-from impasto.networks.anystyle import AnyStyle, Description, Predictor
 from impasto.networks.conditioning import Generator
 from impasto.networks.quarter import Quarter
 from impasto.networks.registry import build
@@ -32,14 +31,13 @@ PACKAGED = ("any", "gallery", "live")
 
 @dataclass
 class Model:
-    """A generator with the styles it knows, and for any other style the network that predicts its vector.
+    """A generator with the styles it knows.
 
     Attributes:
         kind: a key of `impasto.networks.registry.NETWORKS`.
         generator: of that kind.
         styles: name -> style vector `(P,)`.
-        predictor: of vectors from descriptions of paintings; None for a network of its own styles only.
-        describer: the encoder that descriptions are made with.
+        any_style: whether it paints in the manner of every painting, and not in its own styles only.
         thumbnails: name -> a small JPEG, base64.
         about: settings, licence and whatever else its maker recorded.
         distribution: mean `(P,)` and factor `(P, r)` of the style vectors that it was trained with, for random ones.
@@ -48,8 +46,7 @@ class Model:
     kind: str
     generator: nn.Module
     styles: dict[str, Tensor] = field(default_factory=dict)
-    predictor: Predictor | None = None
-    describer: str = "lite"
+    any_style: bool = False
     thumbnails: dict[str, str] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
     distribution: tuple[Tensor, Tensor] | None = None
@@ -72,21 +69,21 @@ class Model:
         return mixed[None]
 
     @torch.inference_mode()
-    def predict(self, paintings: Tensor, description: Description, mask: Tensor | None = None) -> Tensor:
+    def predict(self, paintings: Tensor, mask: Tensor | None = None) -> Tensor:
         """The vectors `(B, P)` of paintings.
 
         Args:
             paintings: `(B, 3, H, W)`, RGB, [0, 1].
-            description: of the same, by `impasto.networks.anystyle.describe`.
             mask: which part of them counts, `(B or 1, 1, H, W)`.
 
         Raises:
-            InputError: if the model has no predictor.
+            InputError: if the model paints in its own styles only.
         """
-        if self.predictor is None:
-            known = ", ".join(self.styles)
-            raise InputError(f"this model paints in its own styles only: {known}; name one with --style")
-        return AnyStyle(cast(Quarter, self.generator), self.predictor).vectors(paintings, description, mask)
+        if not self.any_style:
+            raise InputError(
+                f"this model paints in its own styles only: {', '.join(self.styles)}; name one with --style"
+            )
+        return cast(Quarter, self.generator).moments(paintings, mask)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A random style vector, `(1, P)`, as normally distributed as those of the training were.
@@ -107,8 +104,6 @@ class Model:
     def to(self, device: str) -> Model:
         """Move it, in place."""
         self.generator.to(device)
-        if self.predictor is not None:
-            self.predictor.to(device)
         self.styles = {n: v.to(device) for n, v in self.styles.items()}
         if self.distribution is not None:
             self.distribution = (self.distribution[0].to(device), self.distribution[1].to(device))
@@ -120,8 +115,7 @@ def described(model: Model) -> dict[str, Any]:
     return {
         "version": VERSION,
         "network": {"kind": model.kind, "options": getattr(model.generator, "options", {})},
-        "predictor": None if model.predictor is None else model.predictor.options,
-        "describer": model.describer,
+        "any_style": model.any_style,
         "styles": [{"name": n, "thumbnail": model.thumbnails.get(n, "")} for n in model.styles],
         "about": model.about,
     }
@@ -131,8 +125,7 @@ def style_tensors(model: Model) -> dict[str, Tensor]:
     """All of a model's weights that make style vectors, as in its file: half precision. For any style, the generator's
     are among them: it measures the paintings."""
     tensors = {f"styles.{i}": v for i, v in enumerate(model.styles.values())}
-    if model.predictor is not None:
-        tensors |= {f"predictor.{k}": v for k, v in model.predictor.state_dict().items()}
+    if model.any_style:
         tensors |= {f"generator.{k}": v for k, v in model.generator.state_dict().items()}
     if model.distribution is not None:
         tensors |= dict(zip(("distribution.mean", "distribution.factor"), model.distribution, strict=True))
@@ -209,15 +202,12 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 def assembled(about: Mapping[str, Any], generator: nn.Module, tensors: Mapping[str, Tensor]) -> Model:
     """The model of a generator and of what else is in its file: `described` and `style_tensors`."""
-    tensors, predictor = {k: v.float() for k, v in tensors.items()}, None
-    if about["predictor"] is not None:
-        size = cast(Generator, generator).style_size
-        predictor = cast(Predictor, _filled(Predictor(style_size=size, **about["predictor"]), tensors, "predictor."))
+    tensors = {k: v.float() for k, v in tensors.items()}
     styles = {entry["name"]: tensors[f"styles.{i}"] for i, entry in enumerate(about["styles"])}
     thumbnails = {e["name"]: e["thumbnail"] for e in about["styles"] if e["thumbnail"]}
     drawn = (tensors["distribution.mean"], tensors["distribution.factor"]) if "distribution.mean" in tensors else None
     kind = about["network"]["kind"]
-    return Model(kind, generator, styles, predictor, about["describer"], thumbnails, about["about"], drawn)
+    return Model(kind, generator, styles, about["any_style"], thumbnails, about["about"], drawn)
 
 
 def distribution(vectors: Tensor, rank: int = 32) -> tuple[Tensor, Tensor]:

@@ -197,9 +197,10 @@ class Quarter(nn.Module):
             images: `(B, 3, H, W)`, RGB, [0, 1].
             mask: which part counts, `(B or 1, 1, H, W)`.
         """
-        recorder = Recorder(None if mask is None else padded(resized_mask(mask, images), self.divisor))
-        whole = padded(images, self.divisor)
+        whole, place = padded(images, self.divisor), (int(images.shape[2]), int(images.shape[3]))
+        part = None if mask is None else resized_mask(mask, place)
+        recorder = Recorder(None if part is None else padded(part, self.divisor))
         self._worked(self._seen(whole, whole - 0.5, recorder), recorder)
-        pixels = STATISTICS["wasserstein"].measure(images, None if mask is None else resized_mask(mask, images)).mean()
+        pixels = STATISTICS["wasserstein"].measure(images, part).mean()
         vector = recorder.vector(self.style_size - 9)
         return torch.cat([vector, style_colors(pixels[:, :-1], pixels[:, -1])], 1)

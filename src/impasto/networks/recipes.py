@@ -18,16 +18,20 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.encoder import Encoder
-from impasto.networks.anystyle import LAYERS, AnyStyle, Predictor, describe
+from impasto.features.vgg import VGG
+from impasto.networks.anystyle import AnyStyle, AnyStyleTask
 from impasto.networks.conditioning import Generator
 from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors
+from impasto.networks.loss import LossSettings
 from impasto.networks.models import UPSCALE, Model, distribution
 from impasto.networks.photos import opened
 from impasto.networks.quarter import Quarter
 from impasto.networks.registry import build
 from impasto.networks.superres import Loss, SuperResolution, SuperResolutionTask
-from impasto.networks.tasks import AnyStyleTask, LossSettings
 from impasto.networks.train import Task
+
+#: The generator for any style, if no other is asked for.
+ANY_STYLE: dict[str, Any] = {"width": 48, "deep": 96, "blocks": 3, "rank": 0, "front": "lite"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def styles_recipe(
         generator = build(kind, options)
         network = StyledNetwork(generator, first_vectors(generator, paintings), names)
     else:
-        kind, generator = body.kind, cast(Generator, copy.deepcopy(body.generator).requires_grad_())
+        kind, generator = body.kind, unfrozen(body.generator)
         vectors = body_vectors(body, generator, paintings)
         if add:
             network = StyledNetwork(generator, torch.stack(list(body.styles.values())), list(body.styles))
@@ -141,13 +145,19 @@ def styles_recipe(
     return Recipe(task, lambda trained: styled_model(kind, cast(StyledNetwork, trained), pictures))
 
 
+def unfrozen(generator: nn.Module) -> Generator:
+    """A copy that can be trained; but not its front, which never is."""
+    twin = copy.deepcopy(generator).requires_grad_()
+    if isinstance(twin, Quarter) and twin.front is not None:
+        twin.front.requires_grad_(False)
+    return cast(Generator, twin)
+
+
 @torch.no_grad()
 def body_vectors(body: Model, generator: Generator, paintings: Sequence[Path]) -> Tensor:
     """Vectors `(N, P)` to begin with: predicted by the body, or else its styles' mean in the paintings' colors."""
-    if body.predictor is not None:
-        describer = load_encoder(body.describer)
-        pictures = [opened(p, 512)[None] for p in paintings]
-        return torch.cat([body.predict(p, describe(describer, p)) for p in pictures]).clone()
+    if body.any_style:
+        return torch.cat([body.predict(opened(p, 512)[None]) for p in paintings]).clone()
     found = first_vectors(generator, paintings)
     if body.styles:
         mean = torch.stack(list(body.styles.values())).mean(0)
@@ -192,7 +202,7 @@ def any_recipe(
     options: Mapping[str, Any] | None = None,
     body: Model | None = None,
 ) -> Recipe:
-    """A network for every painting.
+    """A network for every painting (`impasto.networks.anystyle`).
 
     Args:
         paintings: files of many styles.
@@ -201,42 +211,34 @@ def any_recipe(
         options: of the generator, if there is no body.
         body: a trained any-style model to go on from.
     """
-    describer = load_encoder("lite")
     torch.manual_seed(material.seed)
+    if body is not None and not body.any_style:
+        raise InputError("this body paints in its own styles only; give an any-style model")
     if body is None:
-        generator = cast(Quarter, build("quarter", options))
-        network = AnyStyle(generator, Predictor(_channels(describer), generator.style_size))
-    elif body.predictor is None:
-        raise InputError("the body predicts no styles; give an any-style model")
+        generator = cast(Quarter, build("quarter", options or ANY_STYLE))
+        if generator.front is not None:
+            pictures = [opened(p, 512)[:, :256, :256] for p in paintings[:: max(1, len(paintings) // 16)]]
+            whole = [p for p in pictures if p.shape[1:] == (256, 256)]
+            generator.front.copy_from(cast(VGG, load_encoder("lite")), torch.stack(whole))
     else:
-        network = AnyStyle(cast(Quarter, copy.deepcopy(body.generator)), copy.deepcopy(body.predictor))
-        network.requires_grad_()
+        generator = cast(Quarter, unfrozen(body.generator))
     task = AnyStyleTask(
-        network.to(material.device),
+        AnyStyle(generator).to(material.device),
         material.photos,
         paintings,
         (material.photos_apart, held_out or paintings),
-        describer,
         material.encoder,
         material.loss,
         **material.options(),
     )
-    if body is None:
-        network.predictor.fit([task.style(number).description for number in range(min(300, task.window))])
 
     def model(trained: nn.Module) -> Model:
         found = cast(AnyStyle, trained).eval()
         with torch.no_grad():
-            seen = [task.style(number) for number in range(task.window)]
-            vectors = torch.cat([found.vectors(p.pixels, p.description) for p in seen])
-        return Model("quarter", found.generator, {}, found.predictor, distribution=distribution(vectors))
+            vectors = torch.cat([found.generator.moments(task.style(number).pixels) for number in range(task.window)])
+        return Model("quarter", found.generator, any_style=True, distribution=distribution(vectors))
 
     return Recipe(task, model)
-
-
-def _channels(encoder: Encoder) -> list[int]:
-    maps = encoder(torch.zeros(1, 3, 32, 32), LAYERS)
-    return [maps[n].shape[1] for n in LAYERS]
 
 
 def upscale_recipe(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.errors import InputError, unknown
+from impasto.objective.statistics import Place, Sum
+from impasto.objective.terms import from_sums
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,18 @@ class Activation:
         return (self.layer,)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        maps = features[self.layer]
+        return from_sums(self, features)
+
+    def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
+        """`Σ F²`, `(B,)`, of so many numbers."""
         if self.channel is not None:
             if self.channel >= maps.shape[1]:
                 raise InputError(
                     f"{self.layer} has {maps.shape[1]} channels, counted from 0; there is no {self.channel}"
                 )
             maps = maps[:, self.channel]
-        return -0.5 * (maps.square().mean() + 1e-12).log()
+        total = maps.square().flatten(1).sum(1)
+        return Sum(total, total.new_full(total.shape, maps[0].numel()))
+
+    def value(self, sums: Mapping[str, Sum]) -> Tensor:
+        return -0.5 * (sums[self.layer].mean().mean() + 1e-12).log()

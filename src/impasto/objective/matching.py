@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.objective.statistics import resized_mask
+from impasto.objective.statistics import resized_mask, whole
 
 #: Correlations held at once, so that memory stays bounded (floats).
 CHUNK = 2**23
@@ -127,7 +127,7 @@ class Matching:
 
     def _cut_weights(self, mask: Tensor, features: Tensor) -> Tensor:
         """The mask's mean over each patch of `features`, `(M,)`."""
-        return self._cut(resized_mask(mask, features)).mean(1)
+        return self._cut(resized_mask(mask, whole(features).size)).mean(1)
 
     def _keys(self, patches: Tensor, guide: Tensor | None, features: Tensor) -> Tensor:
         """Patches with those of the semantic map behind them (Champandard 2016, eq. 3): the map's weight is relative to
@@ -135,7 +135,7 @@ class Matching:
         if guide is None:
             return patches
         scale = patches.square().sum(1).mean().sqrt() / self.size
-        return torch.cat([patches, self._cut(resized_mask(guide, features)) * scale], 1)
+        return torch.cat([patches, self._cut(resized_mask(guide, whole(features).size)) * scale], 1)
 
 
 def best_match(rows: Tensor, keys: Tensor) -> Tensor:

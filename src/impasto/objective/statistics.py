@@ -36,6 +36,24 @@ class Sum:
         return self.total / self.mass.clamp_min(1e-12).view(shape)
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where in a layer's map a part of it lies.
+
+    Attributes:
+        size: `(H, W)` of the whole map.
+        rows, columns: of the part.
+    """
+
+    size: tuple[int, int]
+    rows: slice
+    columns: slice
+
+    def of(self, whole: Tensor) -> Tensor:
+        """The part of a map of that size, `(…, H, W)`."""
+        return whole[..., self.rows, self.columns]
+
+
 #: From the mean statistic of a picture, `(B, …)`, to its distance from a target, `(B,)`.
 Distance = Callable[[Tensor], Tensor]
 
@@ -67,10 +85,14 @@ def positions(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def resized_mask(mask: Tensor, features: Tensor) -> Tensor:
-    """A mask or map `(B, K, h, w)` averaged over areas to the height and width of `features`."""
-    height, width = features.shape[-2:]
-    return F.adaptive_avg_pool2d(mask, (int(height), int(width)))
+def whole(maps: Tensor) -> Place:
+    """All of a map `(…, H, W)`."""
+    return Place((int(maps.shape[-2]), int(maps.shape[-1])), slice(None), slice(None))
+
+
+def resized_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """A mask or map `(B, K, h, w)` averaged over areas to the height and width `size`."""
+    return mask if tuple(mask.shape[-2:]) == size else F.adaptive_avg_pool2d(mask, size)
 
 
 def _weighted(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
-from impasto.objective.statistics import STATISTICS, Distance, Statistic, resized_mask
+from impasto.objective.statistics import STATISTICS, Distance, Place, Statistic, Sum, resized_mask, whole
 
 
 class Term(Protocol):
@@ -37,6 +38,24 @@ class Term(Protocol):
             A scalar.
         """
         ...
+
+
+@runtime_checkable
+class Additive(Term, Protocol):
+    """A term that knows a map by sums over its positions only, so that a picture can be looked at in parts."""
+
+    def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
+        """The sums over the positions of a layer's map, `(B, C, H', W')`, or of the part of it that lies at `place`."""
+        ...
+
+    def value(self, sums: Mapping[str, Sum]) -> Tensor:
+        """The term, a scalar, from the sums over the whole map of each of its layers."""
+        ...
+
+
+def from_sums(term: Additive, features: Mapping[str, Tensor]) -> Tensor:
+    """The term from whole maps."""
+    return term.value({layer: term.measure(layer, features[layer]) for layer in term.layers})
 
 
 def _one(*_: object) -> float:
@@ -105,10 +124,16 @@ class Content:
         return tuple(self.weights)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        total = image.new_zeros(())
-        for layer, factor in self._factors.items():
-            total = total + (factor * (features[layer] - self.targets[layer]).square().mean((1, 2, 3))).mean()
-        return total
+        return from_sums(self, features)
+
+    def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
+        """`Σ (F − P)²`, `(B,)`, of so many numbers."""
+        target = self.targets[layer]
+        total = (maps - (target if place is None else place.of(target))).square().sum((1, 2, 3))
+        return Sum(total, total.new_full(total.shape, maps[0].numel()))
+
+    def value(self, sums: Mapping[str, Sum]) -> Tensor:
+        return torch.stack([(factor * sums[layer].mean()).mean() for layer, factor in self._factors.items()]).sum()
 
 
 @dataclass(frozen=True)
@@ -133,6 +158,7 @@ class Style:
     soft: bool = False
     name: str = "style"
     _distances: dict[str, tuple[float, Tensor | float, Distance]] = field(init=False, repr=False, compare=False)
+    _masks: dict[tuple[int, int], Tensor] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         scale, found = CONVENTIONS[self.convention].style, {}
@@ -147,13 +173,25 @@ class Style:
         return tuple(self.weights)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        total = image.new_zeros(())
+        return from_sums(self, features)
+
+    def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
+        return self.statistic.measure(maps, self._mask_at(place or whole(maps)))
+
+    def value(self, sums: Mapping[str, Sum]) -> Tensor:
+        found = []
         for layer, (weight, factor, distance) in self._distances.items():
-            maps = features[layer]
-            mask = None if self.mask is None else resized_mask(self.mask, maps)
-            value = factor * distance(self.statistic.measure(maps, mask).mean())
-            total = total + weight * (value.log1p() if self.soft else value).mean()
-        return total
+            value = factor * distance(sums[layer].mean())
+            found.append(weight * (value.log1p() if self.soft else value).mean())
+        return torch.stack(found).sum()
+
+    def _mask_at(self, place: Place) -> Tensor | None:
+        """The mask of a part of a map; resized once for each size of map."""
+        if self.mask is None:
+            return None
+        if place.size not in self._masks:
+            self._masks[place.size] = resized_mask(self.mask, place.size)
+        return place.of(self._masks[place.size])
 
 
 TVKind = Literal["squared", "absolute", "power"]

@@ -1,0 +1,71 @@
+"""Features carried over to a style."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+import torch
+
+from impasto.features import load_encoder
+from impasto.features.vgg import VGG
+from impasto.networks.conditioning import Recorder, Slots
+from impasto.networks.quarter import Quarter
+from impasto.networks.transport import Front, Transport, roots
+
+
+def test_roots_are_those_of_the_eigenvalues() -> None:
+    torch.manual_seed(0)
+    factor = torch.randn(2, 12, 12, dtype=torch.float64)
+    matrices = factor @ factor.transpose(1, 2) + 0.1 * torch.eye(12)
+    root, inverse = roots(matrices)
+    values, vectors = torch.linalg.eigh(matrices)
+    for found, power in ((root, 0.5), (inverse, -0.5)):
+        expected = vectors * values.pow(power)[:, None] @ vectors.transpose(1, 2)
+        torch.testing.assert_close(found, expected, atol=1e-8, rtol=1e-8)
+
+
+def test_transport_gives_the_mean_and_covariance_of_the_style() -> None:
+    torch.manual_seed(0)
+    slots, mix = Slots(), torch.randn(2, 5, 5, dtype=torch.float64)
+    slots.take(3)
+    transport = Transport(5, slots, ridge=1e-9)
+    content = (mix[0] @ torch.randn(1, 5, 600, dtype=torch.float64) + 2).view(1, 5, 20, 30)
+    style = (mix[1] @ torch.randn(1, 5, 400, dtype=torch.float64) - 1).view(1, 5, 20, 20)
+    recorder = Recorder()
+    assert transport(style, recorder) is style
+    found = transport(content, recorder.vector(slots.size)).flatten(2)[0]
+    torch.testing.assert_close(found.mean(1), style.mean((0, 2, 3)), atol=1e-6, rtol=0)
+    expected = torch.cov(style[0].flatten(1), correction=0)
+    torch.testing.assert_close(torch.cov(found, correction=0), expected, atol=1e-3, rtol=1e-3)
+
+
+def test_transport_to_itself_changes_nothing() -> None:
+    torch.manual_seed(0)
+    slots, x = Slots(), torch.randn(1, 4, 9, 11, dtype=torch.float64)
+    transport, recorder = Transport(4, slots), Recorder()
+    transport(x, recorder)
+    # The ridge is on both sides, but not quite the same.
+    torch.testing.assert_close(transport(x, recorder.vector(slots.size)), x, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_a_flat_picture_stays_finite(value: float) -> None:
+    torch.manual_seed(0)
+    network = Quarter(8, 8, 1, 0, "lite").eval()
+    flat = torch.full((1, 3, 24, 40), value)
+    with torch.no_grad():
+        vector = network.moments(torch.rand(1, 3, 32, 32))
+        assert network(flat, vector).isfinite().all()
+        assert network(torch.rand(1, 3, 24, 40), network.moments(flat)).isfinite().all()
+        assert network(torch.rand(1, 3, 24, 40), network.plain_style()[None]).isfinite().all()
+
+
+def test_the_front_sees_what_the_packaged_encoder_sees_and_is_never_trained() -> None:
+    lite, picture = cast(VGG, load_encoder("lite")), torch.rand(2, 3, 32, 48)
+    front = Front()
+    front.copy_from(lite, picture)
+    maps = lite(picture, ["relu3_1"])["relu3_1"]
+    torch.testing.assert_close(front(picture) * front.scale, maps, atol=1e-3 * float(front.scale), rtol=1e-3)
+    assert front(picture).square().mean() == pytest.approx(1, rel=1e-3)
+    assert not any(p.requires_grad for p in front.train().parameters())
