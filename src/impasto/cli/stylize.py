@@ -185,7 +185,7 @@ def stylize(
     for option, given in (
         ("--style", bool(style_name)),
         ("--strength", strength != 1),
-        ("--runtime", runtime != "torch"),
+        ("--runtime", runtime is not None),
     ):
         if given and not one_pass:
             raise InputError(f"{option} is for pictures in one pass: add --quality instant, or --model FILE")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -21,16 +21,23 @@ from torch import Tensor, nn
 LEAST_CHANNELS, LEAST_SIDE = 64, 24
 
 
+def wide(conv: nn.Module) -> bool:
+    """Whether it is a convolution with channels enough; from three colors, its gradient has."""
+    return (
+        isinstance(conv, nn.Conv2d)
+        and conv.out_channels >= LEAST_CHANNELS
+        and (conv.in_channels >= LEAST_CHANNELS or conv.in_channels == 3)
+    )
+
+
 def serves(x: Tensor, conv: nn.Module) -> bool:
     """Whether `winograd(x, conv)` should be used for `conv(x)`: kind, sizes, and what `available` found."""
     return (
-        isinstance(conv, nn.Conv2d)
+        wide(conv)
         and x.dtype == torch.float32
         and x.device.type == "cpu"
-        and conv.out_channels >= LEAST_CHANNELS
-        and (conv.in_channels >= LEAST_CHANNELS or conv.in_channels == 3)
         and min(x.shape[-2:]) >= LEAST_SIDE
-        and not conv.weight.requires_grad
+        and not cast(nn.Conv2d, conv).weight.requires_grad
         and available()
     )
 

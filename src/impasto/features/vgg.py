@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
-from impasto.features.fastconv import max_pool, serves, winograd
+from impasto.features.fastconv import max_pool, serves, wide, winograd
 from impasto.features.spans import Level, Span
 
 Pooling = Literal["max", "avg"]
@@ -161,13 +161,14 @@ class VGG(nn.Module):
         return last.to(x.dtype), {name: maps.to(x.dtype) for name, maps in found.items()}
 
     def _maps(self, x: Tensor, steps: Sequence[str], wanted: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        # One layout all the way: plain for Winograd's convolutions, channels last for torch's own.
-        fast = self.padding == "zeros" and self.precision != "bf16"
-        plain = fast and all(serves(x, conv) for conv in list(self.convs.values())[:2])
+        # Plain layout from where on Winograd's convolutions serve to the end, channels last for torch's own before.
+        plain = self._plain_from(steps[0], x)
         x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
         found: dict[str, Tensor] = {}
         for step in steps:
             if step.startswith("conv"):
+                if not plain and self._plain_from(step, x):
+                    plain, x = True, x.contiguous()
                 x = self._convolve(step, x, plain)
             elif step.startswith("pool"):
                 x = self._pool(x, plain)
@@ -178,6 +179,13 @@ class VGG(nn.Module):
                 relu = self._projection_of(step)
                 found[step] = x if relu is None else F.conv2d(x, self.projections[relu])
         return x, found
+
+    def _plain_from(self, step: str, x: Tensor) -> bool:
+        """Whether a convolution and all after it are wide enough for Winograd's, and this one is served."""
+        if self.padding != "zeros" or self.precision == "bf16":
+            return False
+        names = list(self.convs)
+        return all(wide(c) for c in list(self.convs.values())[names.index(step) :]) and serves(x, self.convs[step])
 
     def _convolve(self, step: str, x: Tensor, plain: bool) -> Tensor:
         conv = cast(nn.Conv2d, self.convs[step])  # or what stands in for one, in training

@@ -221,7 +221,8 @@ def distribution(vectors: Tensor, rank: int = 32) -> tuple[Tensor, Tensor]:
 def stored_generator(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
     """The network out of a file, ready to use (float32, frozen)."""
     kind, options = about["network"]["kind"], about["network"]["options"]
-    network = SuperResolution(**options) if kind == UPSCALE else cast(nn.Module, build(kind, options))
+    with torch.random.fork_rng([]):  # weights that are replaced at once are no reason to draw random numbers
+        network = SuperResolution(**options) if kind == UPSCALE else cast(nn.Module, build(kind, options))
     return _filled(network, tensors, "generator.")
 
 

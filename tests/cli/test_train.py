@@ -1,0 +1,214 @@
+"""`train`, `upscale`, and pictures in one pass on the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from skimage import data
+
+import impasto
+from impasto import cli
+from impasto.media import read_image, read_metadata
+from impasto.networks.models import Model, load_model, read_about, save_model
+
+TINY = ("--option", "width=8", "--option", "deep=8", "--option", "blocks=1", "--body", "none")
+SHORT = ("--steps", 4, "--batch", 2, "--side", 32, "--look-every", 2, "--quiet", "--device", "cpu")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, args)])
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    return int(caught.value.code or 0)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number, picture in enumerate((data.astronaut(), data.coffee(), data.chelsea())):
+        Image.fromarray(picture).resize((72, 60)).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def painting(tmp_path: Path) -> Path:
+    Image.fromarray(data.immunohistochemistry()).resize((80, 64)).save(tmp_path / "pink.png")
+    return tmp_path / "pink.png"
+
+
+@pytest.fixture
+def model_file(small_model: Model, tmp_path: Path) -> Path:
+    save_model(small_model, tmp_path / "small.safetensors")
+    return tmp_path / "small.safetensors"
+
+
+def test_a_style_is_trained_used_and_joined_by_another(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, painting: Path, tmp_path: Path
+) -> None:
+    model, report = tmp_path / "m.safetensors", tmp_path / "run.json"
+    assert run(monkeypatch, "train", painting, "--photos", photos, "-o", model, *TINY, *SHORT, "--report", report) == 0
+    about = read_about(model)
+    assert [s["name"] for s in about["styles"]] == ["pink"] and about["styles"][0]["thumbnail"]
+    assert about["about"]["steps"] == 4 and about["about"]["task"] == "style"
+    assert json.loads(report.read_text())["curve"][-1]["held_out"].keys() == {"content", "style", "loss", "tv"} - {"tv"}
+    assert (tmp_path / "m-samples.png").is_file() and not (tmp_path / "m.checkpoint.pt").exists()
+    assert run(monkeypatch, "stylize", photos / "0.png", "-o", tmp_path / "o.png", "--model", model, "--size", 48) == 0
+    assert json.loads(read_metadata(tmp_path / "o.png")["impasto"])["model"] == str(model)
+    other = tmp_path / "other.png"
+    Image.open(painting).rotate(90).save(other)
+    more = tmp_path / "more.safetensors"
+    assert run(monkeypatch, "train", other, "--add", model, "--photos", photos, "-o", more, *SHORT) == 0
+    first, second = load_model(model), load_model(more)
+    assert list(second.styles) == ["pink", "other"] and (first.styles["pink"] == second.styles["pink"]).all()
+
+
+@pytest.mark.parametrize("task", ["any-style", "texture", "super-resolution"])
+def test_every_task_leaves_a_model(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, painting: Path, tmp_path: Path, task: str
+) -> None:
+    model = tmp_path / "m.safetensors"
+    options: dict[str, tuple[Any, ...]] = {
+        "any-style": (painting, "--photos", photos, *TINY, "--option", "rank=0"),
+        "texture": (painting, "--option", "scales=3", "--option", "width=4"),
+        "super-resolution": ("--photos", photos, "--option", "width=8", "--option", "blocks=1", "--scale", 2),
+    }
+    assert run(monkeypatch, "train", "--task", task, *options[task], "-o", model, *SHORT) == 0
+    found = load_model(model)
+    assert (found.any_style, found.distribution is not None) == (
+        (True, True) if task == "any-style" else (False, False)
+    )
+    out = tmp_path / "o.png"
+    if task == "any-style":
+        assert run(monkeypatch, "stylize", photos / "0.png", painting, "-o", out, "--model", model, "--size", 40) == 0
+    if task == "super-resolution":
+        assert run(monkeypatch, "upscale", photos / "0.png", "-o", out, "--model", model, "--quiet") == 0
+        assert read_image(out).pixels.shape == (1, 3, 120, 144)
+        assert run(monkeypatch, "stylize", photos / "0.png", "-o", tmp_path / "p.png", "--model", model) == 2
+
+
+def test_an_interrupted_training_goes_on_where_it_was(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, painting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from impasto.cli import train as command
+
+    model, real = tmp_path / "m.safetensors", command.train
+    words = ("train", painting, "--photos", photos, "-o", model, *TINY, *SHORT)
+
+    def stopped(*args: Any, **options: Any) -> Any:
+        steps = real(*args, **options)
+        yield next(steps)
+        yield next(steps)
+        steps.close()  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "train", stopped)
+    assert run(monkeypatch, *words) == 130
+    assert "goes on" in capsys.readouterr().err and (tmp_path / "m.checkpoint.pt").is_file() and not model.exists()
+    seen = []
+
+    def watched(*args: Any, **options: Any) -> Any:
+        for step in real(*args, **options):
+            seen.append(step.step)
+            yield step
+
+    monkeypatch.setattr(command, "train", watched)
+    assert run(monkeypatch, *words) == 0
+    assert seen == [3, 4] and model.is_file()
+
+
+def test_a_folder_is_painted_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, painting: Path, model_file: Path, tmp_path: Path
+) -> None:
+    (photos / "broken.png").write_text("no picture")
+    words = ("stylize", photos, painting, "-o", tmp_path / "out", "--model", model_file, "--size", 40, "--quiet")
+    assert run(monkeypatch, *words) == 2
+    made = sorted(p.name for p in (tmp_path / "out").iterdir())
+    assert made == ["0.png", "1.png", "2.png"]
+    before = (tmp_path / "out" / "1.png").stat().st_mtime_ns
+    (tmp_path / "out" / "0.png").unlink()
+    (photos / "broken.png").unlink()
+    assert run(monkeypatch, *words) == 0
+    assert (tmp_path / "out" / "1.png").stat().st_mtime_ns == before and (tmp_path / "out" / "0.png").is_file()
+
+
+def test_blends_of_the_models_own_styles_on_the_command_line_and_in_python_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, model_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "o.png"
+    words = ("stylize", photos / "0.png", "-o", out, "--model", model_file, "--size", 40, "--quiet")
+    assert run(monkeypatch, *words, "--blend", "waves=0.3,dots=0.7") == 0
+    expected = impasto.instant(photos / "0.png", {"waves": 0.3, "dots": 0.7}, model=str(model_file), size=40)
+    assert float((read_image(out).pixels - expected.pixels).abs().max()) < 0.003
+
+
+BAD = {
+    "no style of that name": ("--model @m --style wave", "did you mean waves"),
+    "no style named": ("--model @m", "name a style of the model"),
+    "a painting and a name": ("@p --model @m --style waves", "not both"),
+    "a blend of nothing": ("--model @m --blend waves=x", "such as a=0.3"),
+    "strength too large": ("@p --model @m --strength 2", "between 0"),
+    "strength without a network": ("@p --strength 0.5", "--quality instant"),
+    "another quality": ("@p --quality fast", "did you mean best"),
+    "no such model": ("@p --model nothing.safetensors", "no model file"),
+    "another runtime": ("@p --model @m --runtime onnx", "impasto export"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_requests_are_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    photos: Path,
+    painting: Path,
+    model_file: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    words, message = BAD[name]
+    known = {"@m": model_file, "@p": painting}
+    given = [known.get(w, w) for w in words.split()]
+    assert run(monkeypatch, "stylize", photos / "0.png", *given, "-o", tmp_path / "o.png") == 2
+    told = capsys.readouterr().err.strip()
+    assert message in " ".join(told.split()) and not (tmp_path / "o.png").exists()
+
+
+BAD_TRAINING = {
+    "no painting": ("", "at least one painting"),
+    "another task": ("@p --task paint", "unknown task"),
+    "another network": ("@p --network quarz --body none", "did you mean quarter"),
+    "another option": ("@p --option wide=3", "unknown option of quarter"),
+    "no option": ("@p --option width", "NAME=VALUE"),
+    "no photographs": ("@p --photos @e", "no picture"),
+    "no folder": ("@p --photos @p", "no folder"),
+    "no steps": ("@p --steps 0", "steps is 0"),
+    "nothing to add to": ("@p --add @p", "no model file"),
+    "another scale": ("--task super-resolution --scale 3", "one of 2, 4, 8"),
+    "another precision": ("@p --precision fp8", "fp32 or bf16"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_TRAINING)
+def test_bad_trainings_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, painting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    words, message = BAD_TRAINING[name]
+    (tmp_path / "empty").mkdir()
+    known = {"@p": painting, "@e": tmp_path / "empty"}
+    given = [known.get(w, w) for w in words.split()]
+    assert run(monkeypatch, "train", *given, "-o", tmp_path / "m.safetensors", "--quiet") == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_model_is_not_overwritten_by_accident(
+    monkeypatch: pytest.MonkeyPatch, painting: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.safetensors").write_text("mine")
+    assert run(monkeypatch, "train", painting, "-o", tmp_path / "m.safetensors") == 2
+    assert run(monkeypatch, "train", painting, "-o", tmp_path / "m.pt") == 2
+    assert "--force" in capsys.readouterr().err and (tmp_path / "m.safetensors").read_text() == "mine"
