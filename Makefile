@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow check format lite pictures clean
+.PHONY: demo test test-slow check format lite models pictures clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -33,10 +33,15 @@ check: .venv/installed-dev
 # Makes the packaged encoder again; resumable. Needs folders of pictures and VGG-19 (impasto weights fetch vgg19-caffe).
 PHOTOS ?= ../shared/data/photos
 PAINTINGS ?= ../shared/data/paintings ../shared/data/textures
-STEPS ?= 2100
+STEPS ?= 5000
 CROPS ?= 2048
 lite: .venv/installed
 	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS) --crops $(CROPS)
+
+# Trains the packaged any-style network; resumable, for as many minutes in all as are given.
+MINUTES ?= 240
+models: .venv/installed
+	$(BIN)/python tools/make_models.py any --photos $(PHOTOS) --paintings $(PAINTINGS) --minutes $(MINUTES)
 
 # Makes the pictures of README and docs again.
 pictures: .venv/installed

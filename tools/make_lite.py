@@ -417,7 +417,7 @@ def main() -> None:
     a.add_argument("--work", type=Path, default=Path("build/lite"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
     a.add_argument("--crops", type=int, default=2048)
-    a.add_argument("--steps", type=int, default=2100)
+    a.add_argument("--steps", type=int, default=5000)
     a.add_argument("--batch", type=int, default=8)
     a.add_argument("--rate", type=float, default=5e-4)
     a.add_argument("--seed", type=int, default=0)

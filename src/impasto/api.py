@@ -168,7 +168,7 @@ def instant(
     """Paint `content` in one pass of a network.
 
         impasto.instant("photo.jpg", "painting.jpg").image.save("out.png")
-        impasto.instant("photo.jpg", {"waves": 0.3, "dots": 0.7}, model="gallery").image.save("out.png")
+        impasto.instant("photo.jpg", {"waves": 0.3, "dots": 0.7}, model="gallery.safetensors").image.save("out.png")
 
     Args:
         content: as for `stylize`.

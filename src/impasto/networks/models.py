@@ -26,7 +26,7 @@ from impasto.networks.superres import SuperResolution
 UPSCALE = "upscale"
 #: Of the file format; a reader refuses what is newer.
 VERSION = 1
-PACKAGED = ("any", "gallery", "live")
+PACKAGED = ("any",)
 
 
 @dataclass
@@ -238,7 +238,7 @@ def is_packaged(name: str) -> bool:
 
 
 def packaged_model(name: str = "any") -> Model:
-    """A model that comes with the package: `any` (any style), `gallery` (styles of its own), `live` (fast).
+    """A model that comes with the package: `any`, for every painting.
 
     Raises:
         InputError: if there is none of that name.

@@ -1,0 +1,76 @@
+"""Train the networks that are shipped; each is one command, and goes on where it was cut. See `make models`.
+
+    python tools/make_models.py any --photos DIR --paintings DIR [DIR …] --minutes 240
+
+Pictures come from folders; those of the yardstick (`benchmarks/instant.py`) are kept out of the training. The work lies
+in build/models; a finished network is copied to src/impasto/data.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from impasto import cli
+
+#: Photographs and paintings that quality is measured on.
+YARDSTICK = {
+    *("100075.jpg", "12003.jpg", "15004.jpg", "175032.jpg", "20008.jpg", "238011.jpg", "277095.jpg", "33039.jpg"),
+    *("41033.jpg", "66039.jpg", "002937.jpg", "3.jpg", "ben_giles.jpg", "camille_mauclair.jpg", "flower_of_life.jpg"),
+    *("misty_mood_leonid_afremov.jpg", "picasso_self_portrait.jpg", "s6.jpg", "tahiti_guaguin.jpg", "vg_olive.jpg"),
+}
+
+
+def linked(sources: Sequence[Path], folder: Path, *, kept_out: bool) -> Path:
+    """A folder of links to the pictures of others: without the yardstick's, or with no others."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for number, source in enumerate(sources):
+        for path in sorted(p for p in source.rglob("*") if p.is_file()):
+            if (path.name in YARDSTICK) != kept_out:
+                (folder / f"{number}-{path.name}").symlink_to(path.resolve())
+    return folder
+
+
+def any_style(args: argparse.Namespace) -> list[str]:
+    """What `impasto train` is asked for. Paintings are styles three times as often as photographs, which are styles,
+    too: whatever has colors and textures is one. And paintings are now and then the content."""
+    photos = linked(args.photos, args.work / "photos", kept_out=True)
+    paintings = linked(args.paintings, args.work / "paintings", kept_out=True)
+    apart = linked(args.paintings, args.work / "paintings-apart", kept_out=False)
+    styles = [*[str(paintings)] * 3, str(photos)]
+    contents = [word for folder in (photos, photos, paintings) for word in ("--photos", str(folder))]
+    weights = ["--style-weight", "8", "--side", "192", "--batch", "4"]
+    return [*styles, *contents, "--task", "any-style", "--held-out", str(apart), *weights]
+
+
+RECIPES = {"any": any_style}
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("model", choices=RECIPES)
+    a.add_argument("--photos", type=Path, nargs="+", required=True)
+    a.add_argument("--paintings", type=Path, nargs="+", required=True)
+    a.add_argument("--minutes", type=float, default=240.0)
+    a.add_argument("--steps", type=int, default=20000)
+    a.add_argument("--work", type=Path, default=Path("build/models"))
+    a.add_argument("--out", type=Path, default=Path("src/impasto/data"))
+    args = a.parse_args()
+    made = args.work / f"{args.model}.safetensors"
+    words = [*RECIPES[args.model](args), "--minutes", str(args.minutes), "--steps", str(args.steps), "--force"]
+    report = ["-o", str(made), "--report", str(args.work / f"{args.model}.json")]
+    sys.argv = ["impasto", "train", *words, *report]
+    try:
+        cli.main()
+    except SystemExit as end:
+        if end.code:
+            raise
+    shutil.copyfile(made, args.out / made.name)
+
+
+if __name__ == "__main__":
+    main()
