@@ -23,7 +23,7 @@ from impasto.errors import InputError
 from impasto.media.video import Frame, Video, VideoWriter, check_video_output
 from impasto.methods.gatys import recolor
 from impasto.methods.instant import Painter, open_painter, painting_vector, with_chroma
-from impasto.networks.models import Model, is_packaged, packaged_model
+from impasto.networks.models import PACKAGED, Model, is_packaged, packaged_model
 from impasto.scene import Scene
 from impasto.settings import COLORS, StylizeSettings
 
@@ -84,10 +84,10 @@ def live(
 
 
 def _painter(model: str | None, paintings: bool, device: str) -> Painter:
-    """The painter of that model; if none is named, the fastest that came with the package and can do it."""
+    """The painter of that model; if none is named, of one that came with the package and can do it."""
     if model is not None:
         return open_network(model, device)
-    for name in ("live", "any"):
+    for name in PACKAGED:
         if is_packaged(name):
             found = packaged_model(name)
             if found.any_style or not paintings:
