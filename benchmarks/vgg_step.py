@@ -1,10 +1,11 @@
-"""A step of `stylize` with VGG-19 against the bare network's forward and backward pass, in turn.
+"""A step of `stylize` with VGG-19 against plain PyTorch, in turn.
 
     python benchmarks/vgg_step.py --weights DIR [--size 512] [--rounds 5] [--out benchmarks/results/vgg_step.json]
 
 Bare: torch's convolutions, ReLUs and pools to relu5_1, channels last, without gradients of the weights, and the
 backward pass of the last map's sum to the image (`plain.py`). Own: the same of our encoder, with Winograd convolutions
-where they serve. All keep freed memory, as the command line does.
+where they serve. Plain step: loss and gradient of the same objective by that network, Gram matrices as programs have
+them, without an optimizer. All keep freed memory, as the command line does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,14 @@ from impasto.memory import keep_freed_memory
 from impasto.methods.gatys import stylize
 from impasto.settings import StylizeSettings
 
+LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+def gram(maps: torch.Tensor) -> torch.Tensor:
+    """`F Fᵀ / M`, `(C, C)`."""
+    rows = maps[0].flatten(1)
+    return rows @ rows.T / rows.shape[1]
+
 
 def main() -> None:
     a = argparse.ArgumentParser()
@@ -41,6 +50,8 @@ def main() -> None:
     loop = stylize(encoder, content, style, settings)
     next(loop)  # targets and first evaluations
     next(loop)
+    targets = [gram(f) for f in bare(style, LAYERS).values()]
+    wanted = {n: f.detach() for n, f in bare(content, ("relu4_1", "relu4_2")).items()}
     rows: list[dict[str, float]] = []
     image = content.clone().requires_grad_()
     for _ in range(a.rounds):
@@ -51,8 +62,15 @@ def main() -> None:
         times.append(time.perf_counter())
         next(loop)
         times.append(time.perf_counter())
-        rows.append(dict(zip(("bare", "own", "step"), (b - a for a, b in itertools.pairwise(times)), strict=True)))
-    ratios = {f"step_to_{n}": statistics.median(r["step"] / r[n] for r in rows) for n in ("bare", "own")}
+        maps = bare(image, (*LAYERS, *wanted))
+        loss = sum((gram(maps[n]) - t).square().mean() for n, t in zip(LAYERS, targets, strict=True))
+        loss = loss + sum((maps[n] - f).square().mean() for n, f in wanted.items())
+        torch.autograd.grad(loss, image)
+        times.append(time.perf_counter())
+        rows.append(
+            dict(zip(("bare", "own", "step", "plain_step"), (b - a for a, b in itertools.pairwise(times)), strict=True))
+        )
+    ratios = {f"step_to_{n}": statistics.median(r["step"] / r[n] for r in rows) for n in ("bare", "own", "plain_step")}
     write(a.out, {"size": a.size, "winograd": available(), **ratios, "rounds": rows})
 
 

@@ -114,3 +114,26 @@ def test_an_objective_runs_the_encoder_once_and_its_parts_sum_to_the_loss(tiny) 
     assert asked == [{"relu1_2", "relu2_1"}]
     assert set(parts) == {"content", "style"}
     torch.testing.assert_close(sum(parts.values()), loss)
+
+
+def test_relative_losses_of_a_batch_are_the_mean_of_each_alone() -> None:
+    torch.manual_seed(0)
+    x, p = torch.rand(2, 4, 6, 6, dtype=torch.float64), torch.rand(2, 4, 6, 6, dtype=torch.float64)
+    p[1] *= 10
+    targets = gram(p).mean()
+    for made in (
+        lambda i: Content({"l": p[i]}, {"l": 1.0}, "relative"),
+        lambda i: Style({"l": targets[i]}, {"l": 1.0}, "relative"),
+        lambda i: Style({"l": targets[i]}, {"l": 1.0}, "relative", soft=True),
+    ):
+        both, alone = made(slice(None)), [made(slice(i, i + 1)) for i in range(2)]
+        apart = [t(x[i : i + 1], {"l": x[i : i + 1]}) for i, t in enumerate(alone)]
+        torch.testing.assert_close(both(x, {"l": x}), torch.stack(apart).mean())
+
+
+def test_a_soft_style_counts_far_ones_less() -> None:
+    torch.manual_seed(0)
+    x, target = 5 * torch.rand(1, 4, 6, 6), gram(torch.rand(1, 4, 6, 6)).mean()
+    hard = Style({"l": target}, {"l": 2.0}, "relative")(x, {"l": x})
+    soft = Style({"l": target}, {"l": 2.0}, "relative", soft=True)(x, {"l": x})
+    torch.testing.assert_close(soft, 2 * (hard / 2).log1p())

@@ -82,9 +82,7 @@ def stylize(
     quality: Annotated[
         str, typer.Option(help="best: optimize the picture; instant: one pass of a network, for any painting.")
     ] = "best",
-    model: Annotated[
-        str | None, typer.Option(help="A network to paint with in one pass: a file, or any.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="A network to paint with in one pass: a file, or any.")] = None,
     style_name: Annotated[
         list[str] | None, typer.Option("--style", help="A style of the model's own; several are blended.")
     ] = None,

@@ -165,13 +165,17 @@ class VGG(nn.Module):
         plain = self._plain_from(steps[0], x)
         x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
         found: dict[str, Tensor] = {}
-        for step in steps:
+        pooled = ""  # which pool has been done before its ReLU
+        for step, after in zip(steps, [*steps[1:], ""], strict=True):
             if step.startswith("conv"):
                 if not plain and self._plain_from(step, x):
                     plain, x = True, x.contiguous()
                 x = self._convolve(step, x, plain)
             elif step.startswith("pool"):
-                x = self._pool(x, plain)
+                x = x if step == pooled else self._pool(x, plain)
+            elif after.startswith("pool") and self.pooling == "max" and step not in wanted:
+                # The largest of positives, or 0: the same, at a quarter of the positions.
+                x, pooled = F.relu(self._pool(x, plain), inplace=True), after
             else:
                 # In place, unless the convolution's own output was asked for.
                 x = F.relu(x, inplace=step.replace("relu", "conv") not in found)
