@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from impasto.color import match_moments
 from impasto.features.encoder import Encoder
 from impasto.networks.loss import LossSettings
-from impasto.networks.photos import Photos, Stream, opened
+from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
 from impasto.networks.quarter import Quarter
 from impasto.objective import Objective, gram
 
@@ -53,6 +53,7 @@ class StyledBatch:
     images: Tensor
     styles: Tensor
     targets: Mapping[str, Tensor]
+    shift: tuple[int, int]
 
 
 class AnyStyleTask:
@@ -110,6 +111,7 @@ class AnyStyleTask:
             images.to(self.device),
             torch.cat([p.pixels for p in found]),
             {n: torch.cat([p.targets[n] for p in found]) for n in found[0].targets},
+            random_shift(self.seed, number),
         )
 
     def style(self, number: int) -> Painting:
@@ -130,10 +132,10 @@ class AnyStyleTask:
         return Painting(cut, {n: gram(f).mean() for n, f in maps.items()})
 
     def output(self, batch: StyledBatch) -> Tensor:
-        return cast(Tensor, self.network(batch.images, batch.styles))
+        return shifted(cast(Tensor, self.network(batch.images, batch.styles)), batch.shift)
 
     def goal(self, batch: StyledBatch) -> Objective:
-        return self.loss.objective(self.encoder, batch.images, batch.targets)
+        return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
 
 
 def square(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:

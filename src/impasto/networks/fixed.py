@@ -15,7 +15,7 @@ from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.networks.conditioning import Generator
 from impasto.networks.loss import LossSettings
-from impasto.networks.photos import Photos, Stream, opened
+from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter, style_colors
 from impasto.objective import Objective, gram
@@ -150,11 +150,13 @@ class FixedBatch:
         images: photographs `(B, 3, side, side)`; for textures, the noise of every scale.
         numbers: rows of the network's table, `(B,)`.
         targets: layer -> `(B, C, C)`.
+        shift: where the loss begins to look.
     """
 
     images: Tensor | Sequence[Tensor]
     numbers: Tensor
     targets: dict[str, Tensor]
+    shift: tuple[int, int]
 
 
 class _Styles:
@@ -239,13 +241,13 @@ class FixedStylesTask:
     def batch(self, number: int) -> FixedBatch:
         images = self.photos(number) if number >= 0 else self.photos_apart(-number)
         numbers, targets = self.styles.chosen(number)
-        return FixedBatch(images.to(numbers.device), numbers, targets)
+        return FixedBatch(images.to(numbers.device), numbers, targets, random_shift(self.styles.seed, number))
 
     def output(self, batch: FixedBatch) -> Tensor:
-        return cast(Tensor, self.network(batch.images, batch.numbers))
+        return shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift)
 
     def goal(self, batch: FixedBatch) -> Objective:
-        return self.loss.objective(self.encoder, cast(Tensor, batch.images), batch.targets)
+        return self.loss.objective(self.encoder, shifted(cast(Tensor, batch.images), batch.shift), batch.targets)
 
 
 class TextureTask:
@@ -288,10 +290,10 @@ class TextureTask:
         # Held-out noise has odd seeds.
         generator = torch.Generator().manual_seed((self.seed << 40) + 2 * abs(number) + (number < 0))
         blank = torch.zeros(self.styles.batch, 3, self.side, self.side, device=numbers.device)
-        return FixedBatch(self.pyramid.inputs(blank, generator), numbers, targets)
+        return FixedBatch(self.pyramid.inputs(blank, generator), numbers, targets, random_shift(self.seed, number))
 
     def output(self, batch: FixedBatch) -> Tensor:
-        return cast(Tensor, self.network(batch.images, batch.numbers))
+        return shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift)
 
     def goal(self, batch: FixedBatch) -> Objective:
         return Objective(self.encoder, self.loss.style_terms(batch.targets))

@@ -98,6 +98,25 @@ class Photos(Dataset[Tensor]):
         raise InputError(f"20 photographs in a row cannot be read, the last {path}; are they pictures?")
 
 
+#: Pixels that losses are shifted by at most: the generators' cells, and some of the encoders' pools.
+SHIFT = 8
+
+
+def random_shift(seed: int, number: int) -> tuple[int, int]:
+    """Where the loss of batch `number` begins to look, for `shifted`; held-out batches are looked at in the middle."""
+    if number < 0:
+        return SHIFT // 2, SHIFT // 2
+    down, right = np.random.default_rng([seed, 4, number]).integers(0, SHIFT + 1, 2)
+    return int(down), int(right)
+
+
+def shifted(pictures: Tensor, shift: tuple[int, int]) -> Tensor:
+    """`(B, 3, H, W)` without `SHIFT` of its rows and columns: a loss that always saw a generator's cells at the same
+    places of its own pools would not see the grid that they leave."""
+    height, width = (int(n) - SHIFT for n in pictures.shape[-2:])
+    return pictures[..., shift[0] : shift[0] + height, shift[1] : shift[1] + width]
+
+
 class Stream:
     """Batches of photographs by number; those that come in turn are decoded ahead.
 

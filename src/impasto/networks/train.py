@@ -289,13 +289,17 @@ def look(task: Task, average: Average, count: int) -> dict[str, float]:
 
 @torch.no_grad()
 def sample(task: Task, network: nn.Module, number: int = -1) -> tuple[Tensor | None, Tensor]:
-    """The pictures of a batch, where there are any, and what `network` makes of them, `(B, 3, H, W)` in [0, 1]."""
+    """The pictures of a batch, where there are any, cut in the middle to the size of what `network` makes of them; and
+    that, `(B, 3, H, W)` in [0, 1]."""
     now, task.network = task.network, network
     batch = task.batch(number)
     made = task.output(batch).float().clamp(0, 1)
     task.network = now
     images = getattr(batch, "images", None)
-    return images if isinstance(images, Tensor) else None, made
+    if not isinstance(images, Tensor):
+        return None, made
+    top, left = ((images.shape[i] - made.shape[i]) // 2 for i in (2, 3))
+    return images[..., top : top + made.shape[2], left : left + made.shape[3]], made
 
 
 def averaged(network: nn.Module, average: Average) -> nn.Module:
