@@ -33,10 +33,9 @@ check: .venv/installed-dev
 # Makes the packaged encoder again; resumable. Needs folders of pictures and VGG-19 (impasto weights fetch vgg19-caffe).
 PHOTOS ?= ../shared/data/photos
 PAINTINGS ?= ../shared/data/paintings ../shared/data/textures
-STEPS ?= 5000
-CROPS ?= 2048
+STEPS ?= 8000
 lite: .venv/installed
-	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS) --crops $(CROPS)
+	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS)
 
 # Trains the packaged any-style network; resumable, for as many minutes in all as are given.
 MINUTES ?= 240

@@ -2,15 +2,13 @@
 
     python tools/make_lite.py --photos DIR --paintings DIR --teacher vgg19.safetensors
 
-1. Crops of photographs and paintings, noise and mixtures are cut, and the teacher's maps of them cached (fp16, on
-disk).
-2. The student starts from layer-by-layer least squares: each of its channels imitates one of the teacher's, chosen
-so that
-   together they span the teacher's map best (pivoted Cholesky of the second moments).
-3. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam on whitened
-   weights, cosine schedule). Every so often (`ROUNDS`) an eighth of the crops is replaced by half-stylized pictures
-   that the student itself has optimized: where it can be fooled, it is shown what the teacher sees.
-4. The lifts of all layers are fitted once more by least squares, turned into projections (see
+1. The student starts from layer-by-layer least squares: each of its channels imitates one of the teacher's, chosen
+   so that together they span the teacher's map best (pivoted Cholesky of the second moments).
+2. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam on whitened
+   weights, cosine schedule), on crops of photographs and paintings, noise and mixtures, never the same twice, and on
+   half-stylized pictures that the student itself has optimized lately (`OWN` of each batch): where it can be fooled,
+   it is shown what the teacher sees.
+3. The lifts of all layers are fitted once more by least squares, turned into projections (see
    `impasto.features.lite`), and written as fp16 safetensors with the held-out errors in the metadata.
 """
 
@@ -20,7 +18,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +32,11 @@ from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, projec
 from impasto.features.vgg import VGG
 
 CROP = 128
-#: The layers that are trained on, and how much each counts. relu1_1 is computed again instead of cached.
-TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.5, "relu5_1": 3.0}
-CACHED = tuple(TAPS)[1:]
+#: The layers that are trained on, and how much each counts.
+TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.5, "relu5_1": 4.0}
 GRAM_WEIGHT = 1.0
-#: When pictures that the student has made take the place of crops, as fractions of the training.
-ROUNDS = (0.09, 0.42, 0.55, 0.7)
+#: Of the student's own pictures: how many of a batch, how many are kept, and every how many steps sixteen are made.
+OWN, KEPT, EVERY = 3, 256, 40
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------
@@ -88,51 +85,6 @@ def pictures(photos: list[Path], paintings: list[Path], count: int, seed: int) -
             x = (x + (noise(rng) - 0.5) * rng.uniform(0.2, 1.0)).clamp(0, 1)
         found.append(x)
     return torch.stack(found)
-
-
-# ---- the teacher's maps, cached ------------------------------------------------------------------------------------
-
-
-class Cache:
-    """Crops with the teacher's maps of them, in files that a resumed run finds again.
-
-    Args:
-        folder: where the arrays lie; `count` rows each.
-    """
-
-    def __init__(self, folder: Path, count: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.count = count
-        self.filled_file = folder / "filled.json"
-        shapes = {"images": (3, CROP, CROP)}
-        for name in CACHED:
-            side = CROP >> (int(name[4]) - 1)
-            shapes[name] = (teacher_channels(name), side, side)
-        self.arrays: dict[str, np.memmap] = {}
-        for name, shape in shapes.items():
-            path = folder / f"{name}.f16"
-            mode = "r+" if path.exists() else "w+"
-            self.arrays[name] = np.memmap(path, np.float16, mode, shape=(count, *shape))
-
-    @property
-    def filled(self) -> int:
-        return int(json.loads(self.filled_file.read_text())) if self.filled_file.exists() else 0
-
-    def put(self, start: int, images: Tensor, teacher: VGG, batch: int = 16) -> None:
-        """Replace the rows from `start` on by `images` and what the teacher sees in them."""
-        for i in range(0, len(images), batch):
-            x = images[i : i + batch].half().float()
-            with torch.no_grad():
-                maps = teacher(x, CACHED)
-            rows = slice(start + i, start + i + len(x))
-            self.arrays["images"][rows] = x.half().numpy()
-            for name in CACHED:
-                self.arrays[name][rows] = maps[name].half().numpy()
-            self.filled_file.write_text(json.dumps(max(self.filled, start + i + len(x))))
-
-    def rows(self, index: np.ndarray) -> dict[str, Tensor]:
-        index = np.sort(index)
-        return {name: torch.from_numpy(np.asarray(a[index])).float() for name, a in self.arrays.items()}
 
 
 # ---- least squares -------------------------------------------------------------------------------------------------
@@ -296,13 +248,13 @@ class Distillation(nn.Module):
         maps = self.student(images, TAPS)
         return {name: F.conv2d(maps[name], self.lifts[name][..., None, None]) for name in TAPS}
 
-    def forward(self, rows: Mapping[str, Tensor], teacher: VGG) -> tuple[Tensor, dict[str, float]]:
-        lifted = self.lifted(rows["images"])
+    def forward(self, images: Tensor, teacher: VGG) -> tuple[Tensor, dict[str, float]]:
+        lifted = self.lifted(images)
         with torch.no_grad():
-            first = teacher(rows["images"], ["relu1_1"])["relu1_1"]
+            target = teacher(images, TAPS)
         total, parts = torch.zeros(()), {}
         for name, weight in TAPS.items():
-            of_map, of_gram = errors(lifted[name], first if name == "relu1_1" else rows[name])
+            of_map, of_gram = errors(lifted[name], target[name])
             total = total + weight * (of_map + GRAM_WEIGHT * of_gram)
             parts[name] = of_map.item()
         return total / sum(TAPS.values()), parts
@@ -310,11 +262,12 @@ class Distillation(nn.Module):
 
 def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np.random.Generator) -> Tensor:
     """Pictures that the student has pulled from `contents` towards the Gram matrices of `styles`, stopped at random."""
+    model.requires_grad_(False)
     x = contents.clone().requires_grad_()
     optimizer = torch.optim.Adam([x], lr=0.03)
     with torch.no_grad():
         target = {name: gram(maps) for name, maps in model.lifted(styles).items() if name != "relu4_2"}
-    for _ in range(int(math.exp(rng.uniform(math.log(5), math.log(60))))):
+    for _ in range(int(math.exp(rng.uniform(math.log(5), math.log(120))))):
         maps = model.lifted(x)
         loss = sum(
             ((gram(maps[name]) - g).square().sum((1, 2)) / g.square().sum((1, 2)).clamp_min(1e-9)).sum()
@@ -325,18 +278,8 @@ def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np
         optimizer.step()
         with torch.no_grad():
             x.clamp_(0, 1)
-    return x.detach()
-
-
-def show_its_mistakes(model: Distillation, teacher: VGG, cache: Cache, rounds: int, seed: int) -> None:
-    """Replace an eighth of the cache by half-stylized pictures: the `rounds`-th eighth."""
-    rng = np.random.default_rng(seed + 1000 * (rounds + 1))
-    eighth = cache.count // 8
-    model.requires_grad_(False)
-    for start in range(rounds * eighth, (rounds + 1) * eighth, 16):
-        pairs = [cache.rows(rng.integers(0, cache.count, 16))["images"] for _ in range(2)]
-        cache.put(start, half_stylized(model, pairs[0], pairs[1], rng), teacher)
     model.requires_grad_(True)
+    return x.detach()
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -344,33 +287,44 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 
 
 def train(
-    model: Distillation, teacher: VGG, cache: Cache, args: argparse.Namespace
+    model: Distillation, teacher: VGG, crops: Callable[[int, int], Tensor], args: argparse.Namespace
 ) -> Iterator[tuple[int, float, dict[str, float]]]:
-    """Train to `args.steps`, from the last checkpoint in `args.work`; yields step, loss and relative map errors."""
+    """Train to `args.steps`, from the last checkpoint in `args.work`; yields step, loss and relative map errors.
+
+    Args:
+        model: student and lifts.
+        teacher: VGG-19.
+        crops: makes so many pictures from a seed.
+        args: of the command line.
+    """
     optimizer = torch.optim.Adam(model.parameters(), lr=args.rate, betas=(0.9, 0.98))
     checkpoint = args.work / "checkpoint.pt"
-    first = 0
+    first, own = 0, torch.zeros(0, 3, CROP, CROP, dtype=torch.half)
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
-        first = saved["step"]
+        first, own = saved["step"], saved.get("own", own)
         if first:
             optimizer.load_state_dict(saved["optimizer"])
     for step in range(first, args.steps):
-        for rounds, at in enumerate(ROUNDS):
-            if step == int(at * args.steps):
-                show_its_mistakes(model, teacher, cache, rounds, args.seed)
+        rng = np.random.default_rng([args.seed, step])
+        images = crops(args.batch, args.seed + 1_000_000 + step)
+        if step % EVERY == 0 and step:
+            pair = crops(32, args.seed + 500_000_000 + step)
+            own = torch.cat([own, half_stylized(model, pair[:16], pair[16:], rng).half()])[-KEPT:]
+        if len(own):
+            images[:OWN] = own[rng.integers(0, len(own), OWN)].float()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps, args.rate)
-        index = np.random.default_rng([args.seed, step]).integers(0, cache.count, args.batch)
-        loss, parts = model(cache.rows(index), teacher)
+        loss, parts = model(images, teacher)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         yield step + 1, loss.item(), parts
         if (step + 1) % 100 == 0 or step + 1 == args.steps:
-            save(checkpoint, {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1})
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1, "own": own}
+            save(checkpoint, state)
 
 
 def save(checkpoint: Path, state: Mapping[str, object]) -> None:
@@ -416,8 +370,7 @@ def main() -> None:
     a.add_argument("--teacher", help="weights of vgg19-caffe; found as usual if not given")
     a.add_argument("--work", type=Path, default=Path("build/lite"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
-    a.add_argument("--crops", type=int, default=2048)
-    a.add_argument("--steps", type=int, default=5000)
+    a.add_argument("--steps", type=int, default=8000)
     a.add_argument("--batch", type=int, default=8)
     a.add_argument("--rate", type=float, default=5e-4)
     a.add_argument("--seed", type=int, default=0)
@@ -427,13 +380,8 @@ def main() -> None:
     teacher = load_teacher(args.teacher)
     photos, photos_apart = split(args.photos)
     paintings, paintings_apart = split(args.paintings)
-    cache = Cache(args.work / "cache", args.crops)
-    while (row := cache.filled) < args.crops:
-        count = min(64, args.crops - row)
-        cache.put(row, pictures(photos, paintings, count, args.seed + row), teacher)
-        print(f"teacher: {cache.filled} of {args.crops} crops, {time.time() - began:.0f} s", flush=True)
     model = Distillation()
-    images = pictures(photos, paintings, 224, args.seed + 12345)
+    images = pictures(photos, paintings, 288, args.seed + 12345)
     if (args.work / "checkpoint.pt").exists():
         model.shape_like(torch.load(args.work / "checkpoint.pt", weights_only=True)["model"])
     else:
@@ -441,8 +389,12 @@ def main() -> None:
         lifts = fit_lifts(model.student, teacher, images, tuple(TAPS))
         model.load_state_dict({f"lifts.{k}": v for k, v in lifts.items()}, strict=False)
         save(args.work / "checkpoint.pt", {"model": model.state_dict(), "step": 0})
+
+    def crops(count: int, seed: int) -> Tensor:
+        return pictures(photos, paintings, count, seed).half().float()
+
     recent = 0.0
-    for step, loss, parts in train(model, teacher, cache, args):
+    for step, loss, parts in train(model, teacher, crops, args):
         recent = loss if not recent else 0.97 * recent + 0.03 * loss
         if step % 50 == 0 or step == 1:
             shown = " ".join(f"{n} {v:.3f}" for n, v in parts.items())
@@ -451,14 +403,13 @@ def main() -> None:
     for name, layer in list(student.convs.items()):
         assert isinstance(layer, Whitened)
         student.convs[name] = layer.convolution()
-    everything = torch.cat(
-        [pictures(photos, paintings, 384, args.seed + 777), cache.rows(np.arange(0, args.crops, 16))["images"]]
-    )
+    own = torch.load(args.work / "checkpoint.pt", weights_only=True)["own"].float()
+    everything = torch.cat([pictures(photos, paintings, 384, args.seed + 777), own[::2]])
     lifts = fit_lifts(student, teacher, everything, LITE_LAYERS)
     scores = held_out(student, lifts, teacher, pictures(photos_apart, paintings_apart, 128, 99))
     for name, (of_map, of_gram) in scores.items():
         print(f"held out: {name} map {of_map:.3f} gram {of_gram:.4f}")
-    export(student, lifts, args.out, {"steps": args.steps, "crops": args.crops, "seed": args.seed, "held_out": scores})
+    export(student, lifts, args.out, {"steps": args.steps, "seed": args.seed, "held_out": scores})
     print(f"wrote {args.out} after {time.time() - began:.0f} s")
 
 

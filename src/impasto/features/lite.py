@@ -13,6 +13,8 @@ looking at VGG-19. `R` is the layer's projection, a `C × C` matrix.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor
 
@@ -20,15 +22,28 @@ from impasto.features.vgg import VGG, VGG19_WIDTHS, Normalization, Pooling
 
 #: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map
 #: can be predicted), the ones between are a quarter of VGG-19's or less.
-LITE_WIDTHS = ((16, 16), (48, 32), (96, 64, 64, 64), (256, 160, 160, 160), (512,))
+LITE_WIDTHS = ((16, 16), (48, 32), (96, 64, 64, 64), (256, 224, 224, 224), (512,))
 LITE_LAYERS = tuple(f"relu{b}_{i}" for b, widths in enumerate(LITE_WIDTHS, 1) for i in range(1, len(widths) + 1))
 LITE_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.25, 0.25, 0.25))
 
 
-def lite_network(*, pooling: Pooling = "max", projected: bool = True) -> VGG:
+Widths = Sequence[Sequence[int]]
+
+
+def lite_network(widths: Widths = LITE_WIDTHS, *, pooling: Pooling = "max", projected: bool = True) -> VGG:
     """The student's network, untrained; `projected=False` hands out its own maps, for training."""
     layers = LITE_LAYERS if projected else ()
-    return VGG(LITE_WIDTHS, LITE_NORMALIZATION, pooling=pooling, projected=layers, name="lite")
+    return VGG(widths, LITE_NORMALIZATION, pooling=pooling, projected=layers, name="lite")
+
+
+def stored_widths(state: Mapping[str, Tensor]) -> Widths:
+    """The widths of the network whose weights these are; the constant is of the next one that is trained."""
+    found: list[list[int]] = [[] for _ in LITE_WIDTHS]
+    for layer in LITE_LAYERS:
+        weight = state.get(f"convs.{layer.replace('relu', 'conv')}.weight")
+        if weight is not None:
+            found[int(layer[4]) - 1].append(len(weight))
+    return found
 
 
 def projection(lift: Tensor) -> Tensor:
