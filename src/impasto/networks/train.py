@@ -199,7 +199,8 @@ def train(
     device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
     trained = [p for p in task.network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=settings.rate, betas=(0.9, 0.99), weight_decay=settings.decay)
-    task.network, optimizer = device.prepare(task.network, optimizer)
+    own = task.network
+    wrapped, optimizer = device.prepare(own, optimizer)  # on several devices, what averages their gradients
     average = Average(task.network, settings.average)
     step, spent, best, waited = _restore(checkpoint, task, optimizer, average, settings)
     began, saved = time.perf_counter() - spent, step
@@ -216,7 +217,11 @@ def train(
         if done >= 1:
             break
         rate = schedule(settings, step + 1, done)
-        loss, parts = _advance(task, optimizer, device, settings, rate, step + 1)
+        task.network = wrapped
+        try:
+            loss, parts = _advance(task, optimizer, device, settings, rate, step + 1)
+        finally:
+            task.network = own
         step += 1
         average.update(task.network, step)
         held = None
