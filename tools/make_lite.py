@@ -328,6 +328,7 @@ def train(
 
 
 def save(checkpoint: Path, state: Mapping[str, object]) -> None:
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     torch.save(dict(state), checkpoint.with_suffix(".new"))
     checkpoint.with_suffix(".new").replace(checkpoint)
 

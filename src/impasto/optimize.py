@@ -94,7 +94,7 @@ class Optimizer(Protocol):
 
 
 #: Numbers (4 Mpx in color) above which L-BFGS keeps its pairs in half precision, and at most so many of them.
-LARGE, LARGE_HISTORY = 12 * 2**20, 6
+LARGE, LARGE_HISTORY = 12 * 2**20, 5
 
 
 class LBFGS:
