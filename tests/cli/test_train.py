@@ -147,6 +147,18 @@ def test_blends_of_the_models_own_styles_on_the_command_line_and_in_python_are_t
     assert float((read_image(out).pixels - expected.pixels).abs().max()) < 0.003
 
 
+def test_transparency_is_kept(
+    monkeypatch: pytest.MonkeyPatch, painting: Path, model_file: Path, tmp_path: Path
+) -> None:
+    photo = Image.fromarray(data.astronaut()).resize((64, 48)).convert("RGBA")
+    photo.putalpha(Image.linear_gradient("L").resize((64, 48)))
+    photo.save(tmp_path / "clear.png")
+    words = ("stylize", tmp_path / "clear.png", painting, "--model", model_file, "--size", 96, "--quiet")
+    assert run(monkeypatch, *words, "-o", tmp_path / "o.png") == 0
+    alpha = read_image(tmp_path / "o.png").alpha
+    assert alpha is not None and alpha.shape == (1, 1, 72, 96) and float(alpha[..., 0, :].mean()) < 0.1
+
+
 BAD = {
     "no style of that name": ("--model @m --style wave", "did you mean waves"),
     "no style named": ("--model @m", "name a style of the model"),

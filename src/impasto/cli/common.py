@@ -107,6 +107,13 @@ def open_encoder(settings: EncoderSettings, weights: str | None, device: str, **
     return network
 
 
+def fitted(alpha: Tensor | None, pixels: Tensor) -> Tensor | None:
+    """A photograph's transparency, `(1, 1, h, w)`, at the size of the result."""
+    if alpha is None:
+        return None
+    return torch.nn.functional.interpolate(alpha, size=pixels.shape[-2:], mode="bilinear", antialias=True)
+
+
 class Run:
     """One run of the loop on the command line: progress, snapshots, and what is written at the end."""
 
@@ -190,10 +197,7 @@ class Run:
     def _picture(self, path: Path) -> None:
         assert self.last is not None
         pixels = self.pixels(self.last)
-        alpha = self.alpha
-        if alpha is not None:
-            alpha = torch.nn.functional.interpolate(alpha, size=pixels.shape[-2:], mode="bilinear", antialias=True)
-        write_image(path, pixels, alpha=alpha, metadata={"impasto": json.dumps(self.about)})
+        write_image(path, pixels, alpha=fitted(self.alpha, pixels), metadata={"impasto": json.dumps(self.about)})
 
     def _save_state(self) -> Path:
         assert self.last is not None

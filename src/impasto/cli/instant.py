@@ -11,7 +11,7 @@ from typing import Any
 from rich.progress import Progress
 from torch import Tensor
 
-from impasto.cli.common import check_text_output, console
+from impasto.cli.common import check_text_output, console, fitted
 from impasto.errors import InputError
 from impasto.media import check_output, read_image, write_image
 from impasto.media.image import Picture
@@ -100,7 +100,8 @@ class Instant:
             self.painter, pixels, self._styles(pixels), self.settings, strength=self.strength, guide=guide
         )
         seconds = time.perf_counter() - began
-        write_image(output, painted.cpu(), alpha=photo.alpha, metadata={"impasto": json.dumps(about)})
+        alpha = fitted(photo.alpha, painted)
+        write_image(output, painted.cpu(), alpha=alpha, metadata={"impasto": json.dumps(about)})
         return seconds
 
 

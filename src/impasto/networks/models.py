@@ -245,5 +245,7 @@ def packaged_model(name: str = "any") -> Model:
     """
     if name not in PACKAGED:
         raise unknown("packaged model", name, PACKAGED)
+    if not is_packaged(name):
+        raise InputError(f"this installation came without the model {name}; give the file of one: impasto train")
     with as_file(files("impasto") / "data" / f"{name}.safetensors") as file:
         return load_model(file)
