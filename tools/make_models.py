@@ -1,15 +1,19 @@
 """Train the networks that are shipped; each is one command, and goes on where it was cut. See `make models`.
 
     python tools/make_models.py any --photos DIR --paintings DIR [DIR …] --minutes 240
+    python tools/make_models.py gallery --photos DIR --minutes 60
+    python tools/make_models.py live --photos DIR --minutes 30
 
-Pictures come from folders; those of the yardstick (`benchmarks/instant.py`) are kept out of the training. The work lies
-in build/models; a finished network is copied to src/impasto/data.
+`gallery` and `live` learn the paintings of examples/gallery.py. Pictures come from folders; those of the yardstick
+(`benchmarks/instant.py`) are kept out of the training. The work lies in build/models; a finished network is copied to
+src/impasto/data.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,23 +47,53 @@ def any_style(args: argparse.Namespace) -> list[str]:
     apart = linked(args.paintings, args.work / "paintings-apart", kept_out=False)
     styles = [*[str(paintings)] * 3, str(photos)]
     contents = [word for folder in (photos, photos, paintings) for word in ("--photos", str(folder))]
-    weights = ["--style-weight", "8", "--side", "192", "--batch", "4"]
+    weights = ["--style-weight", "20", "--side", "192", "--batch", "4"]
     return [*styles, *contents, "--task", "any-style", "--held-out", str(apart), *weights]
 
 
-RECIPES = {"any": any_style}
+def painted(args: argparse.Namespace) -> list[Path]:
+    """The project's own paintings, made by examples/gallery.py."""
+    folder = args.work / "gallery"
+    if not folder.is_dir():
+        script = Path(__file__).parent.parent / "examples" / "gallery.py"
+        subprocess.run([sys.executable, str(script), "--out", str(folder), "--size", "768"], check=True)
+    return sorted(folder.glob("*.png"))
+
+
+def fixed(paintings: Sequence[Path], args: argparse.Namespace, body: str, options: str = "") -> list[str]:
+    """A network of known styles, from that body."""
+    photos = linked(args.photos, args.work / "photos-fixed", kept_out=True)
+    network = [word for option in options.split() for word in ("--option", option)]
+    weights = ["--style-weight", "5", "--tv-weight", "1", "--side", "192", "--batch", "4"]
+    return [*map(str, paintings), "--photos", str(photos), "--body", body, *network, *weights]
+
+
+def gallery(args: argparse.Namespace) -> list[str]:
+    """One network for all of the project's own paintings; `any`, which begins near each of them, goes first."""
+    return fixed(painted(args), args, "any")
+
+
+def live(args: argparse.Namespace) -> list[str]:
+    """The fast one for cameras, in one style."""
+    storm = [p for p in painted(args) if p.stem == "storm"]
+    return fixed(storm, args, "none", "width=32 deep=64 blocks=3 rank=0 fine=16")
+
+
+RECIPES = {"any": any_style, "gallery": gallery, "live": live}
 
 
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("model", choices=RECIPES)
     a.add_argument("--photos", type=Path, nargs="+", required=True)
-    a.add_argument("--paintings", type=Path, nargs="+", required=True)
+    a.add_argument("--paintings", type=Path, nargs="+", default=[])
     a.add_argument("--minutes", type=float, default=240.0)
     a.add_argument("--steps", type=int, default=20000)
     a.add_argument("--work", type=Path, default=Path("build/models"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data"))
     args = a.parse_args()
+    if args.model == "any" and not args.paintings:
+        a.error("any needs --paintings")
     made = args.work / f"{args.model}.safetensors"
     words = [*RECIPES[args.model](args), "--minutes", str(args.minutes), "--steps", str(args.steps), "--force"]
     report = ["-o", str(made), "--report", str(args.work / f"{args.model}.json")]

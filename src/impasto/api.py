@@ -28,7 +28,7 @@ from impasto.methods.presets import preset as preset_settings
 from impasto.methods.styles import Region, scaled
 from impasto.methods.texture import TextureSettings
 from impasto.methods.texture import texture as synthesize
-from impasto.networks.models import Model
+from impasto.networks.models import Model, default_model
 from impasto.optimize import Step
 from impasto.scene import Scene
 from impasto.settings import STARTS, StylizeSettings
@@ -168,13 +168,14 @@ def instant(
     """Paint `content` in one pass of a network.
 
         impasto.instant("photo.jpg", "painting.jpg").image.save("out.png")
-        impasto.instant("photo.jpg", {"waves": 0.3, "dots": 0.7}, model="gallery.safetensors").image.save("out.png")
+        impasto.instant("photo.jpg", {"waves": 0.3, "dots": 0.7}).image.save("out.png")
 
     Args:
         content: as for `stylize`.
         style: paintings, as for `stylize`; or the model's own styles with their shares. A model of one style needs
             none.
-        model: a model, the path of its file, or the name of a packaged one; `any`, for every painting, if not given.
+        model: a model, the path of its file, or the name of a packaged one; if not given, `any` for paintings, and for
+            styles by name the one that has them.
         strength: from 0, the content, to 1, the style.
         device, blend, masks, style_masks, semantic: as for `stylize`.
         settings: `size`, `color`, `color_form` and `feather`, as for `stylize`.
@@ -183,7 +184,7 @@ def instant(
         InputError: if a picture, a model or a setting cannot be used.
     """
     chosen = StylizeSettings().changed(**settings)
-    painter = open_painter(model, device)
+    painter = open_painter(model or default_model(style if isinstance(style, Mapping) else ()), device)
     picture = read_image(content).pixels.to(device)
     styles: Sequence[Region] | Tensor
     guide = None

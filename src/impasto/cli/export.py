@@ -13,7 +13,7 @@ from impasto.export import OPSET, export_onnx
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A model file, or the name of a packaged one: any.")],
+    model: Annotated[str, typer.Argument(help="A model file, or the name of a packaged one: any, gallery, live.")],
     output: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
     style: Annotated[
         str | None, typer.Option(help="Build in this one of its styles; the file then takes pictures only.")

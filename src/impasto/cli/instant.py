@@ -41,14 +41,13 @@ def shares(text: str | None, names: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def chosen_styles(painter: Painter, scene: Scene, blend: str | None, names: Sequence[str]) -> Mapping[str, float]:
+def chosen_styles(painter: Painter, scene: Scene, named: Mapping[str, float]) -> Mapping[str, float]:
     """Shares of the model's own styles; none where paintings are given.
 
     Raises:
         InputError: if the model cannot do what is asked.
     """
     known = painter.model.styles
-    named = shares(blend if not scene.styles else None, names)
     if scene.styles:
         if named:
             raise InputError("give paintings, or styles of the model by name, not both")

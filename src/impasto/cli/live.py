@@ -22,8 +22,8 @@ from impasto.cli.window import Window
 from impasto.errors import InputError
 from impasto.media.video import Frame, Video, VideoWriter, check_video_output
 from impasto.methods.gatys import recolor
-from impasto.methods.instant import Painter, open_painter, painting_vector, with_chroma
-from impasto.networks.models import PACKAGED, Model, is_packaged, packaged_model
+from impasto.methods.instant import Painter, painting_vector, with_chroma
+from impasto.networks.models import Model, default_model
 from impasto.scene import Scene
 from impasto.settings import COLORS, StylizeSettings
 
@@ -64,7 +64,7 @@ def live(
     settings, where = StylizeSettings().changed(size=size, color=color), choose_device(device)
     window = Window(f"impasto {source}") if output is None else None
     try:
-        painter = _painter(model, bool(paintings), where)
+        painter = open_network(model or _default(bool(paintings), style or []), where)
         video = Video(source, settings.size)
         pictures = video.frames()
         first = next(pictures)
@@ -83,16 +83,11 @@ def live(
     raise typer.Exit(code)
 
 
-def _painter(model: str | None, paintings: bool, device: str) -> Painter:
-    """The painter of that model; if none is named, of one that came with the package and can do it."""
-    if model is not None:
-        return open_network(model, device)
-    for name in PACKAGED:
-        if is_packaged(name):
-            found = packaged_model(name)
-            if found.any_style or not paintings:
-                return open_painter(found, device)
-    raise InputError("this installation has no packaged network that can do it; name a model file with --model")
+def _default(paintings: bool, styles: Sequence[str]) -> str:
+    """The packaged network that is meant where none is named: the fastest that can do it."""
+    if paintings:
+        return default_model()
+    return default_model(styles, ("live", "gallery")) if styles else "live"
 
 
 def _look(

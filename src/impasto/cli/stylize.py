@@ -37,7 +37,7 @@ from impasto.cli.common import (
     open_network,
     with_encoder,
 )
-from impasto.cli.instant import Instant, chosen_styles, paint_instantly
+from impasto.cli.instant import Instant, chosen_styles, paint_instantly, shares
 from impasto.errors import InputError, unknown
 from impasto.features import Encoder
 from impasto.media import check_output, read_image
@@ -48,6 +48,7 @@ from impasto.methods.presets import METHODS, PRESETS
 from impasto.methods.presets import preset as preset_settings
 from impasto.methods.prints import layers_read, plans, seconds_per_pixel
 from impasto.methods.styles import Region
+from impasto.networks.models import default_model
 from impasto.objective import STYLE_LOSSES
 from impasto.optimize import State
 from impasto.report import load_state, manifest
@@ -82,7 +83,7 @@ def stylize(
     quality: Annotated[
         str, typer.Option(help="best: optimize the picture; instant: one pass of a network, for any painting.")
     ] = "best",
-    model: Annotated[str | None, typer.Option(help="A network to paint with in one pass: a file, or any.")] = None,
+    model: Annotated[str | None, typer.Option(help="A network for one pass: a file, or any, gallery, live.")] = None,
     style_name: Annotated[
         list[str] | None, typer.Option("--style", help="A style of the model's own; several are blended.")
     ] = None,
@@ -179,9 +180,8 @@ def stylize(
     )
     if quality not in QUALITIES:
         raise unknown("quality", quality, QUALITIES)
-    one_pass = quality == "instant" or model is not None
+    one_pass = quality == "instant" or model is not None or bool(style_name)
     for option, given in (
-        ("--style", bool(style_name)),
         ("--strength", strength != 1),
         ("--runtime", runtime is not None),
     ):
@@ -202,8 +202,10 @@ def stylize(
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder of paintings")
     if one_pass:
+        named = shares(blend if not scene.styles else None, style_name or [])
+        model = model or default_model(named if not scene.styles else ())
         painter = open_network(model, where, runtime)
-        own = chosen_styles(painter, scene, blend, style_name or [])
+        own = chosen_styles(painter, scene, named)
         paint_one = Instant(painter, scene, own, settings, strength)
         raise typer.Exit(paint_instantly(paint_one, content, output, model, report, quiet, force))
     raise typer.Exit(

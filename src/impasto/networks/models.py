@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.resources import as_file, files
@@ -26,7 +26,8 @@ from impasto.networks.superres import SuperResolution
 UPSCALE = "upscale"
 #: Of the file format; a reader refuses what is newer.
 VERSION = 1
-PACKAGED = ("any",)
+#: Networks that come with the package: for every painting; for the paintings of examples/gallery.py; the fast one.
+PACKAGED = ("any", "gallery", "live")
 
 
 @dataclass
@@ -237,8 +238,28 @@ def is_packaged(name: str) -> bool:
     return name in PACKAGED and (files("impasto") / "data" / f"{name}.safetensors").is_file()
 
 
+def default_model(styles: Collection[str] = (), prefer: Sequence[str] = ("gallery", "live")) -> str:
+    """The name of the packaged model that serves where none is named: `any` for paintings, and for styles by name the
+    first of `prefer` that knows them all.
+
+    Raises:
+        InputError: if none does.
+    """
+    if not styles:
+        return "any"
+    known: dict[str, None] = {}
+    for name in prefer:
+        if is_packaged(name):
+            with as_file(files("impasto") / "data" / f"{name}.safetensors") as file:
+                own = [style["name"] for style in read_about(file)["styles"]]
+            if set(styles) <= set(own):
+                return name
+            known |= dict.fromkeys(own)
+    raise unknown("style", next((s for s in styles if s not in known), ", ".join(styles)), known)
+
+
 def packaged_model(name: str = "any") -> Model:
-    """A model that comes with the package: `any`, for every painting.
+    """A model that comes with the package, one of `PACKAGED`.
 
     Raises:
         InputError: if there is none of that name.

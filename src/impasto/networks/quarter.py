@@ -1,4 +1,4 @@
-"""A fast generator that works at a quarter and an eighth of the picture's resolution."""
+"""A fast generator that works at a quarter and an eighth of the picture's resolution, and finishes at a half."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ class Recolor(nn.Module):
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """`(B, 3, H, W)`, RGB, to the same, its values in about [0, 1]."""
-        colors = F.conv2d(x, self.basis.view(3, 3, 1, 1))
-        centered = colors - colors.mean((2, 3), keepdim=True)
-        rows = centered.flatten(2)
-        covariance = rows @ rows.transpose(1, 2) / (x.shape[2] * x.shape[3])
+        rows = x.flatten(2)
+        own_mean = rows.mean(2, keepdim=True)
+        centered = rows - own_mean
+        covariance = self.basis @ (centered @ centered.transpose(1, 2)) @ self.basis.T / rows.shape[2]
         l00, l10, l11, l20, l21, l22 = color_factor(covariance + RIDGE**2 * torch.eye(3).to(x))
         # L_c⁻¹ by forward substitution, `(B, 3, 3)`.
         zero, one = torch.zeros_like(l00), torch.ones_like(l00)
@@ -91,18 +91,25 @@ class Recolor(nn.Module):
         s00, s10, s11, s20, s21, s22 = own[:, 3:].chunk(6, 1)
         none = torch.zeros_like(s00)
         factor = torch.stack([torch.cat(r, 1) for r in ((s00, none, none), (s10, s11, none), (s20, s21, s22))], 1)
-        matrix = self.basis.T @ factor @ inverse
-        matched: Tensor = (matrix @ rows).view_as(x)
-        return matched + (mean @ self.basis)[:, :, None, None]
+        matrix = self.basis.T @ factor @ inverse @ self.basis
+        matched: Tensor = torch.baddbmm((mean @ self.basis)[:, :, None], matrix, centered)
+        return matched.view_as(x)
+
+
+def _conv(inward: int, outward: int, stride: int = 1) -> nn.Conv2d:
+    """3×3; beyond the border the picture goes on as it ends, so that no frame is painted."""
+    return nn.Conv2d(inward, outward, 3, stride, padding=1, padding_mode="replicate")
 
 
 class Quarter(nn.Module):
-    """Pixels are folded into channels (4×4 to a position), worked on there and at half of that, and unfolded.
+    """Pixels are folded into channels (4×4 to a position), worked on there and at half of that, and unfolded in two
+    steps: in one step of 4×4 they can only be alike from cell to cell, and a grid shows.
 
     The picture is first given the style's colors (`Recolor`); the network adds the rest. Every normalization, a mixing
     of channels in each residual block, and how much of the recolored picture shines through are the style's.
 
     Args:
+        fine: channels at half of the resolution.
         width: channels at a quarter of the resolution.
         deep: channels at an eighth.
         blocks: residual blocks at an eighth.
@@ -115,12 +122,21 @@ class Quarter(nn.Module):
 
     divisor = 8
 
-    def __init__(self, width: int = 48, deep: int = 96, blocks: int = 4, rank: int = 16, front: str = "pixels") -> None:
+    def __init__(
+        self,
+        width: int = 48,
+        deep: int = 96,
+        blocks: int = 4,
+        rank: int = 16,
+        front: str = "pixels",
+        fine: int = 24,
+    ) -> None:
         super().__init__()
         if front not in FRONTS:
             raise unknown("front", front, FRONTS)
         slots = Slots()
         self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank, "front": front}
+        self.options["fine"] = fine
         self.front: Front | None = None
         self.transport: Transport | None = None
         if front == "lite":
@@ -128,16 +144,18 @@ class Quarter(nn.Module):
             self.transport = Transport(self.front.channels, slots)
             self.stem = nn.Conv2d(self.front.channels, width, 1)
         else:
-            self.stem = nn.Conv2d(48, width, 3, padding=1)
-        self.stem_grain, self.down_grain = Grain(width), Grain(deep)
-        self.down = nn.Conv2d(width, deep, 3, stride=2, padding=1)
+            self.stem = _conv(48, width)
+        self.stem_grain, self.down_grain, self.fine_grain = Grain(width), Grain(deep), Grain(fine)
+        self.down = _conv(width, deep, stride=2)
         self.down_norm = ConditionalNorm(deep, slots)
-        self.blocks = nn.ModuleList([Residual(deep, slots) for _ in range(blocks)])
+        self.blocks = nn.ModuleList([Residual(deep, slots, padding="replicate") for _ in range(blocks)])
         self.mixings = nn.ModuleList([Mixing(deep, slots, rank) for _ in range(blocks if rank else 0)])
         self.up = nn.Conv2d(deep, 4 * width, 1)
         self.up_norm = ConditionalNorm(width, slots)
-        self.last = Residual(width, slots)
-        self.head = nn.Conv2d(width, 48, 3, padding=1)
+        self.open = _conv(width, 4 * fine)
+        self.open_norm = ConditionalNorm(fine, slots)
+        self.last = Residual(fine, slots, padding="replicate")
+        self.head = _conv(fine, 12)
         self.shine = slots.take(3)
         self.recolor = Recolor(slots)
         self.style_size = slots.size
@@ -146,7 +164,7 @@ class Quarter(nn.Module):
     @torch.no_grad()
     def _even_start(self) -> None:
         """Unfolded pixels that begin alike leave no grid (Aitken et al. 2017, "Checkerboard artifact free")."""
-        for conv, fold in ((self.up, 4), (self.head, 16)):
+        for conv, fold in ((self.up, 4), (self.open, 4), (self.head, 4)):
             conv.weight.copy_(conv.weight[::fold].repeat_interleave(fold, 0))
             assert conv.bias is not None
             conv.bias.zero_()
@@ -168,7 +186,7 @@ class Quarter(nn.Module):
         x = self.recolor(whole, style) - 0.5
         h = self._worked(self._seen(whole, x, style), style)
         kept = 0.5 + style[:, self.shine, None, None]
-        out: Tensor = kept * x + F.pixel_shuffle(self.head(h), 4) + 0.5
+        out: Tensor = kept * x + F.pixel_shuffle(self.head(h), 2) + 0.5
         return out[..., :height, :width]
 
     def _seen(self, images: Tensor, recolored: Tensor, style: Tensor | Recorder) -> Tensor:
@@ -179,7 +197,7 @@ class Quarter(nn.Module):
         return found
 
     def _worked(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
-        """`(B, C, H/4, W/4)` to `(B, width, H/4, W/4)`, all but the last convolution."""
+        """`(B, C, H/4, W/4)` to `(B, fine, H/2, W/2)`, all but the last convolution."""
         fine = torch.relu(self.stem_grain(self.stem(x)))  # (B, width, H/4, W/4)
         h = torch.relu(self.down_norm(self.down_grain(self.down(fine)), style))  # (B, deep, H/8, W/8)
         for i, block in enumerate(self.blocks):
@@ -187,7 +205,8 @@ class Quarter(nn.Module):
             if len(self.mixings):
                 h = self.mixings[i](h, style)
         h = torch.relu(self.up_norm(F.pixel_shuffle(self.up(h), 2) + fine, style))
-        found: Tensor = self.last(h, style)
+        h = self.fine_grain(F.pixel_shuffle(self.open(h), 2))  # (B, fine, H/2, W/2)
+        found: Tensor = self.last(torch.relu(self.open_norm(h, style)), style)
         return found
 
     def moments(self, images: Tensor, mask: Tensor | None = None) -> Tensor:

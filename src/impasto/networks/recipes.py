@@ -31,7 +31,7 @@ from impasto.networks.superres import Loss, SuperResolution, SuperResolutionTask
 from impasto.networks.train import Task
 
 #: The generator for any style, if no other is asked for.
-ANY_STYLE: dict[str, Any] = {"width": 48, "deep": 96, "blocks": 3, "rank": 0, "front": "lite"}
+ANY_STYLE: dict[str, Any] = {"width": 48, "deep": 96, "blocks": 3, "rank": 0, "front": "lite", "fine": 16}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+"""A network trained for a quarter of an hour, beside optimization and beside the published recipe in the same time.
+
+    python benchmarks/train_minutes.py --shared ../shared [--minutes 15] [--painting FILE] [--photos-held 20]
+
+Twenty photographs are kept out of both trainings: `impasto train` as it is, and the recipe of Johnson et al. 2016
+(their network, batches of four crops of 256, VGG's features) from nothing. Each photograph is then painted by both
+networks and by 150 steps of optimization with the same objective; all three are judged by that objective's parts, with
+`lite` and, where it is found, VGG-19. What was trained already is kept in `--work`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import write
+from torch import Tensor
+
+from impasto.features import Encoder, load_encoder
+from impasto.media import read_image, sheet, write_image
+from impasto.memory import keep_freed_memory
+from impasto.methods.gatys import stylize
+from impasto.methods.instant import open_painter
+from impasto.methods.styles import scaled
+from impasto.networks.loss import LossSettings
+from impasto.objective import gram
+from impasto.settings import StylizeSettings
+
+#: The one that weights mean the same in: `impasto train`'s.
+LOSS = LossSettings()
+#: Arguments of `impasto train`: as it is, and the published recipe with the features that there are.
+RECIPES = {
+    "impasto": [],
+    "published": ["--network", "johnson", "--body", "none", "--batch", "4", "--side", "256", "--loss-encoder", "vgg19"],
+}
+
+
+def trained(recipe: str, painting: Path, photos: Path, minutes: float, work: Path, weights: list[str]) -> Path:
+    """The model of that recipe, trained if it is not there yet."""
+    model = work / f"{recipe}.safetensors"
+    if not model.exists():
+        words = [*RECIPES[recipe], *(weights if recipe == "published" else []), "--steps", "100000"]
+        command = [sys.executable, "-m", "impasto", "train", str(painting), "--photos", str(photos), "-o", str(model)]
+        report = ["--report", str(model.with_suffix(".json")), "--force"]
+        subprocess.run([*command, "--minutes", str(minutes), *words, *report], check=True)
+    return model
+
+
+def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int) -> Tensor:
+    """The picture after so many steps from the photograph, with the same objective."""
+    settings = StylizeSettings(
+        size=max(content.shape[-2:]),
+        steps=steps,
+        scales=1,
+        init="content",
+        content_weight=LOSS.content_weight,
+        style_weight=LOSS.style_weight,
+        tv_weight=0.0,
+    )
+    for step in stylize(encoder, content, style, settings):
+        last = step
+    return last.image()
+
+
+@torch.no_grad()
+def parts(encoder: Encoder, picture: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
+    """Relative content and style errors of a picture, without their weights."""
+    targets = {n: gram(f).mean() for n, f in encoder(style, LOSS.style_layers).items()}
+    found = LOSS.objective(encoder, content, targets)(picture.clamp(0, 1))[1]
+    weights = {"content": LOSS.content_weight, "style": LOSS.style_weight}
+    return {name: found[name].item() / weight for name, weight in weights.items()}
+
+
+def middle(picture: Tensor, side: int) -> Tensor:
+    """The square in the middle of `(1, 3, H, W)`."""
+    top, left = ((n - side) // 2 for n in picture.shape[-2:])
+    return picture[..., top : top + side, left : left + side]
+
+
+def main() -> None:
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("--shared", type=Path, default=Path("../shared"))
+    a.add_argument("--painting", type=Path, help="Starry Night if not given")
+    a.add_argument("--minutes", type=float, default=15.0)
+    a.add_argument("--photos-held", type=int, default=20)
+    a.add_argument("--steps", type=int, default=150)
+    a.add_argument("--size", type=int, default=256)
+    a.add_argument("--work", type=Path, default=Path("build/train_minutes"))
+    a.add_argument("--sheet", type=Path, help="the first six photographs in each manner")
+    args = a.parse_args()
+    keep_freed_memory()
+    painting = args.painting or next((args.shared / "data" / "seed_figures").glob("starry_night.*"))
+    files = sorted((args.shared / "data" / "photos").glob("*.jpg"))
+    held = files[:: max(1, len(files) // args.photos_held)][: args.photos_held]
+    photos = args.work / "photos"
+    photos.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        if path not in held and not (photos / path.name).exists():
+            (photos / path.name).symlink_to(path.resolve())
+    own = [str(p) for p in [args.shared / "weights"] if p.is_dir()]
+    weights = ["--weights", *own] if own else []
+    painters = {
+        name: open_painter(trained(name, painting, photos, args.minutes, args.work, weights)) for name in RECIPES
+    }
+    judges = {"lite": load_encoder("lite")}
+    if own:
+        judges["vgg19"] = load_encoder("vgg19-caffe", weights=own[0])
+    style = scaled(read_image(painting).pixels, 512)
+    rows: list[dict[str, Any]] = []
+    shown: list[list[Tensor]] = []
+    for path in held:
+        content = scaled(read_image(path).pixels, args.size)
+        began = time.perf_counter()
+        pictures = {"optimization": optimized(judges["lite"], content, style, args.steps)}
+        seconds = time.perf_counter() - began
+        for name, painter in painters.items():
+            vector = painter.model.blended(dict.fromkeys(painter.model.styles, 1.0))
+            pictures[name] = painter(content, vector)
+        row: dict[str, Any] = {"photo": path.name, "seconds_optimization": seconds}
+        for name, picture in pictures.items():
+            row[name] = {judge: parts(encoder, picture, content, style) for judge, encoder in judges.items()}
+        rows.append(row)
+        shown.append([content, *pictures.values()])
+        print(row, flush=True)
+    if args.sheet:
+        columns = ["photograph", "optimization", *RECIPES]
+        size = max(shown[0][0].shape[-2:])
+        square = [[middle(p, size * 5 // 8) for p in row] for row in shown[:6]]
+        write_image(args.sheet, sheet(square, [r["photo"] for r in rows[:6]], columns))
+    mean = {
+        name: {
+            judge: {
+                part: round(statistics.fmean(r[name][judge][part] for r in rows), 4) for part in ("content", "style")
+            }
+            for judge in judges
+        }
+        for name in ("optimization", *RECIPES)
+    }
+    result = {"painting": painting.name, "minutes": args.minutes, "photos": len(held), "size": args.size, "mean": mean}
+    write(Path(__file__).parent / "results" / "train_minutes.json", result | {"rows": rows})
+
+
+if __name__ == "__main__":
+    main()
