@@ -105,8 +105,9 @@ class Quarter(nn.Module):
     """Pixels are folded into channels (4×4 to a position), worked on there and at half of that, and unfolded in two
     steps: in one step of 4×4 they can only be alike from cell to cell, and a grid shows.
 
-    The picture is first given the style's colors (`Recolor`); the network adds the rest. Every normalization, a mixing
-    of channels in each residual block, and how much of the recolored picture shines through are the style's.
+    The picture is first given the style's colors (`Recolor`), and the result once more; the network adds the rest.
+    Every normalization, a mixing of channels in each residual block, and how much of the recolored picture shines
+    through are the style's.
 
     Args:
         fine: channels at half of the resolution.
@@ -186,7 +187,7 @@ class Quarter(nn.Module):
         x = self.recolor(whole, style) - 0.5
         h = self._worked(self._seen(whole, x, style), style)
         kept = 0.5 + style[:, self.shine, None, None]
-        out: Tensor = kept * x + F.pixel_shuffle(self.head(h), 2) + 0.5
+        out: Tensor = self.recolor(kept * x + F.pixel_shuffle(self.head(h), 2), style)
         return out[..., :height, :width]
 
     def _seen(self, images: Tensor, recolored: Tensor, style: Tensor | Recorder) -> Tensor:
