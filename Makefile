@@ -37,10 +37,13 @@ STEPS ?= 8000
 lite: .venv/installed
 	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS)
 
-# Trains the packaged any-style network; resumable, for as many minutes in all as are given.
+# Trains the packaged networks, one after the other, each resumable and for so many minutes in all; MODELS says which.
+MODELS ?= any gallery live
 MINUTES ?= 240
 models: .venv/installed
-	$(BIN)/python tools/make_models.py any --photos $(PHOTOS) --paintings $(PAINTINGS) --minutes $(MINUTES)
+	for model in $(MODELS); do \
+		$(BIN)/python tools/make_models.py $$model --photos $(PHOTOS) --paintings $(PAINTINGS) --minutes $(MINUTES) || exit; \
+	done
 
 # Makes the pictures of README and docs again.
 pictures: .venv/installed

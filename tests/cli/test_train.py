@@ -147,6 +147,16 @@ def test_blends_of_the_models_own_styles_on_the_command_line_and_in_python_are_t
     assert float((read_image(out).pixels - expected.pixels).abs().max()) < 0.003
 
 
+def test_a_style_of_the_packaged_networks_needs_no_model(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "o.png"
+    assert run(monkeypatch, "stylize", photos / "0.png", "--style", "mosaic", "-o", out, "--size", 40, "--quiet") == 0
+    assert json.loads(read_metadata(out)["impasto"])["model"] == "gallery"
+    expected = impasto.instant(photos / "0.png", {"mosaic": 1.0}, size=40)
+    assert float((read_image(out).pixels - expected.pixels).abs().max()) < 0.003
+
+
 def test_transparency_is_kept(
     monkeypatch: pytest.MonkeyPatch, painting: Path, model_file: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +176,8 @@ BAD = {
     "a blend of nothing": ("--model @m --blend waves=x", "such as a=0.3"),
     "strength too large": ("@p --model @m --strength 2", "between 0"),
     "strength without a network": ("@p --strength 0.5", "--quality instant"),
+    "no packaged style of that name": ("--style mosaik", "did you mean mosaic"),
+    "a painting and a packaged style": ("@p --style mosaic", "not both"),
     "another quality": ("@p --quality fast", "did you mean best"),
     "no such model": ("@p --model nothing.safetensors", "no model file"),
     "another runtime": ("@p --model @m --runtime onnx", "impasto export"),

@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import impasto
 from impasto.errors import InputError, WeightsError
-from impasto.networks.models import Model, distribution, load_model, read_about, save_model
+from impasto.networks.models import Model, default_model, distribution, load_model, read_about, save_model
 
 
 def test_a_file_holds_the_whole_model(small_model: Model, tmp_path: Path) -> None:
@@ -102,3 +103,17 @@ def test_a_distribution_has_the_moments_of_the_vectors() -> None:
     mean, factor = distribution(vectors)
     torch.testing.assert_close(mean, vectors.mean(0))
     torch.testing.assert_close(factor @ factor.T, torch.cov(vectors.T), atol=1e-4, rtol=1e-4)
+
+
+def test_styles_by_name_find_the_packaged_model_that_knows_them() -> None:
+    assert default_model() == "any"
+    assert default_model(["storm"]) == default_model(["storm", "mosaic"]) == "gallery"
+    assert default_model(["storm"], ("live", "gallery")) == "live"
+    assert default_model(["storm", "mosaic"], ("live", "gallery")) == "gallery"
+    with pytest.raises(InputError, match="did you mean mosaic"):
+        default_model(["storm", "mosaik"])
+
+
+def test_the_packaged_data_stays_small() -> None:
+    sizes = [p.stat().st_size for p in (Path(impasto.__file__).parent / "data").iterdir()]
+    assert sum(sizes) < 12e6
