@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
-from impasto.networks.loss import Grid
+from impasto.networks.loss import Grid, shown
 
 
 def grid(image: Tensor) -> float:
@@ -29,3 +30,10 @@ def test_what_differs_from_cell_to_cell_costs_next_to_nothing() -> None:
     assert grid(noise) < noise.var().item() / 40
     assert grid(torch.full((1, 3, 20, 20), 0.3)) < 1e-9
     assert grid(noise[..., :9, :9]) == 0
+
+
+def test_the_loss_sees_what_a_screen_shows_and_finds_a_way_back() -> None:
+    x = torch.tensor([-1.0, 0.25, 3.0], requires_grad=True)
+    seen = shown(x)
+    torch.testing.assert_close(seen, torch.tensor([-0.1, 0.25, 1.2]))
+    assert torch.autograd.grad(seen.sum(), x)[0].tolist() == pytest.approx([0.1, 1.0, 0.1])

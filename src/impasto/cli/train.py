@@ -118,22 +118,18 @@ def train_command(
         content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight, soft=task == "any-style"
     )
     material = Material(kept, look_at, encoder, strengths, batch, side, seed, workers, where)
-    if task == "super-resolution":
-        if scale not in FACTORS:
-            raise InputError(f"scale is {scale}; it must be one of {', '.join(map(str, FACTORS))}")
-        recipe = upscale_recipe(material, scale, loss, _options(option))  # type: ignore[arg-type]
-    elif task == "texture":
-        recipe = texture_recipe(paintings, material, _options(option))
-    elif task == "any-style":
-        apart_files = [p for folder in held_out or [] for p in pictures_in(folder)]
-        start = None if body in (None, "none") else open_model(body)
-        recipe = any_recipe(paintings, material, held_out=apart_files, options=_options(option), body=start)
-    else:
-        first = add or _default_body(body, network, option)
-        start = None if first is None else open_model(first)
-        recipe = styles_recipe(
-            paintings, material, kind=network, options=_options(option), body=start, add=add is not None
-        )
+    recipe = _recipe(
+        task,
+        paintings,
+        material,
+        network=network,
+        options=_options(option),
+        body=body,
+        add=add,
+        held_out=held_out or [],
+        scale=scale,
+        loss=loss,
+    )
     about = {
         "task": task,
         "settings": asdict(settings),
@@ -144,6 +140,35 @@ def train_command(
         "licence": "that of whoever trained it",
     }
     raise typer.Exit(Training(recipe, settings, output, checkpoint, about, report, quiet)(trainer))
+
+
+def _recipe(
+    task: str,
+    paintings: list[Path],
+    material: Material,
+    *,
+    network: str,
+    options: dict[str, Any],
+    body: str | None,
+    add: str | None,
+    held_out: list[Path],
+    scale: int,
+    loss: str,
+) -> Recipe:
+    """The training that the options of the command line ask for."""
+    if task == "super-resolution":
+        if scale not in FACTORS:
+            raise InputError(f"scale is {scale}; it must be one of {', '.join(map(str, FACTORS))}")
+        return upscale_recipe(material, scale, loss, options)  # type: ignore[arg-type]
+    if task == "texture":
+        return texture_recipe(paintings, material, options)
+    if task == "any-style":
+        apart_files = [p for folder in held_out for p in pictures_in(folder)]
+        start = None if body in (None, "none") else open_model(body)
+        return any_recipe(paintings, material, held_out=apart_files, options=options, body=start)
+    first = add or _default_body(body, network, options)
+    start = None if first is None else open_model(first)
+    return styles_recipe(paintings, material, kind=network, options=options, body=start, add=add is not None)
 
 
 class Training:
@@ -253,10 +278,10 @@ def _options(given: list[str] | None) -> dict[str, Any]:
     return found
 
 
-def _default_body(body: str | None, network: str, option: list[str] | None) -> str | None:
+def _default_body(body: str | None, network: str, options: dict[str, Any]) -> str | None:
     """The packaged any-style network for one of its kind, unless another shape is asked for."""
     if body is None:
-        return "any" if network == "quarter" and not option else None
+        return "any" if network == "quarter" and not options else None
     return None if body == "none" else body
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from impasto.color import match_moments
 from impasto.features.encoder import Encoder
-from impasto.networks.loss import LossSettings
+from impasto.networks.loss import LossSettings, shown
 from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
 from impasto.networks.quarter import Quarter
 from impasto.objective import Objective, gram
@@ -132,7 +132,7 @@ class AnyStyleTask:
         return Painting(cut, {n: gram(f).mean() for n, f in maps.items()})
 
     def output(self, batch: StyledBatch) -> Tensor:
-        return shifted(cast(Tensor, self.network(batch.images, batch.styles)), batch.shift)
+        return shown(shifted(cast(Tensor, self.network(batch.images, batch.styles)), batch.shift))
 
     def goal(self, batch: StyledBatch) -> Objective:
         return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)

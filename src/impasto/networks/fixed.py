@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.networks.conditioning import Generator
-from impasto.networks.loss import LossSettings
+from impasto.networks.loss import LossSettings, shown
 from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter, style_colors
@@ -244,7 +244,7 @@ class FixedStylesTask:
         return FixedBatch(images.to(numbers.device), numbers, targets, random_shift(self.styles.seed, number))
 
     def output(self, batch: FixedBatch) -> Tensor:
-        return shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift)
+        return shown(shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift))
 
     def goal(self, batch: FixedBatch) -> Objective:
         return self.loss.objective(self.encoder, shifted(cast(Tensor, batch.images), batch.shift), batch.targets)
@@ -293,7 +293,7 @@ class TextureTask:
         return FixedBatch(self.pyramid.inputs(blank, generator), numbers, targets, random_shift(self.seed, number))
 
     def output(self, batch: FixedBatch) -> Tensor:
-        return shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift)
+        return shown(shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift))
 
     def goal(self, batch: FixedBatch) -> Objective:
         return Objective(self.encoder, self.loss.style_terms(batch.targets))

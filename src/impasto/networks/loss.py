@@ -46,6 +46,15 @@ class Grid:
         return torch.relu(count * common - F.avg_pool2d(detail.square(), window)).mean() / (count - 1)
 
 
+def shown(pictures: Tensor) -> Tensor:
+    """Pictures as they will be seen, in [0, 1], with a tenth of what lies beyond, so that a gradient leads back. A
+    network trained without it counts on contrast that no screen shows: at 512 pixels, the style error of dark and of
+    white paintings was up to twice as large after clamping as before.
+    """
+    inside = pictures.clamp(0, 1)
+    return inside + 0.1 * (pictures - inside)
+
+
 @dataclass(frozen=True)
 class LossSettings:
     """The objective of a training: that of `impasto.methods.gatys`, on average over photographs.
