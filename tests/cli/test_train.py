@@ -14,7 +14,9 @@ from skimage import data
 import impasto
 from impasto import cli
 from impasto.media import read_image, read_metadata
+from impasto.metrics import psnr
 from impasto.networks.models import Model, load_model, read_about, save_model
+from impasto.networks.superres import enlarge, shrink
 
 TINY = ("--option", "width=8", "--option", "deep=8", "--option", "blocks=1", "--body", "none")
 SHORT = ("--steps", 4, "--batch", 2, "--side", 32, "--look-every", 2, "--quiet", "--device", "cpu")
@@ -70,7 +72,12 @@ def test_a_style_is_trained_used_and_joined_by_another(
 
 @pytest.mark.parametrize("task", ["any-style", "texture", "super-resolution"])
 def test_every_task_leaves_a_model(
-    monkeypatch: pytest.MonkeyPatch, photos: Path, painting: Path, tmp_path: Path, task: str
+    monkeypatch: pytest.MonkeyPatch,
+    photos: Path,
+    painting: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    task: str,
 ) -> None:
     model = tmp_path / "m.safetensors"
     options: dict[str, tuple[Any, ...]] = {
@@ -89,6 +96,18 @@ def test_every_task_leaves_a_model(
     if task == "super-resolution":
         assert run(monkeypatch, "upscale", photos / "0.png", "-o", out, "--model", model, "--quiet") == 0
         assert read_image(out).pixels.shape == (1, 3, 120, 144)
+        again = tmp_path / "again.safetensors"
+        again.write_bytes(model.read_bytes())
+        words = ("upscale", photos / "0.png", "-o", tmp_path / "figure.png", "--model", model, "--model", again)
+        assert run(monkeypatch, *words) == 2
+        capsys.readouterr()
+        assert run(monkeypatch, *words, "--compare") == 0
+        lines = dict(line.split(": ") for line in capsys.readouterr().err.splitlines())
+        assert lines["m"] == lines["again"] and list(lines) == ["bicubic", "m", "again"]
+        original = read_image(photos / "0.png").pixels
+        plain = enlarge(shrink(original, 2), 2).clamp(0, 1)
+        assert lines["bicubic"].startswith(f"PSNR {psnr(plain, original, 2).item():.2f} dB")
+        assert read_image(tmp_path / "figure.png").pixels.shape[3] > 4 * 72
         assert run(monkeypatch, "stylize", photos / "0.png", "-o", tmp_path / "p.png", "--model", model) == 2
 
 

@@ -69,3 +69,13 @@ def test_the_front_sees_what_the_packaged_encoder_sees_and_is_never_trained() ->
     torch.testing.assert_close(front(picture) * front.scale, maps, atol=1e-3 * float(front.scale), rtol=1e-3)
     assert front(picture).square().mean() == pytest.approx(1, rel=1e-3)
     assert not any(p.requires_grad for p in front.train().parameters())
+
+
+def test_a_style_that_learns_keeps_its_covariance() -> None:
+    torch.manual_seed(0)
+    slots = Slots()
+    transport, recorder = Transport(4, slots), Recorder()
+    transport(torch.randn(1, 4, 20, 20), recorder)
+    style = recorder.vector(slots.size).requires_grad_()
+    found = transport(torch.randn(1, 4, 9, 9, requires_grad=True), style)
+    assert torch.autograd.grad(found.square().sum(), [style], allow_unused=True) == (None,)

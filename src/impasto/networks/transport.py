@@ -105,7 +105,8 @@ class Transport(nn.Module):
         if isinstance(style, Recorder):
             style.note(self.where, torch.cat([mean, covariance[:, self._lower[0], self._lower[1]]], 1))
             return x
-        own = style[:, self.where]
+        # A style that learns keeps its covariance: a step away from it may be none, and have no root.
+        own = style[:, self.where].detach()
         theirs = own[:, self.channels :][:, self.index]
         root, inverse = roots(self._ridged(covariance))
         middle, _ = roots(self._ridged(root @ theirs @ root))
