@@ -41,7 +41,7 @@ from impasto.cli.instant import Instant, chosen_styles, paint_instantly, shares
 from impasto.errors import InputError, unknown
 from impasto.features import Encoder
 from impasto.media import check_output, read_image
-from impasto.memory import allowance, bytes_of
+from impasto.memory import allowance, bytes_of, keep_freed_memory
 from impasto.methods import gatys
 from impasto.methods.instant import instant, open_painter
 from impasto.methods.presets import METHODS, PRESETS
@@ -202,6 +202,7 @@ def stylize(
         if not folder.is_dir():
             raise InputError(f"{folder} is no folder of paintings")
     if one_pass:
+        keep_freed_memory(also_large=False)
         named = shares(blend if not scene.styles else None, style_name or [])
         model = model or default_model(named if not scene.styles else ())
         painter = open_network(model, where, runtime)
