@@ -113,7 +113,8 @@ def main() -> None:
         "ms_describing_a_painting": round(1000 * statistics.median(describing), 1),
         "ms_frame_microast_shape": round(1000 * statistics.median(theirs), 1),
         "mean": {n: round(statistics.fmean(r[n] for r in found), 4) for n in names},
-        "microast": json.loads((args.shared / "tools" / "peer_microast.json").read_text())["mean"],
+        "microast": {n: round(statistics.fmean(r[n] for r in rows), 4) for n in names},
+        "microast_ms": round(statistics.median(r["ms"] for r in rows), 1),
     }
     if args.quick:
         print(json.dumps(result, indent=1))
