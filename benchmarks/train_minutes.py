@@ -5,7 +5,8 @@
 Twenty photographs are kept out of both trainings: `impasto train` as it is, and the recipe of Johnson et al. 2016
 (their network, batches of four crops of 256, VGG's features) from nothing. Each photograph is then painted by both
 networks and by 150 steps of optimization with the same objective; all three are judged by that objective's parts, with
-`lite` and, where it is found, VGG-19. What was trained already is kept in `--work`.
+`lite` and, where it is found, VGG-19. What was trained already is kept in `--work`. The body that `impasto train`
+begins with, `any`, may have seen these photographs.
 """
 
 from __future__ import annotations

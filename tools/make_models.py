@@ -55,8 +55,9 @@ def painted(args: argparse.Namespace) -> list[Path]:
     """The project's own paintings, made by examples/gallery.py."""
     folder = args.work / "gallery"
     if not folder.is_dir():
-        script = Path(__file__).parent.parent / "examples" / "gallery.py"
-        subprocess.run([sys.executable, str(script), "--out", str(folder), "--size", "768"], check=True)
+        script, unfinished = Path(__file__).parent.parent / "examples" / "gallery.py", args.work / "gallery.new"
+        subprocess.run([sys.executable, str(script), "--out", str(unfinished), "--size", "768"], check=True)
+        unfinished.rename(folder)  # cut while painting, it begins again
     return sorted(folder.glob("*.png"))
 
 

@@ -85,9 +85,7 @@ def live(
 
 def _default(paintings: bool, styles: Sequence[str]) -> str:
     """The packaged network that is meant where none is named: the fastest that can do it."""
-    if paintings:
-        return default_model()
-    return default_model(styles, ("live", "gallery")) if styles else "live"
+    return default_model(styles, ("live", "gallery")) if paintings or styles else "live"
 
 
 def _look(

@@ -15,6 +15,7 @@ from impasto.media import check_output, read_image, sheet, write_image
 from impasto.methods.instant import open_model
 from impasto.metrics import psnr, ssim
 from impasto.networks.models import UPSCALE
+from impasto.networks.recipes import style_names
 from impasto.networks.superres import SuperResolution, enlarge, shrink
 from impasto.networks.superres import upscale as upscaled
 
@@ -45,7 +46,8 @@ def upscale(
     if len(model) > 1 and not compare:
         raise InputError(f"there are {len(model)} models; give one, or add --compare")
     where = choose_device(device)
-    networks = {name: _network(name, where) for name in model}
+    names = style_names([Path(name) for name in model])  # of their files; two of one name are told apart
+    networks = {name: _network(given, where) for name, given in zip(names, model, strict=True)}
     found = read_image(picture)
     if compare:
         page, measured = _compared(found.pixels.to(where), networks, tile)
@@ -88,7 +90,7 @@ def _compared(
     original = picture[..., :height, :width]
     small = shrink(original, factor)
     made = {"bicubic": enlarge(small, factor).clamp(0, 1)}
-    made |= {Path(name).stem: upscaled(network, small, tile) for name, network in networks.items()}
+    made |= {name: upscaled(network, small, tile) for name, network in networks.items()}
     measured = {name: (psnr(x, original, factor).item(), ssim(x, original, factor).item()) for name, x in made.items()}
     labels = [f"{name} {noise:.2f} dB {likeness:.3f}" for name, (noise, likeness) in measured.items()]
     return sheet([[x.cpu() for x in (original, *made.values())]], [""], ["original", *labels]), measured
