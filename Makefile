@@ -37,12 +37,14 @@ STEPS ?= 8000
 lite: .venv/installed
 	$(BIN)/python tools/make_lite.py --photos $(PHOTOS) --paintings $(PAINTINGS) --steps $(STEPS)
 
-# Trains the packaged networks, one after the other, each resumable and for so many minutes in all; MODELS says which.
+# Trains the packaged networks, one after the other, each resumable and for so many minutes in all, then FINISH more with
+# VGG-19 (impasto weights fetch vgg19-caffe); MODELS says which.
 MODELS ?= any gallery live
 MINUTES ?= 240
+FINISH ?= 0
 models: .venv/installed
 	for model in $(MODELS); do \
-		$(BIN)/python tools/make_models.py $$model --photos $(PHOTOS) --paintings $(PAINTINGS) --minutes $(MINUTES) || exit; \
+		$(BIN)/python tools/make_models.py $$model --photos $(PHOTOS) --paintings $(PAINTINGS) --minutes $(MINUTES) --finish $(FINISH) || exit; \
 	done
 
 # Makes the pictures of README and docs again.

@@ -1,10 +1,11 @@
 """Train the networks that are shipped; each is one command, and goes on where it was cut. See `make models`.
 
-    python tools/make_models.py any --photos DIR --paintings DIR [DIR …] --minutes 240
+    python tools/make_models.py any --photos DIR --paintings DIR [DIR …] --minutes 240 --finish 45 --teacher DIR
     python tools/make_models.py gallery --photos DIR --minutes 60
     python tools/make_models.py live --photos DIR --minutes 30
 
-`gallery` and `live` learn the paintings of examples/gallery.py. Pictures come from folders; those of the yardstick
+A network learns from `lite`, and in the last `--finish` minutes from VGG-19, whose weights `--teacher` has. `gallery`
+and `live` learn the paintings of examples/gallery.py. Pictures come from folders; those of the yardstick
 (`benchmarks/instant.py`) are kept out of the training. The work lies in build/models; a finished network is copied to
 src/impasto/data.
 """
@@ -39,16 +40,20 @@ def linked(sources: Sequence[Path], folder: Path, *, kept_out: bool) -> Path:
     return folder
 
 
-def any_style(args: argparse.Namespace) -> list[str]:
-    """What `impasto train` is asked for. Paintings are styles three times as often as photographs, which are styles,
+#: Words for `impasto train`: what is learnt, and from what network the training begins.
+Words = tuple[list[str], list[str]]
+
+
+def any_style(args: argparse.Namespace) -> Words:
+    """Paintings are styles three times as often as photographs, which are styles,
     too: whatever has colors and textures is one. And paintings are now and then the content."""
     photos = linked(args.photos, args.work / "photos", kept_out=True)
     paintings = linked(args.paintings, args.work / "paintings", kept_out=True)
     apart = linked(args.paintings, args.work / "paintings-apart", kept_out=False)
     styles = [*[str(paintings)] * 3, str(photos)]
     contents = [word for folder in (photos, photos, paintings) for word in ("--photos", str(folder))]
-    weights = ["--style-weight", "20", "--side", "192", "--batch", "4"]
-    return [*styles, *contents, "--task", "any-style", "--held-out", str(apart), *weights]
+    weights = ["--style-weight", "12", "--side", "192", "--batch", "4"]
+    return [*styles, *contents, "--task", "any-style", "--held-out", str(apart), *weights], []
 
 
 def painted(args: argparse.Namespace) -> list[Path]:
@@ -61,26 +66,39 @@ def painted(args: argparse.Namespace) -> list[Path]:
     return sorted(folder.glob("*.png"))
 
 
-def fixed(paintings: Sequence[Path], args: argparse.Namespace, body: str, options: str = "") -> list[str]:
-    """A network of known styles, from that body."""
+def fixed(paintings: Sequence[Path], args: argparse.Namespace) -> list[str]:
+    """Words for a network of known styles."""
     photos = linked(args.photos, args.work / "photos-fixed", kept_out=True)
-    network = [word for option in options.split() for word in ("--option", option)]
     weights = ["--style-weight", "5", "--tv-weight", "1", "--side", "192", "--batch", "4"]
-    return [*map(str, paintings), "--photos", str(photos), "--body", body, *network, *weights]
+    return [*map(str, paintings), "--photos", str(photos), *weights]
 
 
-def gallery(args: argparse.Namespace) -> list[str]:
+def gallery(args: argparse.Namespace) -> Words:
     """One network for all of the project's own paintings; `any`, which begins near each of them, goes first."""
-    return fixed(painted(args), args, "any")
+    return fixed(painted(args), args), ["--body", "any"]
 
 
-def live(args: argparse.Namespace) -> list[str]:
+def live(args: argparse.Namespace) -> Words:
     """The fast one for cameras, in one style."""
     storm = [p for p in painted(args) if p.stem == "storm"]
-    return fixed(storm, args, "none", "width=32 deep=64 blocks=3 rank=0 fine=16")
+    network = [word for o in ("width=32", "deep=64", "blocks=3", "rank=0", "fine=16") for word in ("--option", o)]
+    return fixed(storm, args), ["--body", "none", *network]
 
 
 RECIPES = {"any": any_style, "gallery": gallery, "live": live}
+
+
+def trained(made: Path, words: Sequence[str], minutes: float, steps: int) -> None:
+    """Run `impasto train`, which goes on where it was cut; what is finished stays."""
+    if made.exists() and not made.with_suffix(".checkpoint.pt").exists():
+        return
+    sys.argv = ["impasto", "train", *words, "--minutes", str(minutes), "--steps", str(steps), "--force"]
+    sys.argv += ["-o", str(made), "--report", str(made.with_suffix(".json"))]
+    try:
+        cli.main()
+    except SystemExit as end:
+        if end.code:
+            raise
 
 
 def main() -> None:
@@ -90,21 +108,26 @@ def main() -> None:
     a.add_argument("--paintings", type=Path, nargs="+", default=[])
     a.add_argument("--minutes", type=float, default=240.0)
     a.add_argument("--steps", type=int, default=20000)
+    a.add_argument("--finish", type=float, default=0.0, help="minutes with VGG-19")
+    a.add_argument("--teacher", type=Path, help="folder of VGG-19's weights")
+    a.add_argument("--anew", action="store_true", help="forget what was finished before")
     a.add_argument("--work", type=Path, default=Path("build/models"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data"))
     args = a.parse_args()
     if args.model == "any" and not args.paintings:
         a.error("any needs --paintings")
+    words, start = RECIPES[args.model](args)
     made = args.work / f"{args.model}.safetensors"
-    words = [*RECIPES[args.model](args), "--minutes", str(args.minutes), "--steps", str(args.steps), "--force"]
-    report = ["-o", str(made), "--report", str(args.work / f"{args.model}.json")]
-    sys.argv = ["impasto", "train", *words, *report]
-    try:
-        cli.main()
-    except SystemExit as end:
-        if end.code:
-            raise
-    shutil.copyfile(made, args.out / made.name)
+    finished = args.work / f"{args.model}-finished.safetensors"
+    if args.anew:
+        made.unlink(missing_ok=True)
+        finished.unlink(missing_ok=True)
+    trained(made, [*words, *start], args.minutes, args.steps)
+    if args.finish:
+        teacher = ["--loss-encoder", "vgg19-caffe", *(["--weights", str(args.teacher)] if args.teacher else [])]
+        trained(finished, [*words, "--body", str(made), "--rate", "0.0003", *teacher], args.finish, args.steps)
+        made = finished
+    shutil.copyfile(made, args.out / f"{args.model}.safetensors")
 
 
 if __name__ == "__main__":

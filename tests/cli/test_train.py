@@ -227,6 +227,8 @@ BAD_TRAINING = {
     "another network": ("@p --network quarz --body none", "did you mean quarter"),
     "another option": ("@p --option wide=3", "unknown option of quarter"),
     "no option": ("@p --option width", "NAME=VALUE"),
+    "another shape": ("@p --body any --option width=8", "width: a network that is begun with has its shape"),
+    "another shape for any": ("@p --task any-style --body any --option width=8", "has its shape"),
     "no photographs": ("@p --photos @e", "no picture"),
     "no folder": ("@p --photos @p", "no folder"),
     "no steps": ("@p --steps 0", "steps is 0"),

@@ -15,8 +15,10 @@ from impasto.features.encoder import Encoder
 from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors, measured
 from impasto.networks.johnson import Johnson
 from impasto.networks.loss import LossSettings
+from impasto.networks.models import Model
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter
+from impasto.networks.recipes import body_vectors
 from impasto.networks.train import Average, TrainSettings, look, train
 
 QUICK = TrainSettings(steps=4, rate=3e-3, warmup=0, held_out=0, look_every=1000, save_every=1000, average=0.0)
@@ -83,6 +85,17 @@ def test_training_starts_from_a_trained_body(lite: Encoder, paintings: list[Path
         assert torch.equal(start(image, torch.tensor([1])), expected)
     assert len(list(train(task(start, lite, paintings), QUICK))) == 4
     assert not torch.equal(start.styles, vectors)
+
+
+def test_a_body_gives_the_styles_that_it_knows_as_they_are(paintings: list[Path]) -> None:
+    torch.manual_seed(0)
+    network = Quarter(8, 8, 1, 2)
+    known = {n: network.plain_style() + torch.randn(network.style_size) for n in ("stripes", "other")}
+    found = body_vectors(Model("quarter", network, known), network, paintings[:2])
+    assert torch.equal(found[0], known["stripes"])
+    colors = network.recolor.where
+    torch.testing.assert_close(found[1, : colors.start], (known["stripes"] + known["other"])[: colors.start] / 2)
+    assert torch.equal(found[1, colors], first_vectors(network, paintings)[1, colors])
 
 
 def test_first_vectors_have_the_colors_of_the_paintings(paintings: list[Path], tmp_path: Path) -> None:

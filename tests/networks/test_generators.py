@@ -16,6 +16,7 @@ from impasto.networks.registry import NETWORKS, build
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
     ("quarter", {"width": 8, "deep": 8, "blocks": 1, "rank": 2}),
+    ("quarter", {"width": 8, "deep": 8, "blocks": 1, "rank": 0, "deepest": 4}),
     ("johnson", {"width": 4, "blocks": 1}),
     ("johnson", {"width": 4, "blocks": 1, "norm": "batch", "output": "tanh", "upsampling": "transposed"}),
     ("johnson", {"width": 4, "blocks": 1, "output": "plain"}),

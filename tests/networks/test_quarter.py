@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from impasto.networks.conditioning import ConditionalNorm, Mixing, Recorder, Slots
-from impasto.networks.quarter import Quarter, Recolor, style_colors
+from impasto.networks.quarter import Bottom, Quarter, Recolor, style_colors
 
 
 def test_a_conditional_norm_is_instance_normalization_scaled_and_shifted() -> None:
@@ -71,6 +71,18 @@ def test_an_untrained_generator_adds_nothing_finer_than_its_cells() -> None:
         flat = network(torch.full((1, 3, 64, 64), 0.3), network.plain_style()[None])
     cells = flat.unflatten(3, (32, 2)).unflatten(2, (32, 2))  # (1, 3, 32, 2, 32, 2)
     torch.testing.assert_close(cells, cells[:, :, :, :1, :, :1].expand_as(cells), atol=1e-5, rtol=0)
+
+
+def test_a_bottom_adds_nothing_at_first_and_then_something_two_pixels_wide() -> None:
+    torch.manual_seed(0)
+    slots = Slots()
+    bottom, x = Bottom(3, 4, slots), torch.randn(1, 3, 8, 6)
+    style = torch.zeros(1, slots.size)
+    torch.testing.assert_close(bottom(x, style), x)
+    bottom.up.weight.data = torch.randn(3, 4, 1, 1).repeat_interleave(4, 0)  # pixels that unfold alike
+    added = (bottom(x, style) - x).unflatten(3, (3, 2)).unflatten(2, (4, 2))  # (1, 3, 4, 2, 3, 2)
+    assert added.abs().max() > 0.1
+    torch.testing.assert_close(added, added[:, :, :, :1, :, :1].expand_as(added), atol=1e-5, rtol=0)
 
 
 def test_a_painting_with_its_own_moments_is_what_the_plain_network_makes_of_it() -> None:

@@ -101,6 +101,31 @@ def _conv(inward: int, outward: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inward, outward, 3, stride, padding=1, padding_mode="replicate")
 
 
+class Bottom(nn.Module):
+    """Adds to a map what a residual block finds at half of its resolution; nothing at first.
+
+    Args:
+        channels: of the map.
+        width: of the block.
+        slots: of the style vector.
+    """
+
+    def __init__(self, channels: int, width: int, slots: Slots) -> None:
+        super().__init__()
+        self.down = _conv(channels, width, stride=2)
+        self.norm = ConditionalNorm(width, slots)
+        self.block = Residual(width, slots, padding="replicate")
+        self.up = nn.Conv2d(width, 4 * channels, 1)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
+        """`(B, C, H, W)`, sides even, to the same."""
+        h = self.block(torch.relu(self.norm(self.down(x), style)), style)
+        added: Tensor = F.pixel_shuffle(self.up(h), 2)
+        return x + added
+
+
 class Quarter(nn.Module):
     """Pixels are folded into channels (4×4 to a position), worked on there and at half of that, and unfolded in two
     steps: in one step of 4×4 they can only be alike from cell to cell, and a grid shows.
@@ -113,6 +138,7 @@ class Quarter(nn.Module):
         fine: channels at half of the resolution.
         width: channels at a quarter of the resolution.
         deep: channels at an eighth.
+        deepest: channels at a sixteenth, where one residual block adds what is large; 0 for none.
         blocks: residual blocks at an eighth.
         rank: of the mixings; 0 for none.
         front: `pixels`, or `lite`: it sees the packaged encoder's relu3_1, carried over to the style's (`Transport`).
@@ -120,8 +146,6 @@ class Quarter(nn.Module):
     Raises:
         InputError: if there is no such front.
     """
-
-    divisor = 8
 
     def __init__(
         self,
@@ -131,13 +155,15 @@ class Quarter(nn.Module):
         rank: int = 16,
         front: str = "pixels",
         fine: int = 24,
+        deepest: int = 0,
     ) -> None:
         super().__init__()
         if front not in FRONTS:
             raise unknown("front", front, FRONTS)
         slots = Slots()
         self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank, "front": front}
-        self.options["fine"] = fine
+        self.options |= {"fine": fine, "deepest": deepest}
+        self.divisor = 16 if deepest else 8
         self.front: Front | None = None
         self.transport: Transport | None = None
         if front == "lite":
@@ -149,6 +175,7 @@ class Quarter(nn.Module):
         self.stem_grain, self.down_grain, self.fine_grain = Grain(width), Grain(deep), Grain(fine)
         self.down = _conv(width, deep, stride=2)
         self.down_norm = ConditionalNorm(deep, slots)
+        self.bottom = Bottom(deep, deepest, slots) if deepest else None
         self.blocks = nn.ModuleList([Residual(deep, slots, padding="replicate") for _ in range(blocks)])
         self.mixings = nn.ModuleList([Mixing(deep, slots, rank) for _ in range(blocks if rank else 0)])
         self.up = nn.Conv2d(deep, 4 * width, 1)
@@ -201,6 +228,8 @@ class Quarter(nn.Module):
         """`(B, C, H/4, W/4)` to `(B, fine, H/2, W/2)`, all but the last convolution."""
         fine = torch.relu(self.stem_grain(self.stem(x)))  # (B, width, H/4, W/4)
         h = torch.relu(self.down_norm(self.down_grain(self.down(fine)), style))  # (B, deep, H/8, W/8)
+        if self.bottom is not None:
+            h = self.bottom(h, style)
         for i, block in enumerate(self.blocks):
             h = block(h, style)
             if len(self.mixings):

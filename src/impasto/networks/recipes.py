@@ -31,7 +31,15 @@ from impasto.networks.superres import Loss, SuperResolution, SuperResolutionTask
 from impasto.networks.train import Task
 
 #: The generator for any style, if no other is asked for.
-ANY_STYLE: dict[str, Any] = {"width": 48, "deep": 96, "blocks": 3, "rank": 0, "front": "lite", "fine": 16}
+ANY_STYLE: dict[str, Any] = {
+    "width": 48,
+    "deep": 96,
+    "deepest": 128,
+    "blocks": 3,
+    "rank": 0,
+    "front": "lite",
+    "fine": 16,
+}
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,7 @@ def styles_recipe(
     """
     if add and (body is None or not body.styles):
         raise InputError("styles are added to a model that has some; name one with --add")
+    _check_shape(options, body)
     names = style_names(paintings)
     torch.manual_seed(material.seed)
     if body is None:
@@ -145,6 +154,11 @@ def styles_recipe(
     return Recipe(task, lambda trained: styled_model(kind, cast(StyledNetwork, trained), pictures))
 
 
+def _check_shape(options: Mapping[str, Any] | None, body: Model | None) -> None:
+    if options and body is not None:
+        raise InputError(f"{', '.join(options)}: a network that is begun with has its shape; give options or a body")
+
+
 def unfrozen(generator: nn.Module) -> Generator:
     """A copy that can be trained; but not its front, which never is."""
     twin = copy.deepcopy(generator).requires_grad_()
@@ -155,16 +169,20 @@ def unfrozen(generator: nn.Module) -> Generator:
 
 @torch.no_grad()
 def body_vectors(body: Model, generator: Generator, paintings: Sequence[Path]) -> Tensor:
-    """Vectors `(N, P)` to begin with: predicted by the body, or else its styles' mean in the paintings' colors."""
+    """Vectors `(N, P)` to begin with: predicted by the body; or its own, where it knows a style of that name; or else
+    its styles' mean in the painting's colors."""
     if body.any_style:
         return torch.cat([body.predict(opened(p, 512)[None]) for p in paintings]).clone()
     found = first_vectors(generator, paintings)
-    if body.styles:
-        mean = torch.stack(list(body.styles.values())).mean(0)
-        colors = generator.recolor.where if isinstance(generator, Quarter) else slice(0, 0)
-        kept = found[:, colors].clone()
-        found[:] = mean
-        found[:, colors] = kept
+    if not body.styles:
+        return found
+    mean = torch.stack(list(body.styles.values())).mean(0)
+    colors = generator.recolor.where if isinstance(generator, Quarter) else slice(0, 0)
+    for row, name in zip(found, style_names(paintings), strict=True):
+        kept = row[colors].clone()
+        row[:] = body.styles.get(name, mean)
+        if name not in body.styles:
+            row[colors] = kept
     return found
 
 
@@ -211,6 +229,7 @@ def any_recipe(
         options: of the generator, if there is no body.
         body: a trained any-style model to go on from.
     """
+    _check_shape(options, body)
     torch.manual_seed(material.seed)
     if body is not None and not body.any_style:
         raise InputError("this body paints in its own styles only; give an any-style model")
