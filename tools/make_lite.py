@@ -4,7 +4,7 @@
 
 1. The student starts from layer-by-layer least squares: each of its channels imitates one of the teacher's, chosen
    so that together they span the teacher's map best (pivoted Cholesky of the second moments).
-2. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Adam on whitened
+2. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Muon on whitened
    weights, cosine schedule), on crops of photographs and paintings, noise and mixtures, never the same twice, and on
    half-stylized pictures that the student itself has optimized lately (`OWN` of each batch): where it can be fooled,
    it is shown what the teacher sees.
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, projection, teacher_channels
 from impasto.features.vgg import VGG
+from impasto.networks.muon import Muon
 
 CROP = 128
 #: The layers that are trained on, and how much each counts.
@@ -297,7 +298,9 @@ def train(
         crops: makes so many pictures from a seed.
         args: of the command line.
     """
-    optimizer = torch.optim.Adam(model.parameters(), lr=args.rate, betas=(0.9, 0.98))
+    convolutions = [layer.v for layer in model.student.convs.values() if isinstance(layer, Whitened)]
+    lifts = list(model.lifts.values())
+    optimizer = Muon([{"params": convolutions, "matrices": True}, {"params": lifts}], args.rate, betas=(0.9, 0.98))
     checkpoint = args.work / "checkpoint.pt"
     first, own = 0, torch.zeros(0, 3, CROP, CROP, dtype=torch.half)
     if checkpoint.exists():

@@ -15,6 +15,7 @@ import binascii
 import copy
 import json
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterator
@@ -210,6 +211,7 @@ class OnnxGenerator(nn.Module):
     """
 
     divisor = 1
+    halo, largest = 0, math.inf  # the runtime gives no statistics away
 
     def __init__(self, run: Run, style_size: int, twin: nn.Module | None = None) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from impasto.errors import InputError
 from impasto.media import check_output, read_image, write_image
 from impasto.media.image import Picture
 from impasto.methods.instant import Painter, instant, painting_vector
+from impasto.methods.styles import Progress as Tiles
 from impasto.methods.styles import Region
 from impasto.networks.photos import pictures_in
 from impasto.report import manifest, write_text
@@ -90,13 +92,21 @@ class Instant:
             return self._vector
         return regions
 
-    def __call__(self, photo: Picture, output: Path, about: Mapping[str, Any]) -> float:
+    def __call__(
+        self, photo: Picture, output: Path, about: Mapping[str, Any], told: Tiles = lambda done, total: None
+    ) -> float:
         """Paint and write one picture; returns seconds of painting."""
         began = time.perf_counter()
         pixels = photo.pixels.to(self.scene.device)
         guide = None if self.own else self.scene.guide()
         painted = instant(
-            self.painter, pixels, self._styles(pixels), self.settings, strength=self.strength, guide=guide
+            self.painter,
+            pixels,
+            self._styles(pixels),
+            self.settings,
+            strength=self.strength,
+            guide=guide,
+            progress=told,
         )
         seconds = time.perf_counter() - began
         alpha = fitted(photo.alpha, painted)
@@ -115,7 +125,10 @@ def paint_instantly(
         check_output(output, force=force)
         photo = read_image(content)
         about = manifest(paint.settings, {"content": str(content)} | inputs) | more
-        seconds = paint(photo, output, about)
+        with Progress(console=console, disable=quiet) as progress:
+            task = progress.add_task("painting", visible=False)
+            tiles = partial(progress.update, task, visible=True)
+            seconds = paint(photo, output, about, lambda done, total: tiles(completed=done, total=total))
         if report is not None:
             write_text(report, json.dumps({**about, "seconds": round(seconds, 3)}, indent=1))
         if not quiet:

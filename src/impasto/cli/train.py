@@ -31,8 +31,8 @@ from impasto.networks.recipes import (
 )
 from impasto.networks.registry import NETWORKS
 from impasto.networks.superres import FACTORS
+from impasto.networks.train import OPTIMIZERS, TrainSettings, TrainStep, sample, train
 from impasto.networks.train import Device as Trainer
-from impasto.networks.train import TrainSettings, TrainStep, sample, train
 from impasto.report import file_hash, write_text
 
 TASKS = ("style", "any-style", "texture", "super-resolution")
@@ -61,7 +61,8 @@ def train_command(
     minutes: Annotated[float, typer.Option(help="At most; 0 for no limit.")] = 0.0,
     batch: Annotated[int, typer.Option(help="Photographs at a time.")] = 4,
     side: Annotated[int, typer.Option(help="Of the square crops, pixels.")] = 256,
-    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = "muon",
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 3e-3,
     loss_encoder: Annotated[str, typer.Option(help="Whose features are compared: lite, vgg19, vgg16.")] = "lite",
     weights: Weights = None,
     content_weight: Annotated[float, typer.Option(help="How much of the content is kept.")] = 1.0,
@@ -97,6 +98,7 @@ def train_command(
     settings = TrainSettings(
         steps=steps,
         minutes=minutes,
+        optimizer=optimizer,
         rate=rate,
         look_every=look_every,
         patience=patience,

@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.color import chroma, luma, luma_range
 from impasto.errors import InputError
 from impasto.methods.gatys import divided, recolor
-from impasto.methods.styles import Region, StyleImage, by_segment, check_sides, scaled
+from impasto.methods.styles import Progress, Region, StyleImage, by_segment, check_sides, scaled
 from impasto.networks.models import PACKAGED, UPSCALE, Model, load_model, packaged_model
 from impasto.settings import StylizeSettings
 
@@ -34,8 +34,9 @@ class Painter:
     model: Model
     run: Run | None = None
 
-    def __call__(self, images: Tensor, style: Tensor) -> Tensor:
-        return (self.run or self.model)(images, style)
+    def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
+        """A picture `(B, 3, H, W)` in [0, 1]; the model tells `progress` after each tile of a very large one."""
+        return self.model(images, style, progress) if self.run is None else self.run(images, style)
 
 
 def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
@@ -97,6 +98,7 @@ def instant(
     *,
     strength: float = 1.0,
     guide: Tensor | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> Tensor:
     """`content` painted in one pass, `(1, 3, H, W)`, RGB, [0, 1].
 
@@ -109,6 +111,7 @@ def instant(
         strength: from 0, the content, to 1, the style: vectors between the content's own and the style's, or pictures
             where a model paints in its own styles only.
         guide: the content's semantic map.
+        progress: told after each tile of a very large picture (`impasto.networks.tiles`).
 
     Raises:
         InputError: if a picture, a style or a setting cannot be used.
@@ -129,7 +132,7 @@ def instant(
         own = painting_vector(painter, [StyleImage(content)])
     result = torch.zeros_like(picture) if untouched is None else picture * untouched
     for mask, vector in regions:
-        painted = painter(picture, vector if own is None else torch.lerp(own, vector, strength))
+        painted = painter(picture, vector if own is None else torch.lerp(own, vector, strength), progress)
         result = result + (painted if mask is None else painted * mask)
     if own is None or strength < 0.25:
         # A network only comes near to the content itself: the last of the way goes through pictures.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import unknown
-from impasto.networks.conditioning import ConditionalNorm, Norm, Residual, Slots, padded
+from impasto.networks.conditioning import ConditionalNorm, Norm, Residual, Slots, padded, whole_cells
 
 Output = Literal["sigmoid", "tanh", "plain"]
 Upsampling = Literal["nearest", "transposed"]
@@ -68,6 +68,7 @@ class Johnson(nn.Module):
     """
 
     divisor = 4
+    largest = 4e6
     mean: Tensor
 
     def __init__(
@@ -113,6 +114,9 @@ class Johnson(nn.Module):
         self.head_norm = ConditionalNorm(3, slots, norm) if output == "sigmoid" else None
         self.register_buffer("mean", torch.tensor(VGG_MEAN).view(1, 3, 1, 1), persistent=False)
         self.style_size = slots.size
+        # 9×9 and 3×3 at full resolution, 3×3 at half and at a quarter, on the way down and on the way up.
+        reach = (4 + 1 + 1 + 4) + 2 * (1 + 1) + 4 * 2 * blocks
+        self.halo = whole_cells(reach, self.divisor)
 
     def plain_style(self) -> Tensor:
         return torch.zeros(self.style_size)

@@ -21,6 +21,7 @@ from impasto.networks.conditioning import Generator
 from impasto.networks.quarter import Quarter
 from impasto.networks.registry import build
 from impasto.networks.superres import SuperResolution
+from impasto.networks.tiles import Progress, in_pieces
 
 #: The kind of a super-resolution model, which has no styles.
 UPSCALE = "upscale"
@@ -98,9 +99,10 @@ class Model:
         return mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, style: Tensor) -> Tensor:
-        """`(B, 3, H, W)`, RGB, [0, 1], and a vector `(B or 1, P)` to a picture `(B, 3, H, W)` in [0, 1]."""
-        return cast(Generator, self.generator)(images, style).clamp(0, 1)
+    def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
+        """`(B, 3, H, W)`, RGB, [0, 1], and a vector `(B or 1, P)` to a picture `(B, 3, H, W)` in [0, 1]; a very large
+        one in tiles, after each of which `progress` is told."""
+        return in_pieces(cast(Generator, self.generator), images, style, progress).clamp_(0, 1)
 
     def to(self, device: str) -> Model:
         """Move it, in place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -79,6 +80,8 @@ class Pyramid(nn.Module):
     Raises:
         InputError: if a choice is not one of those, or nothing goes in.
     """
+
+    halo, largest = 0, math.inf  # its noise belongs to a picture's size
 
     def __init__(
         self, scales: int = 6, width: int = 8, source: Source = "picture", noise: int = 3, norm: Norm = "instance"

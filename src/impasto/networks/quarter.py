@@ -10,8 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import unknown
-from impasto.networks.conditioning import ConditionalNorm, Grain, Mixing, Recorder, Residual, Slots, padded
-from impasto.networks.transport import Front, Transport
+from impasto.networks.conditioning import (
+    ConditionalNorm,
+    Grain,
+    Mixing,
+    OfWhole,
+    Recorder,
+    Residual,
+    Slots,
+    padded,
+    whole_cells,
+)
+from impasto.networks.transport import Front, Transport, products
 from impasto.objective.statistics import STATISTICS, resized_mask
 
 #: Rows: an orthonormal basis of colors, lightness first.
@@ -53,27 +63,26 @@ def style_colors(gram: Tensor, mean: Tensor) -> Tensor:
     return torch.cat([mean @ basis.T, torch.stack(color_factor(covariance + ridge), 1)], 1)
 
 
-class Recolor(nn.Module):
+class Recolor(OfWhole):
     """Gives a picture the mean and covariance of a style's colors: `x ← L_s L_c⁻¹ (x − μ_c) + μ_s` with Cholesky
     factors in a basis that has lightness first, so that what is lighter stays lighter.
 
     Args:
-        slots: of the style vector; takes the nine numbers of `style_colors`.
+        where: in the style vector the nine numbers of `style_colors` are.
     """
 
     basis: Tensor
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, where: slice) -> None:
         super().__init__()
-        self.where = slots.take(9)
+        self.where = where
         self.register_buffer("basis", torch.tensor(OPPONENT), persistent=False)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """`(B, 3, H, W)`, RGB, to the same, its values in about [0, 1]."""
-        rows = x.flatten(2)
-        own_mean = rows.mean(2, keepdim=True)
-        centered = rows - own_mean
-        covariance = self.basis @ (centered @ centered.transpose(1, 2)) @ self.basis.T / rows.shape[2]
+        centered = x - self.of_whole("mean", x, lambda y: y.mean((2, 3), keepdim=True))
+        covariance = self.basis @ self.of_whole("covariance", centered, products) @ self.basis.T
+        rows = centered.flatten(2)
         l00, l10, l11, l20, l21, l22 = color_factor(covariance + RIDGE**2 * torch.eye(3).to(x))
         # L_c⁻¹ by forward substitution, `(B, 3, 3)`.
         zero, one = torch.zeros_like(l00), torch.ones_like(l00)
@@ -92,7 +101,9 @@ class Recolor(nn.Module):
         none = torch.zeros_like(s00)
         factor = torch.stack([torch.cat(r, 1) for r in ((s00, none, none), (s10, s11, none), (s20, s21, s22))], 1)
         matrix = self.basis.T @ factor @ inverse @ self.basis
-        matched: Tensor = torch.baddbmm((mean @ self.basis)[:, :, None], matrix, centered)
+        if self.kept is not None:  # one picture's, for a batch of its parts
+            matrix = matrix.expand(len(x), 3, 3)
+        matched: Tensor = torch.baddbmm((mean @ self.basis)[:, :, None], matrix, rows)
         return matched.view_as(x)
 
 
@@ -147,6 +158,8 @@ class Quarter(nn.Module):
         InputError: if there is no such front.
     """
 
+    largest = 16e6
+
     def __init__(
         self,
         width: int = 48,
@@ -164,6 +177,10 @@ class Quarter(nn.Module):
         self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank, "front": front}
         self.options |= {"fine": fine, "deepest": deepest}
         self.divisor = 16 if deepest else 8
+        # Each convolution reaches one position further: front or stem, down and open, blocks, last and head.
+        reach = (10 if front == "lite" else 4) + (4 + 4) + 2 * 8 * blocks + 3 * 2
+        reach += 8 + 2 * 16 if deepest else 0  # down and block of the bottom
+        self.halo = whole_cells(reach, self.divisor)
         self.front: Front | None = None
         self.transport: Transport | None = None
         if front == "lite":
@@ -172,7 +189,7 @@ class Quarter(nn.Module):
             self.stem = nn.Conv2d(self.front.channels, width, 1)
         else:
             self.stem = _conv(48, width)
-        self.stem_grain, self.down_grain, self.fine_grain = Grain(width), Grain(deep), Grain(fine)
+        self.stem_grain, self.down_grain, self.fine_grain = Grain(width, 4), Grain(deep, 8), Grain(fine, 2)
         self.down = _conv(width, deep, stride=2)
         self.down_norm = ConditionalNorm(deep, slots)
         self.bottom = Bottom(deep, deepest, slots) if deepest else None
@@ -185,7 +202,8 @@ class Quarter(nn.Module):
         self.last = Residual(fine, slots, padding="replicate")
         self.head = _conv(fine, 12)
         self.shine = slots.take(3)
-        self.recolor = Recolor(slots)
+        self.recolor = Recolor(slots.take(9))
+        self.finish = Recolor(self.recolor.where)
         self.style_size = slots.size
         self._even_start()
 
@@ -214,7 +232,7 @@ class Quarter(nn.Module):
         x = self.recolor(whole, style) - 0.5
         h = self._worked(self._seen(whole, x, style), style)
         kept = 0.5 + style[:, self.shine, None, None]
-        out: Tensor = self.recolor(kept * x + F.pixel_shuffle(self.head(h), 2), style)
+        out: Tensor = self.finish(kept * x + F.pixel_shuffle(self.head(h), 2), style)
         return out[..., :height, :width]
 
     def _seen(self, images: Tensor, recolored: Tensor, style: Tensor | Recorder) -> Tensor:

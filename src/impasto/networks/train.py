@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import InputError, NonFiniteError
+from impasto.errors import InputError, NonFiniteError, unknown
+from impasto.networks.muon import Muon
 from impasto.optimize import Goal, Parts
 from impasto.settings import check_numbers
 
@@ -43,6 +44,11 @@ class Task(Protocol):
         ...
 
 
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"muon": Muon, "adam": torch.optim.AdamW}
+#: Weights of the past in Adam's means of gradients and of their squares.
+BETAS = (0.9, 0.99)
+
+
 @dataclass(frozen=True)
 class TrainSettings:
     """Everything that decides how a network is trained, beside its task.
@@ -50,9 +56,10 @@ class TrainSettings:
     Attributes:
         steps: at most; also what the learning rate's schedule is laid over.
         minutes: at most, over all sittings; 0 for no limit. The schedule follows whichever is nearer its end.
-        rate: highest learning rate of Adam.
+        optimizer: `muon` (`impasto.networks.muon`) or `adam`.
+        rate: highest learning rate.
         warmup: steps until it is reached; afterwards it falls as a cosine.
-        decay: of weights (AdamW).
+        decay: of weights (as in AdamW).
         average: weight of the past in the running average of the parameters, which is what is kept in the end.
         clip: largest norm of a gradient.
         held_out: batches that the objective is measured on without training; 0 for none.
@@ -65,7 +72,8 @@ class TrainSettings:
 
     steps: int = 2000
     minutes: float = 0.0
-    rate: float = 1e-3
+    optimizer: str = "muon"
+    rate: float = 3e-3
     warmup: int = 100
     decay: float = 0.0
     average: float = 0.998
@@ -82,6 +90,8 @@ class TrainSettings:
         check_numbers(self, "minutes warmup decay held_out patience", lambda x: x >= 0, "a finite number, at least 0")
         check_numbers(self, "rate clip", lambda x: x > 0, "a finite number above 0")
         check_numbers(self, "average", lambda x: 0 <= x < 1, "at least 0 and below 1")
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         if self.precision not in ("fp32", "bf16"):
             raise InputError(f"precision is {self.precision!r}; it must be fp32 or bf16")
 
@@ -169,7 +179,7 @@ class Average:
 
 
 #: Settings that a training keeps when it goes on from a checkpoint; the others say only for how long, and who looks.
-KEPT = ("rate", "warmup", "decay", "average", "clip", "precision", "seed")
+KEPT = ("optimizer", "rate", "warmup", "decay", "average", "clip", "precision", "seed")
 
 
 def train(
@@ -198,7 +208,7 @@ def train(
     """
     device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
     trained = [p for p in task.network.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=settings.rate, betas=(0.9, 0.99), weight_decay=settings.decay)
+    optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.rate, betas=BETAS, weight_decay=settings.decay)
     own = task.network
     wrapped, optimizer = device.prepare(own, optimizer)  # on several devices, what averages their gradients
     average = Average(task.network, settings.average)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.features.vgg import VGG
-from impasto.networks.conditioning import Recorder, Slots
+from impasto.networks.conditioning import OfWhole, Recorder, Slots
 
 
 class Front(nn.Module):
@@ -72,7 +72,13 @@ def roots(matrices: Tensor, iterations: int = 20) -> tuple[Tensor, Tensor]:
     return y * size.sqrt(), z * size.rsqrt()
 
 
-class Transport(nn.Module):
+def products(x: Tensor) -> Tensor:
+    """Mean products of channels: `(B, C, H, W)` to `(B, C, C)`."""
+    rows = x.flatten(2)
+    return rows @ rows.transpose(1, 2) / (x.shape[2] * x.shape[3])
+
+
+class Transport(OfWhole):
     """Gives features the mean and covariance of a style's, with the least change (the optimal map between Gaussians;
     Lu et al. 2019, "A closed-form solution to universal style transfer"):
 
@@ -96,23 +102,27 @@ class Transport(nn.Module):
         self._lower = rows, columns
 
     def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
-        recorder = style if isinstance(style, Recorder) else Recorder()
-        mean, centered, weights = recorder.centered(x)
-        rows = centered.flatten(2)
-        covariance = (rows if weights is None else rows * weights.flatten(2)) @ rows.transpose(1, 2)
-        if weights is None:
-            covariance = covariance / (x.shape[2] * x.shape[3])
         if isinstance(style, Recorder):
-            style.note(self.where, torch.cat([mean, covariance[:, self._lower[0], self._lower[1]]], 1))
+            self._note(x, style)
             return x
+        centered = x - self.of_whole("mean", x, lambda y: y.mean((2, 3), keepdim=True))
+        covariance = self.of_whole("covariance", centered, products)
         # A style that learns keeps its covariance: a step away from it may be none, and have no root.
         own = style[:, self.where].detach()
         theirs = own[:, self.channels :][:, self.index]
         root, inverse = roots(self._ridged(covariance))
         middle, _ = roots(self._ridged(root @ theirs @ root))
         matrix = inverse @ middle @ inverse  # (B, C, C)
-        carried: Tensor = (matrix @ rows).view_as(x) + own[:, : self.channels, None, None]
+        carried: Tensor = (matrix @ centered.flatten(2)).view_as(x) + own[:, : self.channels, None, None]
         return carried
+
+    def _note(self, x: Tensor, recorder: Recorder) -> None:
+        mean, centered, weights = recorder.centered(x)
+        if weights is None:
+            covariance = products(centered)
+        else:
+            covariance = (centered * weights).flatten(2) @ centered.flatten(2).transpose(1, 2)
+        recorder.note(self.where, torch.cat([mean, covariance[:, self._lower[0], self._lower[1]]], 1))
 
     def _ridged(self, covariance: Tensor) -> Tensor:
         eye = torch.eye(self.channels, dtype=covariance.dtype, device=covariance.device)
