@@ -1,6 +1,6 @@
 """A network trained for a quarter of an hour, beside optimization and beside the published recipe in the same time.
 
-    python benchmarks/train_minutes.py --shared ../shared [--minutes 15] [--painting FILE] [--photos-held 20]
+    python benchmarks/train_minutes.py --shared ../shared [--minutes 15] [--painting FILE] [--recipes impasto]
 
 Twenty photographs are kept out of both trainings: `impasto train` as it is, and the recipe of Johnson et al. 2016
 (their network, batches of four crops of 256, VGG's features) from nothing. Each photograph is then painted by both
@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.gatys import stylize
-from impasto.methods.instant import open_painter
+from impasto.methods.instant import Painter, open_painter
 from impasto.methods.styles import scaled
 from impasto.networks.loss import LossSettings
 from impasto.objective import gram
@@ -84,11 +85,45 @@ def middle(picture: Tensor, side: int) -> Tensor:
     return picture[..., top : top + side, left : left + side]
 
 
+def linked(files: list[Path], held: list[Path], folder: Path) -> Path:
+    """A folder of links to the files that are not held out."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in files:
+        if path not in held and not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path.resolve())
+    return folder
+
+
+def judged(
+    path: Path, painters: Mapping[str, Painter], judges: Mapping[str, Encoder], style: Tensor, size: int, steps: int
+) -> tuple[dict[str, Any], list[Tensor]]:
+    """The parts of the objective for one photograph painted in each manner, and the pictures."""
+    content = scaled(read_image(path).pixels, size)
+    began = time.perf_counter()
+    pictures = {"optimization": optimized(judges["lite"], content, style, steps)}
+    row: dict[str, Any] = {"photo": path.name, "seconds_optimization": time.perf_counter() - began}
+    for name, painter in painters.items():
+        pictures[name] = painter(content, painter.model.blended(dict.fromkeys(painter.model.styles, 1.0)))
+    for name, picture in pictures.items():
+        row[name] = {judge: parts(encoder, picture, content, style) for judge, encoder in judges.items()}
+    return row, [content, *pictures.values()]
+
+
+def means(rows: list[dict[str, Any]], manners: Sequence[str], judges: Iterable[str]) -> dict[str, Any]:
+    """Over the photographs: manner -> judge -> part."""
+
+    def mean(manner: str, judge: str, part: str) -> float:
+        return round(statistics.fmean(row[manner][judge][part] for row in rows), 4)
+
+    return {m: {j: {part: mean(m, j, part) for part in ("content", "style")} for j in judges} for m in manners}
+
+
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--shared", type=Path, default=Path("../shared"))
     a.add_argument("--painting", type=Path, help="Starry Night if not given")
     a.add_argument("--minutes", type=float, default=15.0)
+    a.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
     a.add_argument("--photos-held", type=int, default=20)
     a.add_argument("--steps", type=int, default=150)
     a.add_argument("--size", type=int, default=256)
@@ -99,15 +134,11 @@ def main() -> None:
     painting = args.painting or next((args.shared / "data" / "seed_figures").glob("starry_night.*"))
     files = sorted((args.shared / "data" / "photos").glob("*.jpg"))
     held = files[:: max(1, len(files) // args.photos_held)][: args.photos_held]
-    photos = args.work / "photos"
-    photos.mkdir(parents=True, exist_ok=True)
-    for path in files:
-        if path not in held and not (photos / path.name).exists():
-            (photos / path.name).symlink_to(path.resolve())
+    photos = linked(files, held, args.work / "photos")
     own = [str(p) for p in [args.shared / "weights"] if p.is_dir()]
     weights = ["--weights", *own] if own else []
     painters = {
-        name: open_painter(trained(name, painting, photos, args.minutes, args.work, weights)) for name in RECIPES
+        name: open_painter(trained(name, painting, photos, args.minutes, args.work, weights)) for name in args.recipes
     }
     judges = {"lite": load_encoder("lite")}
     if own:
@@ -116,35 +147,18 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     shown: list[list[Tensor]] = []
     for path in held:
-        content = scaled(read_image(path).pixels, args.size)
-        began = time.perf_counter()
-        pictures = {"optimization": optimized(judges["lite"], content, style, args.steps)}
-        seconds = time.perf_counter() - began
-        for name, painter in painters.items():
-            vector = painter.model.blended(dict.fromkeys(painter.model.styles, 1.0))
-            pictures[name] = painter(content, vector)
-        row: dict[str, Any] = {"photo": path.name, "seconds_optimization": seconds}
-        for name, picture in pictures.items():
-            row[name] = {judge: parts(encoder, picture, content, style) for judge, encoder in judges.items()}
+        row, pictures = judged(path, painters, judges, style, args.size, args.steps)
         rows.append(row)
-        shown.append([content, *pictures.values()])
+        shown.append(pictures)
         print(row, flush=True)
+    manners = ["optimization", *args.recipes]
     if args.sheet:
-        columns = ["photograph", "optimization", *RECIPES]
         size = max(shown[0][0].shape[-2:])
         square = [[middle(p, size * 5 // 8) for p in row] for row in shown[:6]]
-        write_image(args.sheet, sheet(square, [r["photo"] for r in rows[:6]], columns))
-    mean = {
-        name: {
-            judge: {
-                part: round(statistics.fmean(r[name][judge][part] for r in rows), 4) for part in ("content", "style")
-            }
-            for judge in judges
-        }
-        for name in ("optimization", *RECIPES)
-    }
-    result = {"painting": painting.name, "minutes": args.minutes, "photos": len(held), "size": args.size, "mean": mean}
-    write(Path(__file__).parent / "results" / "train_minutes.json", result | {"rows": rows})
+        write_image(args.sheet, sheet(square, [r["photo"] for r in rows[:6]], ["photograph", *manners]))
+    result = {"painting": painting.name, "minutes": args.minutes, "photos": len(held), "size": args.size}
+    result |= {"steps": args.steps, "mean": means(rows, manners, judges), "rows": rows}
+    write(Path(__file__).parent / "results" / "train_minutes.json", result)
 
 
 if __name__ == "__main__":

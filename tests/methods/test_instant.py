@@ -92,3 +92,16 @@ def test_a_painter_is_opened_by_path(small_model: Model, tmp_path: Path) -> None
     assert open_painter(tmp_path / "m.safetensors").model.any_style
     with pytest.raises(InputError, match="no model file"):
         open_painter("nothing.safetensors")
+
+
+def test_a_very_large_picture_comes_in_tiles_and_tells_so(
+    small_model: Model, photo: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painting, settings = [Region(styles(0))], StylizeSettings(size=1100)
+    painter = open_painter(small_model)
+    whole = instant(painter, photo, painting, settings)
+    monkeypatch.setattr(small_model.generator, "largest", 1e5)
+    told: list[tuple[int, int]] = []
+    found = instant(painter, photo, painting, settings, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
+    assert 0 < float((found - whole).abs().mean()) < 0.02  # statistics of parts
