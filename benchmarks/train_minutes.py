@@ -39,7 +39,10 @@ LOSS = LossSettings()
 #: Arguments of `impasto train`: as it is, and the published recipe with the features that there are.
 RECIPES = {
     "impasto": [],
-    "published": ["--network", "johnson", "--body", "none", "--batch", "4", "--side", "256", "--loss-encoder", "vgg19"],
+    "published": [
+        *("--network", "johnson", "--body", "none", "--optimizer", "adam", "--rate", "0.001"),
+        *("--batch", "4", "--side", "256", "--loss-encoder", "vgg19-caffe"),
+    ],
 }
 
 
