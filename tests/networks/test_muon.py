@@ -38,7 +38,7 @@ def test_matrices_are_turned_where_asked() -> None:
     chosen.grad = other.grad = torch.randn(6, 9)
     optimizer.step()
     values = torch.linalg.svdvals(chosen.detach()) / 0.6  # 0.2 sqrt(9)
-    assert 0.6 < float(values.min()) and float(values.max()) < 1.3
+    assert float(values.min()) > 0.6 and float(values.max()) < 1.3
     torch.testing.assert_close(other.detach(), -chosen.grad.sign(), atol=1e-4, rtol=0)
 
 
