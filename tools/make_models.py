@@ -52,7 +52,7 @@ def any_style(args: argparse.Namespace) -> Words:
     apart = linked(args.paintings, args.work / "paintings-apart", kept_out=False)
     styles = [*[str(paintings)] * 3, str(photos)]
     contents = [word for folder in (photos, photos, paintings) for word in ("--photos", str(folder))]
-    weights = ["--style-weight", "12", "--side", "192", "--batch", "4"]
+    weights = ["--style-weight", "10", "--side", "192", "--batch", "4", "--rate", "0.001"]
     return [*styles, *contents, "--task", "any-style", "--held-out", str(apart), *weights], []
 
 
@@ -125,7 +125,7 @@ def main() -> None:
     trained(made, [*words, *start], args.minutes, args.steps)
     if args.finish:
         teacher = ["--loss-encoder", "vgg19-caffe", *(["--weights", str(args.teacher)] if args.teacher else [])]
-        trained(finished, [*words, "--body", str(made), "--rate", "0.0003", *teacher], args.finish, args.steps)
+        trained(finished, [*words, "--body", str(made), "--rate", "0.0005", *teacher], args.finish, args.steps)
         made = finished
     shutil.copyfile(made, args.out / f"{args.model}.safetensors")
 
