@@ -117,19 +117,21 @@ class AnyStyleTask:
     def style(self, number: int) -> Painting:
         """Style `number`; a negative one is a held-out painting as it is."""
         if number not in self._known:
-            rng = np.random.default_rng([self.seed, 2, abs(number)])
-            if number < 0:
-                picture = opened(self.paintings_apart[-1 - number], 512)
-            else:
-                picture = random_style(self.paintings, rng)
-            self._known[number] = self._painting(picture, rng)
+            picture, cut = self._chosen(number)
+            with torch.no_grad():
+                maps = self.encoder(picture[None].to(self.device), self.loss.style_layers)
+                self._known[number] = Painting(cut, {n: gram(f).mean() for n, f in maps.items()})
         return self._known[number]
 
-    @torch.no_grad()
-    def _painting(self, picture: Tensor, rng: np.random.Generator) -> Painting:
-        maps = self.encoder(picture[None].to(self.device), self.loss.style_layers)
-        cut = square(picture, self.photos.photos.side, rng)[None].to(self.device)
-        return Painting(cut, {n: gram(f).mean() for n, f in maps.items()})
+    def cut(self, number: int) -> Tensor:
+        """Only the cut of style `number`, `(1, 3, side, side)`."""
+        return self._chosen(number)[1]
+
+    def _chosen(self, number: int) -> tuple[Tensor, Tensor]:
+        rng = np.random.default_rng([self.seed, 2, abs(number)])
+        held_out = number < 0
+        picture = opened(self.paintings_apart[-1 - number], 512) if held_out else random_style(self.paintings, rng)
+        return picture, square(picture, self.photos.photos.side, rng)[None].to(self.device)
 
     def output(self, batch: StyledBatch) -> Tensor:
         return shown(shifted(cast(Tensor, self.network(batch.images, batch.styles)), batch.shift))

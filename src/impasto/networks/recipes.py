@@ -254,7 +254,7 @@ def any_recipe(
     def model(trained: nn.Module) -> Model:
         found = cast(AnyStyle, trained).eval()
         with torch.no_grad():
-            vectors = torch.cat([found.generator.moments(task.style(number).pixels) for number in range(task.window)])
+            vectors = torch.cat([found.generator.moments(task.cut(number)) for number in range(task.window)])
         return Model("quarter", found.generator, any_style=True, distribution=distribution(vectors))
 
     return Recipe(task, model)
