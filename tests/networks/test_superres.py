@@ -111,7 +111,7 @@ def test_a_short_training_on_pixels_beats_the_bicubic_enlargement() -> None:
 
 
 def test_a_short_training_on_features_makes_their_loss_fall(lite: Encoder) -> None:
-    settings = TrainSettings(steps=20, rate=2e-3, warmup=2, held_out=2, look_every=10, average=0.5)
+    settings = TrainSettings(steps=60, rate=3e-3, warmup=2, held_out=2, look_every=20, average=0.5)
     work = task(encoder=lite)
     batch = work.batch(-1)
     with torch.no_grad():
