@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -163,50 +163,65 @@ def stylize(
     if guide is not None and not any(s.guide is not None for r in regions for s in r.styles):
         raise InputError("the content has a semantic map, but no style has one; give one to each")
     regions, untouched = divided(regions, settings, shape)
-    prepare = recolor(settings, content)
     gray = settings.color == "content-luminance" and content is not None
     sizes = settings.sizes()
     check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
 
-    def stage(at: Plan, encoder: Encoder) -> Stage:
-        network: Encoder = GrayEncoder(encoder) if gray else encoder
-        size = max(at.size)
-
-        def build() -> Goal:
-            terms: list[tuple[float, Term]] = []
-            if settings.style_weight:
-                terms = style_terms(
-                    network,
-                    regions,
-                    size,
-                    settings,
-                    guide=guide,
-                    prepare=prepare,
-                    cache=cache,
-                    progress=progress,
-                    workspace=at.workspace,
-                )
-            picture = scaled(content, size) if content is not None and keep_content else None
-            terms += _other_terms(network, picture, settings, at.workspace)
-            if at.workspace is None:
-                return Objective(network, terms)
-            return TiledObjective(network, terms, at.workspace)
-
-        return Stage(at.size, at.steps, build)
-
-    kept = content is not None and keep_content
+    kept = content if keep_content else None
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
+    sought = _Sought(kept, regions, settings, guide, recolor(settings, content), cache, progress)
     stages: list[Stage] = []
-    for at in plans(reads, settings, shape, max_memory, content=kept):
+    for at in plans(reads, settings, shape, max_memory, content=kept is not None):
         if warmup is not None and settings.warmup_steps:
-            stages.append(stage(replace(at, steps=settings.warmup_steps), warmup))
-        stages.append(stage(at, encoder))
+            warms: Encoder = GrayEncoder(warmup) if gray else warmup
+            stages.append(sought.stage(replace(at, steps=settings.warmup_steps), warms))
+        stages.append(sought.stage(at, reads))
     first = init if init is not None else start(shape.shape, content, regions, settings)
     first = lanczos(first.to(shape), stages[0].size)
     canvas: Canvas = Luminance(content, first) if gray and content is not None else Pixels(first)
     if untouched is not None and content is not None:
         canvas = Kept(canvas, content, untouched)
     return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
+
+
+@dataclass(frozen=True)
+class _Sought:
+    """What a picture shall be, at any size; arguments as those of `stylize`.
+
+    Attributes:
+        content: what it shall show, or None.
+        prepare: done to each painting before it is looked at.
+    """
+
+    content: Tensor | None
+    regions: Sequence[Region]
+    settings: StylizeSettings
+    guide: Tensor | None
+    prepare: Callable[[Tensor], Tensor]
+    cache: StatisticsCache | None
+    progress: Progress
+
+    def stage(self, at: Plan, encoder: Encoder) -> Stage:
+        return Stage(at.size, at.steps, lambda: self._goal(at, encoder))
+
+    def _goal(self, at: Plan, encoder: Encoder) -> Goal:
+        size, settings = max(at.size), self.settings
+        terms: list[tuple[float, Term]] = []
+        if settings.style_weight:
+            terms = style_terms(
+                encoder,
+                self.regions,
+                size,
+                settings,
+                guide=self.guide,
+                prepare=self.prepare,
+                cache=self.cache,
+                progress=self.progress,
+                workspace=at.workspace,
+            )
+        picture = scaled(self.content, size) if self.content is not None else None
+        terms += _other_terms(encoder, picture, settings, at.workspace)
+        return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
 
 
 def _other_terms(
