@@ -28,7 +28,7 @@ class Front(nn.Module):
     def __init__(self, widths: Sequence[int] = (16, 16, 48, 32, 96)) -> None:
         super().__init__()
         inward = (3, *widths[:-1])
-        self.convs = nn.ModuleList([nn.Conv2d(a, b, 3, padding=1) for a, b in zip(inward, widths, strict=True)])
+        self.convs = nn.ModuleList([nn.Conv2d(a, b, 3) for a, b in zip(inward, widths, strict=True)])
         self.projection = nn.Conv2d(widths[-1], widths[-1], 1, bias=False)
         self.channels = widths[-1]
         self.register_buffer("mean", torch.zeros(1, 3, 1, 1))
@@ -52,10 +52,12 @@ class Front(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """`(B, 3, H, W)`, sides multiples of 4, to `(B, C, H/4, W/4)` of about unit size."""
         x = (images - self.mean) / self.std
-        for number, conv in enumerate(self.convs):
-            x = F.relu(conv(x), inplace=True)  # its maps are by far the largest
-            if number in (1, 3):
-                x = F.max_pool2d(x, 2)
+        for first in (0, 2, 4):
+            convs = self.convs[first : first + 2]
+            # As wide as a block looks; zeros, which the encoder itself has there, end in a dark frame.
+            x = F.pad(x if first == 0 else F.max_pool2d(x, 2), (len(convs),) * 4, mode="replicate")
+            for conv in convs:
+                x = F.relu(conv(x), inplace=True)  # its maps are by far the largest
         found: Tensor = self.projection(x) / self.scale
         return found
 
