@@ -11,9 +11,9 @@ them, without an optimizer. All keep freed memory, as the command line does.
 from __future__ import annotations
 
 import argparse
-import itertools
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -46,32 +46,43 @@ def main() -> None:
     encoder = load_encoder("vgg19-caffe", weights=a.weights)
     bare = PlainVGG(encoder)
     content, style = torch.rand(2, 1, 3, a.size, a.size)
-    settings = StylizeSettings(size=a.size, encoder="vgg19-caffe", steps=a.rounds + 2, scales=1)
-    loop = stylize(encoder, content, style, settings)
-    next(loop)  # targets and first evaluations
-    next(loop)
+    loops = {}
+    for name, network in (("step", encoder), ("lite_step", load_encoder("lite"))):
+        settings = StylizeSettings(size=a.size, encoder=network.name, steps=a.rounds + 2, scales=1)
+        loops[name] = stylize(network, content, style, settings)
+        next(loops[name])  # targets and first evaluations
+        next(loops[name])
     targets = [gram(f) for f in bare(style, LAYERS).values()]
     wanted = {n: f.detach() for n, f in bare(content, ("relu4_1", "relu4_2")).items()}
-    rows: list[dict[str, float]] = []
     image = content.clone().requires_grad_()
-    for _ in range(a.rounds):
-        times = [time.perf_counter()]
-        torch.autograd.grad(bare(image, ["relu5_1"])["relu5_1"].sum(), image)
-        times.append(time.perf_counter())
-        torch.autograd.grad(encoder(image, ["relu5_1"])["relu5_1"].sum(), image)
-        times.append(time.perf_counter())
-        next(loop)
-        times.append(time.perf_counter())
+
+    def plain_step() -> None:
         maps = bare(image, (*LAYERS, *wanted))
         loss = sum((gram(maps[n]) - t).square().mean() for n, t in zip(LAYERS, targets, strict=True))
         loss = loss + sum((maps[n] - f).square().mean() for n, f in wanted.items())
         torch.autograd.grad(loss, image)
-        times.append(time.perf_counter())
-        rows.append(
-            dict(zip(("bare", "own", "step", "plain_step"), (b - a for a, b in itertools.pairwise(times)), strict=True))
-        )
-    ratios = {f"step_to_{n}": statistics.median(r["step"] / r[n] for r in rows) for n in ("bare", "own", "plain_step")}
+
+    work: dict[str, Callable[[], object]] = {
+        "bare": lambda: torch.autograd.grad(bare(image, ["relu5_1"])["relu5_1"].sum(), image),
+        "own": lambda: torch.autograd.grad(encoder(image, ["relu5_1"])["relu5_1"].sum(), image),
+        "step": lambda: next(loops["step"]),
+        "plain_step": plain_step,
+        "lite_step": lambda: next(loops["lite_step"]),
+    }
+    rows = [{name: seconds(done) for name, done in work.items()} for _ in range(a.rounds)]
+
+    def ratio(one: str, other: str) -> float:
+        return statistics.median(r[one] / r[other] for r in rows)
+
+    ratios = {f"step_to_{n}": ratio("step", n) for n in ("bare", "own", "plain_step")}
+    ratios["plain_step_to_lite_step"] = ratio("plain_step", "lite_step")
     write(a.out, {"size": a.size, "winograd": available(), **ratios, "rounds": rows})
+
+
+def seconds(done: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    done()
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":
