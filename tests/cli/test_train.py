@@ -229,6 +229,12 @@ BAD_TRAINING = {
     "no option": ("@p --option width", "NAME=VALUE"),
     "another shape": ("@p --body any --option width=8", "width: a network that is begun with has its shape"),
     "another shape for any": ("@p --task any-style --body any --option width=8", "has its shape"),
+    "a body for textures": (
+        "@p --task texture --body any",
+        "--body is for --task style and any-style, not for texture",
+    ),
+    "a network for any style": ("@p --task any-style --network johnson", "--network is for --task style, not"),
+    "paintings apart for one style": ("@p --held-out @e", "--held-out is for --task any-style, not for style"),
     "no photographs": ("@p --photos @e", "no picture"),
     "no folder": ("@p --photos @p", "no folder"),
     "no steps": ("@p --steps 0", "steps is 0"),

@@ -36,6 +36,8 @@ from impasto.networks.train import Device as Trainer
 from impasto.report import file_hash, write_text
 
 TASKS = ("style", "any-style", "texture", "super-resolution")
+#: Options that only some tasks have.
+ONLY = {"--body": ("style", "any-style"), "--add": ("style",), "--network": ("style",), "--held-out": ("any-style",)}
 
 
 def train_command(
@@ -158,6 +160,14 @@ def _recipe(
     loss: str,
 ) -> Recipe:
     """The training that the options of the command line ask for."""
+    given = {
+        "--body": None if body == "none" else body,
+        "--add": add,
+        "--network": network if network != "quarter" else None,
+    }
+    for option, value in (given | {"--held-out": held_out}).items():
+        if value and task not in ONLY[option]:
+            raise InputError(f"{option} is for --task {' and '.join(ONLY[option])}, not for {task}")
     if task == "super-resolution":
         if scale not in FACTORS:
             raise InputError(f"scale is {scale}; it must be one of {', '.join(map(str, FACTORS))}")
