@@ -10,6 +10,7 @@ from torch import Tensor
 import impasto
 from impasto.media import gallery, read_image, write_image
 from impasto.methods.dream import DreamSettings, dream
+from impasto.networks.models import packaged_model
 from impasto.resample import lanczos
 
 EXAMPLES, IMAGES = Path("examples"), Path("docs/images")
@@ -36,21 +37,45 @@ def sky(picture: Tensor) -> Tensor:
     return (torch.arange(height) < 0.42 * height).float()[:, None].expand(height, width)
 
 
-def main() -> None:
-    content = read_image(CONTENT).pixels
-    made = []
+def controls() -> None:
+    """One pair, and what each control does to it."""
+    content, made = read_image(CONTENT).pixels, []
     for changes in CONTROLS.values():
         settings = dict(changes)
         masks = [(sky(content).numpy(), 0)] if settings.pop("masks", None) else []
         made.append(impasto.stylize(CONTENT, STYLE, encoder="lite", size=SIZE, masks=masks, **settings).pixels)
     write_image(IMAGES / "controls.jpg", gallery(made, list(CONTROLS)))
+
+
+def more() -> None:
+    """What else there is: a dream, a texture, an inversion."""
+    content = read_image(CONTENT).pixels
+    shape = (content.shape[2] * SIZE // content.shape[3], SIZE)
     encoder = impasto.load_encoder("lite")
-    *_, dreamt = dream(encoder, lanczos(content, made[0].shape[-2:]), DreamSettings())  # type: ignore[arg-type]
-    size = (int(made[0].shape[3]) // 32 * 32, int(made[0].shape[2]) // 32 * 32)
+    *_, dreamt = dream(encoder, lanczos(content, shape), DreamSettings())
+    size = (shape[1] // 32 * 32, shape[0] // 32 * 32)
     texture = impasto.texture(STYLE, encoder="lite", size=size, tileable=True).pixels
     inverted = impasto.invert(CONTENT, encoder="lite", layer="relu4_1", size=SIZE).pixels
-    shown = [dreamt.image(), lanczos(texture, made[0].shape[-2:]), inverted]  # type: ignore[arg-type]
+    shown = [dreamt.image(), lanczos(texture, shape), inverted]
     write_image(IMAGES / "more.jpg", gallery(shown, ["dream", "texture", "invert relu4_1"], columns=3))
+
+
+def in_one_pass() -> None:
+    """The packaged networks: any style beside optimization, and the twelve of `gallery`."""
+    styles = packaged_model("gallery").styles
+    made = {
+        "any style": impasto.instant(CONTENT, STYLE, size=SIZE).pixels,
+        "optimization": impasto.stylize(CONTENT, STYLE, encoder="lite", size=SIZE).pixels,
+        "live": impasto.instant(CONTENT, model="live", size=SIZE).pixels,
+    }
+    made |= {name: impasto.instant(CONTENT, {name: 1.0}, size=SIZE).pixels for name in styles}
+    write_image(IMAGES / "instant.jpg", gallery(list(made.values()), list(made), columns=3))
+
+
+def main() -> None:
+    controls()
+    more()
+    in_one_pass()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.metrics import psnr, ssim
-from impasto.networks.photos import Photos
+from impasto.networks.photos import Photos, shifted
 from impasto.networks.superres import SuperResolution, SuperResolutionTask, enlarge, shrink, upscale
 from impasto.networks.train import TrainSettings, train
 
@@ -86,14 +86,27 @@ def test_a_batch_is_the_same_for_the_same_number(lite: Encoder) -> None:
 def test_the_losses_by_hand(lite: Encoder) -> None:
     pixel, feature = task(loss="pixel"), task(encoder=lite)
     batch = pixel.batch(1)
-    image = (batch.large + 0.1).clamp(0, 1)
+    target = shifted(batch.large, batch.shift)
+    image = (target + 0.1).clamp(0, 1)
     loss, parts = pixel.goal(batch)(image)
     assert parts.keys() == {"pixel"}
-    torch.testing.assert_close(loss, (image - batch.large).square().mean())
+    torch.testing.assert_close(loss, (image - target).square().mean())
     loss, parts = feature.goal(batch)(image)
-    maps: list[Tensor] = [lite(x, ["relu2_2"])["relu2_2"] for x in (image, batch.large)]
-    assert parts.keys() == {"feature"}
-    torch.testing.assert_close(loss, (maps[0] - maps[1]).square().mean())
+    maps: list[Tensor] = [lite(x, ["relu2_2"])["relu2_2"] for x in (image, target)]
+    assert parts.keys() == {"feature", "grid"}
+    energies = [x.square().sum((1, 2, 3)) for x in (maps[0] - maps[1], maps[1])]
+    torch.testing.assert_close(parts["feature"], (energies[0] / energies[1]).mean())
+    torch.testing.assert_close(loss, parts["feature"] + parts["grid"])
+
+
+def test_the_feature_loss_sees_a_hatching(lite: Encoder) -> None:
+    work = task(encoder=lite)
+    batch = work.batch(1)
+    target = shifted(batch.large, batch.shift)
+    signs = torch.ones(target.shape[-2:])
+    signs[::2, 1::2] = signs[1::2, ::2] = -1
+    clean, hatched = (work.goal(batch)(target + x)[0] for x in (0.0 * signs, 0.05 * signs))
+    assert hatched > clean + 0.3
 
 
 def test_a_short_training_on_pixels_beats_the_bicubic_enlargement() -> None:

@@ -14,12 +14,15 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder
-from impasto.networks.photos import Photos, Stream
+from impasto.networks.loss import Grid
+from impasto.networks.photos import Photos, Stream, random_shift, shifted
 from impasto.objective import Content, Objective
 from impasto.optimize import Goal
 
 FACTORS = (2, 4, 8)
 Loss = Literal["feature", "pixel"]
+#: Weight of `Grid` beside the relative error of features.
+GRID = 300.0
 
 
 def shrink(images: Tensor, factor: int) -> Tensor:
@@ -140,21 +143,25 @@ def pixel_goal(target: Tensor) -> Goal:
 
 @dataclass(frozen=True)
 class Pair:
-    """Photographs `(B, 3, side, side)` and the same, shrunk."""
+    """Photographs `(B, 3, side, side)`, the same, shrunk, and by how much they are shifted to be looked at."""
 
     large: Tensor
     small: Tensor
+    shift: tuple[int, int] = (0, 0)
 
 
 class SuperResolutionTask:
     """Photographs are shrunk, and are to be what they were.
+
+    The paper's feature loss leaves a hatching that pooling does not see. Here pictures are looked at in a random
+    position of the pooling's cells, and what the cells of a grid have in common has a price (`Grid`).
 
     Args:
         network: what is trained.
         photos: files to train on; scenes are made up if there is none.
         held_out: photographs kept apart, to look at.
         encoder: of the feature loss; none is needed for the pixel loss.
-        loss: `feature`: squared error of a layer (paper, eq. 2); `pixel`: of pixels.
+        loss: `feature`: relative squared error of a layer (paper, eq. 2); `pixel`: of pixels.
         layer: of the encoder; the paper has `relu2_2`.
         batch, side: photographs at a time, and their size, a multiple of the factor. The paper has 4 and 288.
         seed: of every choice.
@@ -192,18 +199,21 @@ class SuperResolutionTask:
         self.photos = Stream(Photos(photos, side, seed), batch, workers)
         self.photos_apart = Stream(Photos(held_out, side, seed + 1, (1.0, 1.0)), batch)
         self.encoder, self.layer = encoder if loss == "feature" else None, layer
-        self.device = network.head.weight.device
+        self.device, self.seed = network.head.weight.device, seed
 
     def batch(self, number: int) -> Pair:
         large = self.photos(number) if number >= 0 else self.photos_apart(-number)
-        return Pair(large.to(self.device), shrink(large, self.factor).to(self.device))
+        shift = random_shift(self.seed, number)
+        return Pair(large.to(self.device), shrink(large, self.factor).to(self.device), shift)
 
     def output(self, batch: Pair) -> Tensor:
-        return cast(Tensor, self.network(batch.small))
+        return shifted(cast(Tensor, self.network(batch.small)), batch.shift)
 
     def goal(self, batch: Pair) -> Goal:
+        target = shifted(batch.large, batch.shift)
         if self.encoder is None:
-            return pixel_goal(batch.large)
+            return pixel_goal(target)
         with torch.no_grad():
-            wanted = self.encoder(batch.large, [self.layer])
-        return Objective(self.encoder, [(1.0, Content(wanted, {self.layer: 1.0}, "johnson", name="feature"))])
+            wanted = self.encoder(target, [self.layer])
+        feature = Content(wanted, {self.layer: 1.0}, "relative", name="feature")
+        return Objective(self.encoder, [(1.0, feature), (GRID, Grid())])
