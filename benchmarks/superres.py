@@ -2,9 +2,9 @@
 
     python benchmarks/superres.py --shared ../shared [--minutes 14] [--sheet FILE]
 
-Photographs of the yardstick (`../shared/tools/peer_microast.json`) are kept out of the training; twenty of them are
-made a quarter as large and enlarged again. PSNR in dB and SSIM by luma, and the relative error of VGG-19's relu2_2,
-all on average. What was trained already is kept in `--work`.
+The ten photographs of the yardstick (`../shared/tools/peer_microast.json`) are kept out of the training, made a quarter
+as large and enlarged again. PSNR in dB and SSIM by luma, and the relative error of VGG-19's relu2_2, all on average.
+What was trained already is kept in `--work`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,6 @@ def main() -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--shared", type=Path, default=Path("../shared"))
     a.add_argument("--minutes", type=float, default=14.0)
-    a.add_argument("--photos", type=int, default=20)
     a.add_argument("--work", type=Path, default=Path("build/superres"))
     a.add_argument("--sheet", type=Path)
     args = a.parse_args()
@@ -67,7 +66,7 @@ def main() -> None:
     networks = {loss: trained(loss, photos, args.minutes, args.work) for loss in LOSSES}
     vgg = load_encoder("vgg19-caffe", weights=args.shared / "weights")
     rows, shown = [], []
-    for path in held[: args.photos]:
+    for path in held:
         original = read_image(path).pixels
         original = original[..., : original.shape[2] // FACTOR * FACTOR, : original.shape[3] // FACTOR * FACTOR]
         small = shrink(original, FACTOR)
