@@ -24,11 +24,11 @@ class Grid:
     positive, and averaged.
 
     Attributes:
-        period: side of a cell, pixels.
+        period: side of a cell, pixels: that of the coarsest maps (`quarter` with a level at a sixteenth).
         window: side of a window, cells.
     """
 
-    period: int = 8
+    period: int = 16
     window: int = 6
     name: str = "grid"
     layers: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class LossSettings:
     Attributes:
         content_layers, style_layers: that the terms read.
         content_weight, style_weight, tv_weight: of the terms; content and style are relative errors.
-        grid_weight: against patterns repeated in every cell of 8×8 pixels (`Grid`).
+        grid_weight: against patterns repeated in every cell of 16×16 pixels (`Grid`).
         soft: the logarithm of style errors above 1, for batches of many styles.
     """
 
