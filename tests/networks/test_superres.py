@@ -9,7 +9,7 @@ import numpy as np
 import PIL.Image
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
@@ -92,11 +92,13 @@ def test_the_losses_by_hand(lite: Encoder) -> None:
     assert parts.keys() == {"pixel"}
     torch.testing.assert_close(loss, (image - target).square().mean())
     loss, parts = feature.goal(batch)(image)
-    maps: list[Tensor] = [lite(x, ["relu2_2"])["relu2_2"] for x in (image, target)]
-    assert parts.keys() == {"feature", "grid"}
-    energies = [x.square().sum((1, 2, 3)) for x in (maps[0] - maps[1], maps[1])]
-    torch.testing.assert_close(parts["feature"], (energies[0] / energies[1]).mean())
-    torch.testing.assert_close(loss, parts["feature"] + parts["grid"])
+    errors = []
+    for layer in ("relu1_1", "relu2_2"):
+        found, wanted = (lite(x, [layer])[layer] for x in (image, target))
+        errors.append(((found - wanted).square().sum((1, 2, 3)) / wanted.square().sum((1, 2, 3))).mean())
+    assert parts.keys() == {"feature", "hatching"}
+    torch.testing.assert_close(parts["feature"], (errors[0] + errors[1]) / 2)
+    torch.testing.assert_close(loss, parts["feature"] + parts["hatching"])
 
 
 def test_the_feature_loss_sees_a_hatching(lite: Encoder) -> None:
@@ -156,7 +158,7 @@ def test_what_cannot_be_trained_is_refused(options: dict[str, Any], complaint: s
 
 def test_other_bad_inputs(lite: Encoder) -> None:
     with pytest.raises(InputError, match="unknown layer 'relu9_1'"):
-        task(encoder=lite, layer="relu9_1")
+        task(encoder=lite, layers=["relu9_1"])
     with pytest.raises(InputError, match="the picture is 10x8; to be shrunk, both sides must be multiples of 4"):
         shrink(torch.rand(1, 3, 8, 10), 4)
     with pytest.raises(InputError, match="tile is 0"):

@@ -3,7 +3,7 @@ losses for real-time style transfer and super-resolution", §4.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError, unknown
-from impasto.features.encoder import Encoder
+from impasto.features.encoder import Encoder, check_layers
 from impasto.networks.loss import Grid
 from impasto.networks.photos import Photos, Stream, random_shift, shifted
 from impasto.objective import Content, Objective
@@ -21,8 +21,8 @@ from impasto.optimize import Goal
 
 FACTORS = (2, 4, 8)
 Loss = Literal["feature", "pixel"]
-#: Weight of `Grid` beside the relative error of features.
-GRID = 300.0
+#: Weight of `Hatching` beside the relative error of features.
+HATCHING = 300.0
 
 
 def shrink(images: Tensor, factor: int) -> Tensor:
@@ -141,6 +141,18 @@ def pixel_goal(target: Tensor) -> Goal:
     return goal
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hatching(Grid):
+    """`Grid` of what a picture has more or less than the original `target`, `(B, 3, H, W)`: patterns that are in the
+    photograph cost nothing."""
+
+    target: Tensor
+    name: str = "hatching"
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        return super().__call__(image - self.target, features)
+
+
 @dataclass(frozen=True)
 class Pair:
     """Photographs `(B, 3, side, side)`, the same, shrunk, and by how much they are shifted to be looked at."""
@@ -153,16 +165,17 @@ class Pair:
 class SuperResolutionTask:
     """Photographs are shrunk, and are to be what they were.
 
-    The paper's feature loss leaves a hatching that pooling does not see. Here pictures are looked at in a random
-    position of the pooling's cells, and what the cells of a grid have in common has a price (`Grid`).
+    The paper's feature loss leaves a hatching that one layer behind a pooling hardly sees. Here the first layer looks,
+    too, pictures are looked at in a random position of the pooling's cells, and a pattern in all cells of a grid has a
+    price (`Hatching`).
 
     Args:
         network: what is trained.
         photos: files to train on; scenes are made up if there is none.
         held_out: photographs kept apart, to look at.
         encoder: of the feature loss; none is needed for the pixel loss.
-        loss: `feature`: relative squared error of a layer (paper, eq. 2); `pixel`: of pixels.
-        layer: of the encoder; the paper has `relu2_2`.
+        loss: `feature`: relative squared error of layers (paper, eq. 2); `pixel`: of pixels.
+        layers: of the encoder, each with the same share; the paper has `relu2_2` alone.
         batch, side: photographs at a time, and their size, a multiple of the factor. The paper has 4 and 288.
         seed: of every choice.
         workers: processes that decode photographs.
@@ -179,7 +192,7 @@ class SuperResolutionTask:
         encoder: Encoder | None = None,
         *,
         loss: Loss = "feature",
-        layer: str = "relu2_2",
+        layers: Sequence[str] = ("relu1_1", "relu2_2"),
         batch: int = 4,
         side: int = 192,
         seed: int = 0,
@@ -190,15 +203,14 @@ class SuperResolutionTask:
         if loss == "feature":
             if encoder is None:
                 raise InputError("the feature loss has no encoder; give one, or take the pixel loss")
-            if layer not in encoder.layers:
-                raise unknown("layer", layer, encoder.layers)
+            check_layers(layers, encoder.layers)
         if side % network.factor:
             raise InputError(f"side is {side}; it must be a multiple of the factor, {network.factor}")
         self.network: nn.Module = network
         self.factor = network.factor
         self.photos = Stream(Photos(photos, side, seed), batch, workers)
         self.photos_apart = Stream(Photos(held_out, side, seed + 1, (1.0, 1.0)), batch)
-        self.encoder, self.layer = encoder if loss == "feature" else None, layer
+        self.encoder, self.layers = encoder if loss == "feature" else None, tuple(layers)
         self.device, self.seed = network.head.weight.device, seed
 
     def batch(self, number: int) -> Pair:
@@ -214,6 +226,6 @@ class SuperResolutionTask:
         if self.encoder is None:
             return pixel_goal(target)
         with torch.no_grad():
-            wanted = self.encoder(target, [self.layer])
-        feature = Content(wanted, {self.layer: 1.0}, "relative", name="feature")
-        return Objective(self.encoder, [(1.0, feature), (GRID, Grid())])
+            wanted = self.encoder(target, self.layers)
+        feature = Content(wanted, dict.fromkeys(self.layers, 1 / len(self.layers)), "relative", name="feature")
+        return Objective(self.encoder, [(1.0, feature), (HATCHING, Hatching(target=target))])
