@@ -14,15 +14,12 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
-from impasto.networks.loss import Grid
 from impasto.networks.photos import Photos, Stream, random_shift, shifted
 from impasto.objective import Content, Objective
 from impasto.optimize import Goal
 
 FACTORS = (2, 4, 8)
 Loss = Literal["feature", "pixel"]
-#: Weight of `Hatching` beside the relative error of features.
-HATCHING = 300.0
 
 
 def shrink(images: Tensor, factor: int) -> Tensor:
@@ -141,16 +138,23 @@ def pixel_goal(target: Tensor) -> Goal:
     return goal
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hatching(Grid):
-    """`Grid` of what a picture has more or less than the original `target`, `(B, 3, H, W)`: patterns that are in the
-    photograph cost nothing."""
+@dataclass(frozen=True)
+class Near:
+    """Squared error of pixels, relative to that of the bicubic enlargement.
+
+    Attributes:
+        target: photographs `(B, 3, H, W)`.
+        plain: their enlargements, as large.
+    """
 
     target: Tensor
-    name: str = "hatching"
+    plain: Tensor
+    name: str = "pixel"
+    layers: tuple[str, ...] = ()
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        return super().__call__(image - self.target, features)
+        errors = [(x - self.target).square().mean() for x in (image, self.plain)]
+        return errors[0] / errors[1].clamp_min(1e-8)
 
 
 @dataclass(frozen=True)
@@ -165,17 +169,17 @@ class Pair:
 class SuperResolutionTask:
     """Photographs are shrunk, and are to be what they were.
 
-    The paper's feature loss leaves a hatching that one layer behind a pooling hardly sees. Here the first layer looks,
-    too, pictures are looked at in a random position of the pooling's cells, and a pattern in all cells of a grid has a
-    price (`Hatching`).
+    The paper's feature loss leaves a hatching that a layer behind a pooling hardly sees, least of all `lite`'s. Here
+    pictures are looked at in a random position of the pooling's cells, and pixels count a little, too.
 
     Args:
         network: what is trained.
         photos: files to train on; scenes are made up if there is none.
         held_out: photographs kept apart, to look at.
         encoder: of the feature loss; none is needed for the pixel loss.
-        loss: `feature`: relative squared error of layers (paper, eq. 2); `pixel`: of pixels.
-        layers: of the encoder, each with the same share; the paper has `relu2_2` alone.
+        loss: `feature`: relative squared error of a layer (paper, eq. 2); `pixel`: of pixels.
+        layer: of the encoder; the paper has `relu2_2`.
+        pixel_weight: of pixels in the feature loss, relative to the bicubic enlargement; the paper has 0.
         batch, side: photographs at a time, and their size, a multiple of the factor. The paper has 4 and 288.
         seed: of every choice.
         workers: processes that decode photographs.
@@ -192,7 +196,8 @@ class SuperResolutionTask:
         encoder: Encoder | None = None,
         *,
         loss: Loss = "feature",
-        layers: Sequence[str] = ("relu1_1", "relu2_2"),
+        layer: str = "relu2_2",
+        pixel_weight: float = 0.2,
         batch: int = 4,
         side: int = 192,
         seed: int = 0,
@@ -203,14 +208,15 @@ class SuperResolutionTask:
         if loss == "feature":
             if encoder is None:
                 raise InputError("the feature loss has no encoder; give one, or take the pixel loss")
-            check_layers(layers, encoder.layers)
+            check_layers([layer], encoder.layers)
         if side % network.factor:
             raise InputError(f"side is {side}; it must be a multiple of the factor, {network.factor}")
         self.network: nn.Module = network
         self.factor = network.factor
         self.photos = Stream(Photos(photos, side, seed), batch, workers)
         self.photos_apart = Stream(Photos(held_out, side, seed + 1, (1.0, 1.0)), batch)
-        self.encoder, self.layers = encoder if loss == "feature" else None, tuple(layers)
+        self.encoder, self.layer = encoder if loss == "feature" else None, layer
+        self.pixel_weight = pixel_weight
         self.device, self.seed = network.head.weight.device, seed
 
     def batch(self, number: int) -> Pair:
@@ -226,6 +232,7 @@ class SuperResolutionTask:
         if self.encoder is None:
             return pixel_goal(target)
         with torch.no_grad():
-            wanted = self.encoder(target, self.layers)
-        feature = Content(wanted, dict.fromkeys(self.layers, 1 / len(self.layers)), "relative", name="feature")
-        return Objective(self.encoder, [(1.0, feature), (HATCHING, Hatching(target=target))])
+            wanted = self.encoder(target, [self.layer])
+        feature = Content(wanted, {self.layer: 1.0}, "relative", name="feature")
+        pixel = Near(target, shifted(enlarge(batch.small, self.factor), batch.shift))
+        return Objective(self.encoder, [(1.0, feature), (self.pixel_weight, pixel)])
