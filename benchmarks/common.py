@@ -1,4 +1,4 @@
-"""What every benchmark's result says of the machine, and how it is written."""
+"""What benchmarks share: how long a call takes, what a result says of the machine, and how it is written."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 import os
 import platform
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,3 +27,10 @@ def write(path: Path, result: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result | about, indent=1) + "\n")
     print(json.dumps(result | about))
+
+
+def seconds(run: Callable[[], object]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began

@@ -14,13 +14,11 @@ import json
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from common import write
+from common import seconds, write
 from torch import Tensor, nn
 
 from impasto.media import read_image, write_image
@@ -59,12 +57,6 @@ class MicroShape(nn.Module):
         x = self.up1(F.interpolate(x, scale_factor=2, mode="bilinear"))
         found: Tensor = self.last(self.up2(F.interpolate(x, scale_factor=2, mode="bilinear")))
         return found
-
-
-def seconds(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return time.perf_counter() - began
 
 
 def main() -> None:

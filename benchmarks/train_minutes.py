@@ -4,7 +4,7 @@
 
 Twenty photographs are kept out of both trainings: `impasto train`, and the recipe of Johnson et al. 2016
 (their network, batches of four crops of 256, VGG's features) from nothing. Each photograph is then painted by both
-networks and by 150 steps of optimization with the same objective; all three are judged by that objective's parts, with
+networks and by 150 steps of optimization with the objective's usual weights; all three are judged by its parts, with
 `lite` and, where it is found, VGG-19. What was trained already is kept in `--work`. The body that `impasto train`
 begins with, `any`, may have seen these photographs.
 """

@@ -5,19 +5,19 @@
 Bare: torch's convolutions, ReLUs and pools to relu5_1, channels last, without gradients of the weights, and the
 backward pass of the last map's sum to the image (`plain.py`). Own: the same of our encoder, with Winograd convolutions
 where they serve. Plain step: loss and gradient of the same objective by that network, Gram matrices as programs have
-them, without an optimizer. All keep freed memory, as the command line does.
+them, without an optimizer. Lite step: of `stylize` with the packaged encoder. All keep freed memory, as
+the command line does.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from common import write
+from common import seconds, write
 from plain import PlainVGG
 
 from impasto.features import load_encoder
@@ -77,12 +77,6 @@ def main() -> None:
     ratios = {f"step_to_{n}": ratio("step", n) for n in ("bare", "own", "plain_step")}
     ratios["plain_step_to_lite_step"] = ratio("plain_step", "lite_step")
     write(a.out, {"size": a.size, "winograd": available(), **ratios, "rounds": rows})
-
-
-def seconds(done: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    done()
-    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -164,8 +164,9 @@ def _recipe(
         "--body": None if body == "none" else body,
         "--add": add,
         "--network": network if network != "quarter" else None,
+        "--held-out": held_out,
     }
-    for option, value in (given | {"--held-out": held_out}).items():
+    for option, value in given.items():
         if value and task not in ONLY[option]:
             raise InputError(f"{option} is for --task {' and '.join(ONLY[option])}, not for {task}")
     if task == "super-resolution":

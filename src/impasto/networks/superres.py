@@ -163,7 +163,7 @@ class Pair:
 
     large: Tensor
     small: Tensor
-    shift: tuple[int, int] = (0, 0)
+    shift: tuple[int, int]
 
 
 class SuperResolutionTask:
