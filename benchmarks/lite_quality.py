@@ -77,8 +77,8 @@ def main() -> None:
     from score import score
 
     kept: dict[str, Any] = json.loads(args.out.read_text())["pairs"] if args.out.exists() else {}
-    vgg = load_encoder("vgg19-caffe", weights=args.shared / "weights")
-    lite = load_encoder("lite", weights=args.lite)
+    vgg = load_encoder("vgg19-caffe", weights=args.shared / "weights", precision="auto")
+    lite = load_encoder("lite", weights=args.lite, precision="auto")
     settings = StylizeSettings(size=args.size, steps=args.steps, scales=1)
     work = Path(tempfile.gettempdir()) / "lite_quality"
     work.mkdir(exist_ok=True)
@@ -101,8 +101,8 @@ def main() -> None:
         write(args.out, {"steps": args.steps, "size": args.size, "mean": means(done), "pairs": kept})
         made = [work / f"{paths[0].stem}_{paths[1].stem}_{n}.png" for n in ("vgg19", "lite")]
         if args.sheet and all(p.exists() for p in made):
-            rows.append([torch.nn.functional.interpolate(scaled(p, 256), (192, 256)) for p in (content, style)])
-            rows[-1] += [torch.nn.functional.interpolate(read_image(p).pixels, (192, 256)) for p in made]
+            pictures = [scaled(p, 256) for p in (content, style)] + [read_image(p).pixels for p in made]
+            rows.append([torch.nn.functional.interpolate(p, (192, 256)) for p in pictures])
     if rows:
         write_image(args.sheet, sheet(rows, [""] * len(rows), ["content", "style", "VGG-19", "lite"]))
 

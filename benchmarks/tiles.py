@@ -28,7 +28,7 @@ from typing import Any
 import torch
 from common import write
 
-from impasto.features import load_encoder
+from impasto.features import load_encoder, resolve_precision
 from impasto.memory import keep_freed_memory
 from impasto.methods import gatys, prints
 from impasto.optimize import LARGE, LARGE_HISTORY, State
@@ -39,7 +39,7 @@ def run(a: argparse.Namespace) -> None:
     """One process: `a.one` megapixels, 16:9, for `a.steps` steps; prints a line of JSON."""
     torch.manual_seed(0)
     keep_freed_memory()
-    encoder = load_encoder(a.encoder, weights=a.weights)
+    encoder = load_encoder(a.encoder, weights=a.weights, precision=a.precision)
     height, width = round((a.one * 1e6 * 9 / 16) ** 0.5), round((a.one * 1e6 * 16 / 9) ** 0.5)
     content = torch.rand(1, 3, height, width)
     settings = StylizeSettings(size=width, encoder=a.encoder, steps=a.steps, scales=1)
@@ -71,7 +71,7 @@ def full(content: torch.Tensor, history: int) -> State:
 def started(a: argparse.Namespace, *options: object) -> dict[str, Any]:
     """The line that a process of its own prints."""
     weights = ["--weights", a.weights] if a.weights else []
-    words = [sys.executable, __file__, *weights, "--encoder", a.encoder, *map(str, options)]
+    words = [sys.executable, __file__, *weights, "--encoder", a.encoder, "--precision", a.precision, *map(str, options)]
     done = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     print(found, file=sys.stderr)
@@ -82,6 +82,7 @@ def main() -> None:
     a = argparse.ArgumentParser()
     a.add_argument("--weights")
     a.add_argument("--encoder", default="vgg19-caffe")
+    a.add_argument("--precision", default="auto")
     a.add_argument("--megapixels", type=float, nargs="*", default=[2.0736, 4, 8.2944, 16])
     a.add_argument("--compare", type=float, default=1.0)
     a.add_argument("--max-memory", type=float, default=4.0)
@@ -97,7 +98,8 @@ def main() -> None:
         return run(a)
     limit = ("--max-memory", a.max_memory)
     large = [started(a, "--one", size, "--full", *limit) for size in sorted(a.megapixels)]
-    result: dict[str, object] = {"encoder": a.encoder, "max_memory": a.max_memory, "large": large}
+    named = {"encoder": a.encoder, "precision": resolve_precision(a.precision)}
+    result: dict[str, object] = named | {"max_memory": a.max_memory, "large": large}
     if len(large) > 1:
         (few, least), (many, most) = ((math.prod(r["size"]), r["peak"]) for r in (large[0], large[-1]))
         result["bytes_per_pixel"] = (most - least) / (many - few)

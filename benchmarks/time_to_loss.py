@@ -5,8 +5,9 @@
 Classic, as in the programs of Gatys and of jcjohnson: torch.optim.LBFGS with lr 1 and a history of 100 on values from
 0 to 255, 500 evaluations from the photograph or from noise, VGG-19 by plain PyTorch (`plain.py`). With `--clamp end`
 values are brought back to their range when the picture is saved, as theirs; with `--clamp always` at each evaluation,
-as in PyTorch's tutorial, which arrives at a lower loss. Ours: the default settings with VGG-19. The loss is the default
-objective at full size, in float32 by the plain network, of the picture that is saved.
+as in PyTorch's tutorial, which arrives at a lower loss. Ours: the default settings with VGG-19, in the precision that
+`auto` is here. The loss is the default objective at full size, in float32 by the plain network, of the picture that is
+saved.
 
 The classic's loss needs all of its steps, its time does not: one evaluation in `--timed-every` is by the plain network
 and timed, the others by ours, which has the same values to 1e-4. Its seconds are the median of those times the number
@@ -30,7 +31,7 @@ from common import write
 from plain import PlainVGG
 from torch import Tensor
 
-from impasto.features import Encoder, load_encoder
+from impasto.features import Encoder, load_encoder, resolve_precision
 from impasto.features.vgg import VGG
 from impasto.media import read_image
 from impasto.memory import keep_freed_memory
@@ -106,12 +107,14 @@ def classic(pair: Pair, start: str, size: int, steps: int, timed_every: int, cla
     return {"loss": loss, "seconds": pair.seconds + steps * each + between, "evaluation": each, "timed": len(timed)}
 
 
-def ours(pair: Pair, encoder: VGG, settings: StylizeSettings, losses: dict[str, float], most: int) -> dict[str, Any]:
+def ours(
+    pair: Pair, encoder: Encoder, settings: StylizeSettings, losses: dict[str, float], most: int
+) -> dict[str, Any]:
     """Seconds to each of the losses, None where it was not reached in `most` steps of the last scale."""
     chosen = settings.changed(steps=most, first_steps=settings.steps if len(settings.sizes()) > 1 else 0)
     found: dict[str, Any] = dict.fromkeys(losses)
     began, scoring = time.perf_counter(), 0.0
-    warmup = load_encoder(chosen.warmup_encoder) if chosen.warms_up else None
+    warmup = load_encoder(chosen.warmup_encoder, precision=chosen.precision) if chosen.warms_up else None
     for step in stylize(encoder, pair.content, pair.style, chosen, warmup=warmup):
         now = time.perf_counter()
         for start, loss in losses.items():
@@ -144,7 +147,9 @@ def main() -> None:
     assert isinstance(vgg, VGG)
     plain = PlainVGG(vgg)
     changes = {name: json.loads(value) for name, value in (item.split("=") for item in a.set)}
-    settings = preset("default").changed(size=a.size, encoder="vgg19-caffe").changed(**changes)
+    precise = {"precision": resolve_precision()} | changes
+    settings = preset("default").changed(size=a.size, encoder="vgg19-caffe").changed(**precise)
+    fast = load_encoder("vgg19-caffe", weights=a.shared / "weights", precision=settings.precision)
     about = {"size": a.size, "steps": a.steps, "clamp": a.clamp, "settings": json.loads(json.dumps(settings.as_dict()))}
     before = json.loads(out.read_text()) if out.exists() else {}
     rows: dict[str, Any] = before.get("pairs", {}) if all(before.get(k) == v for k, v in about.items()) else {}
@@ -155,7 +160,7 @@ def main() -> None:
         paths = [a.shared / "data" / f"{p}.jpg" for p in (photo, painting)]
         pair = prepare(*paths, vgg, plain, settings)
         row = {s: classic(pair, s, a.size, a.steps, a.timed_every, a.clamp == "always") for s in ("content", "noise")}
-        reached = ours(pair, vgg, settings, {s: r["loss"] for s, r in row.items()}, a.most)
+        reached = ours(pair, fast, settings, {s: r["loss"] for s, r in row.items()}, a.most)
         rows[name] = row | {"ours": reached}
         write(out, about | {"times_sooner": medians(rows), "pairs": rows})
 

@@ -5,8 +5,8 @@
 Bare: torch's convolutions, ReLUs and pools to relu5_1, channels last, without gradients of the weights, and the
 backward pass of the last map's sum to the image (`plain.py`). Own: the same of our encoder, with Winograd convolutions
 where they serve. Plain step: loss and gradient of the same objective by that network, Gram matrices as programs have
-them, without an optimizer. Lite step: of `stylize` with the packaged encoder. All keep freed memory, as
-the command line does.
+them, without an optimizer. Step and lite step: of `stylize` with VGG-19 and with the packaged encoder, in float32 and,
+where `--precision auto` is that, in bfloat16. All keep freed memory, as the command line does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from common import seconds, write
 from plain import PlainVGG
 
-from impasto.features import load_encoder
+from impasto.features import Encoder, load_encoder, resolve_precision
 from impasto.features.fastconv import available
 from impasto.memory import keep_freed_memory
 from impasto.methods.gatys import stylize
@@ -47,7 +47,11 @@ def main() -> None:
     bare = PlainVGG(encoder)
     content, style = torch.rand(2, 1, 3, a.size, a.size)
     loops = {}
-    for name, network in (("step", encoder), ("lite_step", load_encoder("lite"))):
+    networks: dict[str, Encoder] = {"step": encoder, "lite_step": load_encoder("lite")}
+    if resolve_precision() == "bf16":
+        networks["step_bf16"] = load_encoder("vgg19-caffe", weights=a.weights, precision="bf16")
+        networks["lite_step_bf16"] = load_encoder("lite", precision="bf16")
+    for name, network in networks.items():
         settings = StylizeSettings(size=a.size, encoder=network.name, steps=a.rounds + 2, scales=1)
         loops[name] = stylize(network, content, style, settings)
         next(loops[name])  # targets and first evaluations
@@ -65,17 +69,15 @@ def main() -> None:
     work: dict[str, Callable[[], object]] = {
         "bare": lambda: torch.autograd.grad(bare(image, ["relu5_1"])["relu5_1"].sum(), image),
         "own": lambda: torch.autograd.grad(encoder(image, ["relu5_1"])["relu5_1"].sum(), image),
-        "step": lambda: next(loops["step"]),
         "plain_step": plain_step,
-        "lite_step": lambda: next(loops["lite_step"]),
     }
+    work |= {name: lambda loop=loop: next(loop) for name, loop in loops.items()}  # type: ignore[misc]
     rows = [{name: seconds(done) for name, done in work.items()} for _ in range(a.rounds)]
 
     def ratio(one: str, other: str) -> float:
         return statistics.median(r[one] / r[other] for r in rows)
 
-    ratios = {f"step_to_{n}": ratio("step", n) for n in ("bare", "own", "plain_step")}
-    ratios["plain_step_to_lite_step"] = ratio("plain_step", "lite_step")
+    ratios = {f"{own}_to_{n}": ratio(own, n) for own in loops for n in ("bare", "own", "plain_step", "step")}
     write(a.out, {"size": a.size, "winograd": available(), **ratios, "rounds": rows})
 
 

@@ -15,6 +15,7 @@ from skimage import data
 import impasto
 from impasto import cli
 from impasto.errors import InputError
+from impasto.features import resolve_precision
 from impasto.features.vgg import VGG
 from impasto.media import read_image, read_metadata
 from impasto.methods import gatys
@@ -121,6 +122,8 @@ def test_python_tells_the_encoder_that_was_chosen(pair: tuple[Path, Path]) -> No
     made = impasto.stylize(*pair, size=32, steps=1, precision="bf16")
     assert isinstance(made.settings, StylizeSettings)
     assert (made.settings.encoder, made.settings.precision) == ("lite", "bf16")
+    as_it_is = impasto.stylize(*pair, size=32, steps=1)
+    assert as_it_is.settings.precision == resolve_precision()  # type: ignore[union-attr]
     assert impasto.texture(pair[1], size=(64, 64), steps=1).settings.encoder == "lite"
 
 

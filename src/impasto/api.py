@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError, unknown
-from impasto.features import Encoder, load_encoder, resolve
+from impasto.features import Encoder, load_encoder, resolve, resolve_precision
 from impasto.media import read_image, to_pil
 from impasto.media.image import Source
 from impasto.memory import allowance
@@ -76,7 +76,7 @@ def stylize_steps(
     Raises:
         InputError: before the first step, if a picture or a setting cannot be used.
     """
-    chosen = _settings(preset, encoder, weights, settings)
+    chosen = _settings(preset, encoder, weights, device, settings)
     network = _network(chosen, encoder, weights, device, precision=chosen.precision)
     styles = style if isinstance(style, list | tuple) else [style]
     scene = Scene(styles, blend, masks, style_masks or {}, semantic, device)  # type: ignore[arg-type]
@@ -149,7 +149,7 @@ def stylize(
         max_memory=max_memory,
         **settings,
     )
-    return finish(steps, _settings(preset, encoder, weights, settings))
+    return finish(steps, _settings(preset, encoder, weights, device, settings))
 
 
 def instant(
@@ -220,9 +220,10 @@ def texture(
         InputError: if the sample or a setting cannot be used.
     """
     chosen = TextureSettings().changed(**settings)
-    chosen = chosen.changed(encoder=_name(encoder, chosen.encoder, weights))
+    precision = resolve_precision(chosen.precision, device)
+    chosen = chosen.changed(encoder=_name(encoder, chosen.encoder, weights), precision=precision)
     padding = "circular" if chosen.tileable else "zeros"
-    network = _network(chosen, encoder, weights, device, padding=padding)
+    network = _network(chosen, encoder, weights, device, padding=padding, precision=precision)
     return finish(synthesize(network, read_image(sample).pixels.to(device), chosen), chosen)
 
 
@@ -362,10 +363,11 @@ def _network(
 
 
 def _settings(
-    preset: str, encoder: Encoder | str | None, weights: str | None, changes: dict[str, Any]
+    preset: str, encoder: Encoder | str | None, weights: str | None, device: str, changes: dict[str, Any]
 ) -> StylizeSettings:
     chosen = preset_settings(preset).changed(**changes)
-    return chosen.changed(encoder=_name(encoder, chosen.encoder, weights))
+    precision = resolve_precision(chosen.precision, device)
+    return chosen.changed(encoder=_name(encoder, chosen.encoder, weights), precision=precision)
 
 
 def _name(encoder: Encoder | str | None, default: str, weights: str | None) -> str:

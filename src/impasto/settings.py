@@ -31,7 +31,8 @@ class StylizeSettings:
             picture.
         encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max` as the encoders were trained, or `avg`.
-        precision: of the encoder, one of `impasto.features.PRECISIONS`; everything else is float32.
+        precision: of the encoder, one of `impasto.features.PRECISIONS`; everything else is float32. `auto` is `bf16`
+            on processors that have instructions for it, which takes half of the time.
         content_weight, style_weight, tv_weight: weights of the terms.
         content_layers, style_layers: layers that they read; the style's are those of `style_loss` if empty.
         style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
@@ -66,7 +67,7 @@ class StylizeSettings:
     size: int = 512
     encoder: str = "auto"
     pooling: str = "max"
-    precision: str = "fp32"
+    precision: str = "auto"
     content_weight: float = 1.0
     style_weight: float = 10.0
     tv_weight: float = 0.0

@@ -240,7 +240,7 @@ BAD_TRAINING = {
     "no steps": ("@p --steps 0", "steps is 0"),
     "nothing to add to": ("@p --add @p", "no model file"),
     "another scale": ("--task super-resolution --scale 3", "one of 2, 4, 8"),
-    "another precision": ("@p --precision fp8", "fp32 or bf16"),
+    "another precision": ("@p --precision fp8", "unknown precision 'fp8'"),
 }
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from impasto.cache import encoder_hash
 from impasto.errors import InputError, WeightsError
-from impasto.features import ModuleEncoder, load_encoder, resolve
+from impasto.features import ModuleEncoder, load_encoder, resolve, resolve_precision
 from impasto.features.lite import LITE_LAYERS, projection, teacher_channels
 from impasto.features.vgg import CAFFE, VGG, VGG16_WIDTHS, VGG19_WIDTHS
 from impasto.objective import Style, gram
@@ -158,7 +158,7 @@ def test_bfloat16_maps_come_as_float32_and_give_nearly_the_same_loss_and_gradien
     layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
     found = []
     for precision in ("fp32", "bf16"):
-        encoder = load_encoder("lite", precision=precision)  # type: ignore[arg-type]
+        encoder = load_encoder("lite", precision=precision)
         targets = {n: gram(m).mean() for n, m in encoder(style, layers).items()}
         x = image.clone().requires_grad_()
         maps = encoder(x, layers)
@@ -173,4 +173,28 @@ def test_bfloat16_maps_come_as_float32_and_give_nearly_the_same_loss_and_gradien
 
 def test_an_unknown_precision_is_refused() -> None:
     with pytest.raises(InputError, match="precision 'fp16'"):
-        load_encoder("lite", precision="fp16")  # type: ignore[arg-type]
+        load_encoder("lite", precision="fp16")
+
+
+@pytest.mark.parametrize(
+    ("has", "device", "expected"),
+    [
+        ({"avx512_bf16": True}, "cpu", "bf16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "cpu", "bf16"),
+        ({"avx512_f": True}, "cpu", "fp32"),
+        ({"avx512_bf16": True}, "cuda", "fp32"),
+    ],
+)
+def test_auto_is_bfloat16_where_the_processor_multiplies_it(
+    monkeypatch: pytest.MonkeyPatch, has: dict[str, bool], device: str, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has, raising=False)
+    assert resolve_precision("auto", device) == expected
+    assert [resolve_precision(name, device) for name in ("fp32", "tf32", "bf16")] == ["fp32", "tf32", "bf16"]
+    if device == "cpu":
+        assert load_encoder("lite", precision="auto").precision == expected  # type: ignore[attr-defined]
+
+
+def test_a_torch_that_cannot_tell_what_the_processor_has_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert resolve_precision() == "fp32"

@@ -6,6 +6,7 @@ from typing import cast
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from impasto.features import load_encoder
 from impasto.features.vgg import VGG
@@ -47,6 +48,23 @@ def test_transport_to_itself_changes_nothing() -> None:
     transport(x, recorder)
     # The ridge is on both sides, but not quite the same.
     torch.testing.assert_close(transport(x, recorder.vector(slots.size)), x, atol=0.02, rtol=0)
+
+
+def test_in_mixed_precision_roots_keep_their_digits_and_the_picture_stays() -> None:
+    torch.manual_seed(0)
+    network = Quarter(8, 8, 1, 2, "lite").eval()
+    content, style = torch.rand(2, 1, 3, 12, 12).unbind()
+    content, style = (F.interpolate(x, scale_factor=8, mode="bicubic").clamp(0, 1) for x in (content, style))
+    made = []
+    for enabled in (False, True):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            made.append(network(content, network.moments(style)).float())
+    full, half = made
+    assert 0 < (full - half).square().mean().sqrt() < 0.01
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = network(content, network.moments(style)).float().square().mean()
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5])

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from impasto.errors import InputError, NonFiniteError, unknown
 from impasto.export import load_onnx
-from impasto.features import ENCODERS, PRECISIONS, Encoder, load_encoder, resolve
+from impasto.features import ENCODERS, PRECISIONS, Encoder, load_encoder, resolve, resolve_precision
 from impasto.media import write_image
 from impasto.methods.instant import Painter, open_painter
 from impasto.optimize import State, Step
@@ -33,7 +33,12 @@ EncoderName = Annotated[
     typer.Option("--encoder", help=f"auto (VGG-19 if it is found, else lite) or one of {', '.join(ENCODERS)}."),
 ]
 Weights = Annotated[str | None, typer.Option(help="The encoder's weights: a file or a folder.")]
-Precision = Annotated[str | None, typer.Option(help=f"Of the encoder on a GPU: {', '.join(PRECISIONS)}.")]
+Precision = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Of the encoder, one of {', '.join(PRECISIONS)}; auto is bf16 on processors with instructions for it."
+    ),
+]
 Layers = Annotated[list[str] | None, typer.Option(help="May be given several times.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; errors only.")]
@@ -59,15 +64,6 @@ def choose_device(name: str) -> str:
     if not there[name]:
         raise InputError(f"this machine has no {name} device that torch can use; choose auto or cpu")
     return name
-
-
-def choose_precision(name: str) -> None:
-    """Let GPUs round float32 to TensorFloat-32 in convolutions, which torch does by default, or forbid it (`fp32`).
-
-    It is a switch of the whole process, so the command line sets it and the library does not. Statistics are products
-    of matrices, which stay in float32 either way.
-    """
-    torch.backends.cudnn.allow_tf32 = name != "fp32"
 
 
 class EncoderSettings(Protocol):
@@ -97,6 +93,29 @@ def chosen_encoder(name: str | None, weights: str | None, quiet: bool) -> str:
             soft_wrap=True,
         )
     return found
+
+
+class PreciseSettings(Protocol):
+    """Settings of a method whose encoder may have another precision."""
+
+    @property
+    def precision(self) -> str: ...
+    def changed(self, **changes: Any) -> Self: ...
+
+
+T = TypeVar("T", bound=PreciseSettings)
+
+
+def with_precision(settings: T, device: str) -> T:
+    """Settings that name the precision where they had `auto`.
+
+    GPUs may round float32 to TensorFloat-32 in convolutions, as torch lets them, unless it is `fp32`: a switch of the
+    whole process, so the command line sets it and the library does not. Statistics are products of matrices, which
+    stay in float32 either way.
+    """
+    precision = resolve_precision(settings.precision, device)
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    return settings.changed(precision=precision)
 
 
 def open_encoder(settings: EncoderSettings, weights: str | None, device: str, **options: Any) -> Encoder:

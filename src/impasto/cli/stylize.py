@@ -29,13 +29,13 @@ from impasto.cli.common import (
     Weights,
     check_text_output,
     choose_device,
-    choose_precision,
     console,
     moved,
     numbers,
     open_encoder,
     open_network,
     with_encoder,
+    with_precision,
 )
 from impasto.cli.instant import Instant, chosen_styles, paint_instantly, shares
 from impasto.errors import InputError, unknown
@@ -288,14 +288,13 @@ def paint(
         first = first_picture(picture, regions, settings, scene)
     elif settings.init not in STARTS:
         first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
-    settings = with_encoder(settings, weights, quiet)
+    settings = with_precision(with_encoder(settings, weights, quiet), scene.device)
     about = manifest(settings, inputs, weights) | {
         "blend": list(scene.blend),
         "masks": [n for _, n in scene.masks],
         "style_masks": list(scene.style_masks),
     }
     state = None if resume is None else moved(load_state(resume, about), scene.device)
-    choose_precision(settings.precision)
     network = open_encoder(settings, weights, scene.device, precision=settings.precision)
     warmup: Encoder | None = None
     if settings.warms_up:

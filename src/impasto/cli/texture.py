@@ -13,6 +13,7 @@ from impasto.cli.common import (
     EncoderName,
     Force,
     Output,
+    Precision,
     Quiet,
     Report,
     Resume,
@@ -26,6 +27,7 @@ from impasto.cli.common import (
     moved,
     open_encoder,
     with_encoder,
+    with_precision,
 )
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
@@ -59,6 +61,7 @@ def texture(
     encoder: EncoderName = None,
     weights: Weights = None,
     pooling: Annotated[str | None, typer.Option(help="max or avg.")] = None,
+    precision: Precision = None,
     optimizer: Annotated[str | None, typer.Option(help="lbfgs or adam.")] = None,
     steps: Steps = None,
     scales: Annotated[int | None, typer.Option(help="Coarse to fine: how many, each twice the one before.")] = None,
@@ -79,6 +82,7 @@ def texture(
         sample_size=sample_size,
         encoder=encoder,
         pooling=pooling,
+        precision=precision,
         statistic=statistic,
         tileable=tileable,
         optimizer=optimizer,
@@ -94,8 +98,9 @@ def texture(
         if sample_size is not None:
             raise InputError("give --sample-size or --own-size, not both")
         settings = settings.changed(sample_size=max(picture.pixels.shape[-2:]))
-    settings = with_encoder(settings, weights, quiet)
-    network = open_encoder(settings, weights, where, padding="circular" if tileable else "zeros")
+    settings = with_precision(with_encoder(settings, weights, quiet), where)
+    padding = "circular" if tileable else "zeros"
+    network = open_encoder(settings, weights, where, padding=padding, precision=settings.precision)
     if layers_up_to is not None:
         settings = settings.changed(layers=up_to(layers_up_to, STYLE_LAYERS[settings.statistic], network.layers))
     about = manifest(settings, {"sample": str(sample)}, weights)

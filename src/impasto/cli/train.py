@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from impasto.cli.common import Device, Force, Quiet, Report, Weights, check_text_output, choose_device, console
 from impasto.errors import InputError, NonFiniteError, unknown
-from impasto.features import Encoder, load_encoder
+from impasto.features import Encoder, load_encoder, resolve_precision
 from impasto.media import sheet, write_image
 from impasto.methods.instant import open_model
 from impasto.networks.loss import LossSettings
@@ -78,7 +78,9 @@ def train_command(
     save_every: Annotated[int, typer.Option(help="Steps between checkpoints.")] = 100,
     workers: Annotated[int, typer.Option(help="Processes that decode photographs.")] = 0,
     seed: Annotated[int, typer.Option(help="Of every choice.")] = 0,
-    precision: Annotated[str, typer.Option(help="fp32 or bf16.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16, or auto: bf16 where the processor has instructions for it.")
+    ] = "auto",
     accelerate: Annotated[
         bool, typer.Option("--accelerate", help="Several devices, as `accelerate launch` sets them up.")
     ] = False,
@@ -97,6 +99,7 @@ def train_command(
         raise unknown("task", task, TASKS)
     checkpoint = _checked_output(output, force)
     check_text_output(report, force=force)
+    precision = resolve_precision(precision, choose_device(device))
     settings = TrainSettings(
         steps=steps,
         minutes=minutes,
@@ -117,7 +120,7 @@ def train_command(
     trainer = _accelerator(precision) if accelerate else None
     where = str(trainer.device) if trainer is not None else choose_device(device)  # type: ignore[attr-defined]
     kept, look_at = apart(files)
-    encoder = _encoder(loss_encoder, weights, where)
+    encoder = _encoder(loss_encoder, weights, where, precision)
     strengths = LossSettings(
         content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight, soft=task == "any-style"
     )
@@ -298,8 +301,8 @@ def _default_body(body: str | None, network: str, options: dict[str, Any]) -> st
     return None if body == "none" else body
 
 
-def _encoder(name: str, weights: str | None, device: str) -> Encoder:
-    encoder = load_encoder(name, weights=weights)
+def _encoder(name: str, weights: str | None, device: str, precision: str) -> Encoder:
+    encoder = load_encoder(name, weights=weights, precision=precision)
     if isinstance(encoder, torch.nn.Module):
         encoder.to(device)
     return encoder

@@ -2,8 +2,8 @@
 
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.modules import ModuleEncoder
+from impasto.features.precision import PRECISIONS, resolve_precision
 from impasto.features.registry import ENCODERS, encoder_source, load_encoder, resolve
-from impasto.features.vgg import PRECISIONS
 
 __all__ = [
     "ENCODERS",
@@ -14,4 +14,5 @@ __all__ = [
     "encoder_source",
     "load_encoder",
     "resolve",
+    "resolve_precision",
 ]

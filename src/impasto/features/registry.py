@@ -16,7 +16,8 @@ from impasto.errors import InputError, WeightsError, unknown
 from impasto.features.classifier import Classifier, load_classifier
 from impasto.features.encoder import Encoder
 from impasto.features.lite import lite_network, stored_widths
-from impasto.features.vgg import PRECISIONS, VGG, Padding, Pooling, Precision
+from impasto.features.precision import resolve_precision
+from impasto.features.vgg import VGG, Padding, Pooling
 from impasto.features.weights import WEIGHTS, find, load_state, missing_message, published, verify
 
 Path_ = str | os.PathLike[str]
@@ -88,7 +89,7 @@ def load_encoder(
     weights: Path_ | None = None,
     pooling: Pooling = "max",
     padding: Padding = "zeros",
-    precision: Precision = "fp32",
+    precision: str = "fp32",
     classifier: bool = False,
 ) -> Encoder:
     """The encoder of that name, with its weights, ready to use (float32, frozen, channels last).
@@ -98,7 +99,8 @@ def load_encoder(
         weights: a file, or a folder that holds it; looked for as `impasto.features.weights` says if not given.
         pooling: `"max"` as trained, or `"avg"` (smoother pictures).
         padding: `"zeros"` as trained, or `"circular"`: a picture's opposite sides are neighbors.
-        precision: `"fp32"`, `"tf32"` or `"bf16"`, of the maps' computation (see `VGG`).
+        precision: of the maps' computation, `"fp32"`, `"tf32"` or `"bf16"` (see `VGG`), or `"auto"` (see
+            `resolve_precision`, for the CPU).
         classifier: with the fully connected layers `fc6`, `fc7`, `logits` and `prob`.
 
     Raises:
@@ -112,8 +114,7 @@ def load_encoder(
         raise InputError(f"pooling is {pooling!r}; it must be max or avg")
     if padding not in ("zeros", "circular"):
         raise InputError(f"padding is {padding!r}; it must be zeros or circular")
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
+    found_precision = resolve_precision(precision)
     if classifier and name not in WEIGHTS:
         raise WeightsError(
             f"{name} has no fully connected layers, which fc6, fc7, logits, prob and classes need: use --encoder "
@@ -121,7 +122,7 @@ def load_encoder(
         )
     network = ENCODERS[name](weights, pooling)
     network.padding = padding
-    network.precision = precision
+    network.precision = found_precision
     if classifier:
         file = find(name, weights)
         assert file is not None  # its convolutions have just been loaded

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +14,11 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
 from impasto.features.fastconv import max_pool, serves, wide, winograd
+from impasto.features.precision import Precision
 from impasto.features.spans import Level, Span
 
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
-Precision = Literal["fp32", "tf32", "bf16"]
-PRECISIONS = get_args(Precision)
 
 #: Channels of each convolution, block by block (Simonyan and Zisserman 2015, table 1, columns E and D).
 VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
@@ -132,11 +131,12 @@ class VGG(nn.Module):
     def _span(self, steps: Sequence[str], wanted: Sequence[str]) -> Span:
         levels: dict[str, Level] = {}
         halvings, halo, held = 0, 0, 0.0
+        share = 0.5 if self.precision == "bf16" else 1.0
         channels = cast(nn.Conv2d, self.convs[steps[0]]).in_channels
         for step in steps:
             if step.startswith("conv"):
                 channels = cast(nn.Conv2d, self.convs[step]).out_channels
-                halo, held = halo + 2**halvings, held + channels / 4**halvings
+                halo, held = halo + 2**halvings, held + share * channels / 4**halvings
             halvings += step.startswith("pool")
             levels[step] = Level(halvings, channels)
         unit = 2**halvings

@@ -29,6 +29,7 @@ class TextureSettings:
             texture. At its own size a larger texture has more of the same.
         encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max`, or `avg` as in the paper.
+        precision: of the encoder, as in `StylizeSettings`.
         statistic: how textures are compared, one of `impasto.objective.STYLE_LOSSES`.
         layers: that are compared; those that `statistic` is used with if empty.
         tileable: opposite sides fit together.
@@ -43,6 +44,7 @@ class TextureSettings:
     sample_size: int = 0
     encoder: str = "auto"
     pooling: str = "max"
+    precision: str = "auto"
     statistic: str = "gram"
     layers: tuple[str, ...] = ()
     tileable: bool = False

@@ -9,8 +9,9 @@ Vectors are centered: zero is the plain network.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,22 @@ class Generator(Protocol):
     def plain_style(self) -> Tensor:
         """The vector `(P,)` to begin with."""
         ...
+
+
+M = TypeVar("M", bound=Callable[..., Tensor])
+
+
+def in_float32(method: M) -> M:
+    """For a layer's method that takes a map first: out of mixed precision, as roots of matrices need the digits."""
+
+    @functools.wraps(method)
+    def run(layer: nn.Module, x: Tensor, *rest: Any) -> Tensor:
+        if not torch.is_autocast_enabled(x.device.type):
+            return method(layer, x, *rest)
+        with torch.autocast(x.device.type, enabled=False):
+            return method(layer, x.float(), *rest)
+
+    return cast(M, run)
 
 
 class OfWhole(nn.Module):

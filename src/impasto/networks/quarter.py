@@ -18,6 +18,7 @@ from impasto.networks.conditioning import (
     Recorder,
     Residual,
     Slots,
+    in_float32,
     padded,
     whole_cells,
 )
@@ -78,6 +79,7 @@ class Recolor(OfWhole):
         self.where = where
         self.register_buffer("basis", torch.tensor(OPPONENT), persistent=False)
 
+    @in_float32
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """`(B, 3, H, W)`, RGB, to the same, its values in about [0, 1]."""
         centered = x - self.of_whole("mean", x, lambda y: y.mean((2, 3), keepdim=True))
@@ -268,6 +270,9 @@ class Quarter(nn.Module):
         part = None if mask is None else resized_mask(mask, place)
         recorder = Recorder(None if part is None else padded(part, self.divisor))
         self._worked(self._seen(whole, whole - 0.5, recorder), recorder)
-        pixels = STATISTICS["wasserstein"].measure(images, part).mean()
-        vector = recorder.vector(self.style_size - 9)
-        return torch.cat([vector, style_colors(pixels[:, :-1], pixels[:, -1])], 1)
+        return torch.cat([recorder.vector(self.style_size - 9), self._colors(images, part)], 1)
+
+    @in_float32
+    def _colors(self, images: Tensor, mask: Tensor | None) -> Tensor:
+        pixels = STATISTICS["wasserstein"].measure(images, mask).mean()
+        return style_colors(pixels[:, :-1], pixels[:, -1])

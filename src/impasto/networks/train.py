@@ -66,7 +66,8 @@ class TrainSettings:
         look_every: steps between such looks.
         patience: looks without improvement until the training stops; 0 for never.
         save_every: steps between checkpoints.
-        precision: `fp32`, or `bf16` for mixed precision on devices that have it.
+        precision: `fp32`, or `bf16` for mixed precision on devices that have it; the encoder of the objective has its
+            own.
         seed: of what is random inside the network, such as dropout; the task has its own.
     """
 

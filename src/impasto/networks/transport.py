@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.features.vgg import VGG
-from impasto.networks.conditioning import OfWhole, Recorder, Slots
+from impasto.networks.conditioning import OfWhole, Recorder, Slots, in_float32
 
 
 class Front(nn.Module):
@@ -103,6 +103,7 @@ class Transport(OfWhole):
         self.register_buffer("index", index, persistent=False)
         self._lower = rows, columns
 
+    @in_float32
     def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
         if isinstance(style, Recorder):
             self._note(x, style)
