@@ -83,7 +83,8 @@ def stylize_steps(
     picture = read_image(content).pixels.to(device)
     regions, init = scene.regions(picture), None
     if chosen.init == "instant":
-        init = paint_in_one_pass(open_painter(device=device), picture, regions, chosen, guide=scene.guide())
+        painter = open_painter(device=device, precision=chosen.precision)
+        init = paint_in_one_pass(painter, picture, regions, chosen, guide=scene.guide())
     elif chosen.init not in STARTS:
         init = read_image(chosen.init).pixels.to(device)
     warmup = None
@@ -178,13 +179,14 @@ def instant(
             styles by name the one that has them.
         strength: from 0, the content, to 1, the style.
         device, blend, masks, style_masks, semantic: as for `stylize`.
-        settings: `size`, `color`, `color_form` and `feather`, as for `stylize`.
+        settings: `size`, `color`, `color_form`, `feather` and `precision`, as for `stylize`.
 
     Raises:
         InputError: if a picture, a model or a setting cannot be used.
     """
     chosen = StylizeSettings().changed(**settings)
-    painter = open_painter(model or default_model(style if isinstance(style, Mapping) else ()), device)
+    name = model or default_model(style if isinstance(style, Mapping) else ())
+    painter = open_painter(name, device, chosen.precision)
     picture = read_image(content).pixels.to(device)
     styles: Sequence[Region] | Tensor
     guide = None
@@ -195,7 +197,7 @@ def instant(
         scene = Scene(given, blend, masks, style_masks or {}, semantic, device)  # type: ignore[arg-type]
         styles, guide = scene.regions(picture), scene.guide()
     painted = paint_in_one_pass(painter, picture, styles, chosen, strength=strength, guide=guide)
-    return Result(painted.cpu(), [], chosen)
+    return Result(painted.cpu(), [], chosen.changed(precision=painter.precision))
 
 
 def texture(

@@ -88,7 +88,7 @@ def test_a_painting_and_an_onnx_file_serve_too(
     monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, onnx_file: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / "p.png")
-    words = ("--size", 48, "--frames", 2, "--quiet", "--color", "content-match")
+    words = ("--size", 48, "--frames", 2, "--quiet", "--color", "content-match", "--precision", "fp32")
     found = []
     for network, out in ((model, tmp_path / "a.mp4"), (onnx_file, tmp_path / "b.mp4")):
         assert run(monkeypatch, "live", clip, tmp_path / "p.png", "--model", network, "-o", out, *words) == 0

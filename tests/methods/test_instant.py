@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import impasto
 from impasto.color import chroma
 from impasto.errors import InputError
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
@@ -38,6 +39,24 @@ def test_a_painting_or_its_vector_gives_the_same(painter: Painter, photo: Tensor
     found = instant(painter, photo, [Region(painting)], SETTINGS)
     assert found.shape == (1, 3, 48, 64) and float(found.min()) >= 0 and float(found.max()) <= 1
     torch.testing.assert_close(found, instant(painter, photo, painting_vector(painter, painting), SETTINGS))
+
+
+def test_in_bfloat16_the_picture_is_nearly_the_same(small_model: Model, photo: Tensor) -> None:
+    vector = small_model.blended({"dots": 1.0})
+    full, half = (instant(open_painter(small_model, precision=p), photo, vector, SETTINGS) for p in ("fp32", "bf16"))
+    assert half.dtype == torch.float32
+    assert 0 < float((full - half).square().mean().sqrt()) < 0.01
+    result = impasto.instant(photo, model=small_model, size=64, precision="bf16")
+    torch.testing.assert_close(
+        result.pixels,
+        instant(
+            open_painter(small_model, precision="bf16"),
+            photo,
+            small_model.blended(dict.fromkeys(small_model.styles, 1.0)),
+            SETTINGS,
+        ),
+    )
+    assert isinstance(result.settings, StylizeSettings) and result.settings.precision == "bf16"
 
 
 def test_a_blend_lies_between_and_a_share_of_0_is_nothing(painter: Painter) -> None:

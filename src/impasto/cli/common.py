@@ -36,7 +36,7 @@ Weights = Annotated[str | None, typer.Option(help="The encoder's weights: a file
 Precision = Annotated[
     str | None,
     typer.Option(
-        help=f"Of the encoder, one of {', '.join(PRECISIONS)}; auto is bf16 on processors with instructions for it."
+        help=f"Of encoder or network: {', '.join(PRECISIONS)}; auto is bf16 on processors with instructions for it."
     ),
 ]
 Layers = Annotated[list[str] | None, typer.Option(help="May be given several times.")]
@@ -231,13 +231,14 @@ class Run:
             write_text(self.report, json.dumps(result, indent=1))
 
 
-def open_network(model: str | None, device: str, runtime: str | None = None) -> Painter:
+def open_network(model: str | None, device: str, runtime: str | None = None, precision: str = "auto") -> Painter:
     """The painter of a trained network.
 
     Args:
         model: a model file, an ONNX file that `impasto export` wrote, or the name of a packaged model; `any` if None.
         device: as torch names it; ONNX files are computed on the CPU.
         runtime: `torch` or `onnx`; by the kind of the file if None.
+        precision: see `impasto.features.resolve_precision`; ONNX files have their own.
 
     Raises:
         InputError: if there is no such model or runtime, or they do not go together.
@@ -249,7 +250,9 @@ def open_network(model: str | None, device: str, runtime: str | None = None) -> 
         raise InputError(f"--runtime onnx takes an ONNX file; make one: impasto export {model or 'any'} model.onnx")
     if runtime == "torch" and is_onnx:
         raise InputError(f"--runtime torch cannot compute {model}; give the model file, or --runtime onnx")
-    return open_painter(load_onnx(model) if is_onnx and model is not None else model, device)
+    if is_onnx and model is not None:
+        return open_painter(load_onnx(model), device, "fp32")
+    return open_painter(model, device, precision)
 
 
 def check_text_output(path: Path | None, *, force: bool) -> None:

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.text import Text
 from torch import Tensor
 
-from impasto.cli.common import Device, Force, Quiet, choose_device, console, numbers, open_network
+from impasto.cli.common import Device, Force, Precision, Quiet, choose_device, console, numbers, open_network
 from impasto.cli.window import Window
 from impasto.errors import InputError
 from impasto.media.video import Frame, Video, VideoWriter, check_video_output
@@ -47,6 +47,7 @@ def live(
     color: Annotated[str | None, typer.Option(help=f"Whose colors: {', '.join(COLORS)}.")] = None,
     mirror: Annotated[bool, typer.Option("--mirror", help="Left and right changed, for cameras.")] = False,
     frames: Annotated[int | None, typer.Option(help="Stop after so many.")] = None,
+    precision: Precision = None,
     device: Device = "auto",
     quiet: Quiet = False,
     force: Force = False,
@@ -61,10 +62,11 @@ def live(
         raise InputError(f"frames is {frames}; it must be at least 1")
     if output is not None:
         check_video_output(output, force=force, source=source)
-    settings, where = StylizeSettings().changed(size=size, color=color), choose_device(device)
+    settings = StylizeSettings().changed(size=size, color=color, precision=precision)
+    where = choose_device(device)
     window = Window(f"impasto {source}") if output is None else None
     try:
-        painter = open_network(model or _default(bool(paintings), style or []), where)
+        painter = open_network(model or _default(bool(paintings), style or []), where, precision=settings.precision)
         video = Video(source, settings.size)
         pictures = video.frames()
         first = next(pictures)

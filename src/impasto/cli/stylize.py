@@ -205,7 +205,8 @@ def stylize(
         keep_freed_memory(also_large=False)
         named = shares(blend if not scene.styles else None, style_name or [])
         model = model or default_model(named if not scene.styles else ())
-        painter = open_network(model, where, runtime)
+        painter = open_network(model, where, runtime, settings.precision)
+        settings = settings.changed(precision=painter.precision)
         own = chosen_styles(painter, scene, named)
         paint_one = Instant(painter, scene, own, settings, strength)
         raise typer.Exit(paint_instantly(paint_one, content, output, model, report, quiet, force))
@@ -340,7 +341,8 @@ def first_picture(picture: Tensor | None, regions: Sequence[Region], settings: S
     """What the packaged any-style network makes of a photograph, for an optimization to begin with."""
     if picture is None:
         raise InputError("init is 'instant', which needs a photograph to begin with")
-    return instant(open_painter(device=scene.device), picture, regions, settings, guide=scene.guide())
+    painter = open_painter(device=scene.device, precision=settings.precision)
+    return instant(painter, picture, regions, settings, guide=scene.guide())
 
 
 #: Long side from which a run says beforehand what it takes.

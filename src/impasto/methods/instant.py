@@ -11,6 +11,8 @@ from torch import Tensor
 
 from impasto.color import chroma, luma, luma_range
 from impasto.errors import InputError
+from impasto.features import resolve_precision
+from impasto.features.precision import Precision
 from impasto.methods.gatys import divided, recolor
 from impasto.methods.styles import Progress, Region, StyleImage, by_segment, check_sides, scaled
 from impasto.networks.models import PACKAGED, UPSCALE, Model, load_model, packaged_model
@@ -29,14 +31,19 @@ class Painter:
     Attributes:
         model: that gives the vectors.
         run: what computes the generator; the model itself if None.
+        precision: of the generator's maps, `fp32` or `bf16`; statistics of the whole and colors are float32.
     """
 
     model: Model
     run: Run | None = None
+    precision: Precision = "fp32"
 
     def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
         """A picture `(B, 3, H, W)` in [0, 1]; the model tells `progress` after each tile of a very large one."""
-        return self.model(images, style, progress) if self.run is None else self.run(images, style)
+        if self.run is not None:
+            return self.run(images, style)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self.model(images, style, progress).to(images.dtype)
 
 
 def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
@@ -50,21 +57,24 @@ def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
     return packaged_model(str(model or "any")) if model is None or str(model) in PACKAGED else load_model(model)
 
 
-def open_painter(model: str | os.PathLike[str] | Model | None = None, device: str = "cpu") -> Painter:
+def open_painter(
+    model: str | os.PathLike[str] | Model | None = None, device: str = "cpu", precision: str = "auto"
+) -> Painter:
     """A painter ready to use.
 
     Args:
         model: as for `open_model`.
         device: where to compute, as torch names it.
+        precision: see `impasto.features.resolve_precision`.
 
     Raises:
         WeightsError: if the file is no model, or is damaged.
-        InputError: if the model does not paint.
+        InputError: if the model does not paint, or there is no such precision.
     """
     opened = open_model(model)
     if opened.kind == UPSCALE:
         raise InputError("this model enlarges pictures and paints none; use impasto upscale")
-    return Painter(opened.to(device))
+    return Painter(opened.to(device), precision=resolve_precision(precision, device))
 
 
 def painting_vector(
