@@ -6,7 +6,7 @@
    so that together they span the teacher's map best (pivoted Cholesky of the second moments).
 2. Student and lifts are trained jointly on relative squared error of maps and of Gram matrices (Muon on whitened
    weights, cosine schedule), on crops of photographs and paintings, noise and mixtures, never the same twice, and on
-   half-stylized pictures that the student itself has optimized lately (`--own` of each batch): where it can be fooled,
+   half-stylized pictures that the student itself has optimized lately (`OWN` of each batch): where it can be fooled,
    it is shown what the teacher sees.
 3. The lifts of all layers are fitted once more by least squares, turned into projections (see
    `impasto.features.lite`), and written as fp16 safetensors with the held-out errors in the metadata.
@@ -36,8 +36,9 @@ from impasto.networks.muon import Muon
 CROP = 128
 #: The layers that are trained on, and how much each counts.
 TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.5, "relu5_1": 4.0}
-#: Of the student's own pictures: how many are kept, and every how many steps sixteen are made.
-KEPT, EVERY = 256, 40
+GRAM_WEIGHT = 1.0
+#: Of the student's own pictures: how many of a batch, how many are kept, and every how many steps sixteen are made.
+OWN, KEPT, EVERY = 3, 256, 40
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------
@@ -251,14 +252,14 @@ class Distillation(nn.Module):
         maps = self.student(images, TAPS)
         return {name: F.conv2d(maps[name], self.lifts[name][..., None, None]) for name in TAPS}
 
-    def forward(self, images: Tensor, teacher: VGG, gram_weight: float = 1.0) -> tuple[Tensor, dict[str, float]]:
+    def forward(self, images: Tensor, teacher: VGG) -> tuple[Tensor, dict[str, float]]:
         lifted = self.lifted(images)
         with torch.no_grad():
             target = teacher(images, TAPS)
         total, parts = torch.zeros(()), {}
         for name, weight in TAPS.items():
             of_map, of_gram = errors(lifted[name], target[name])
-            total = total + weight * (of_map + gram_weight * of_gram)
+            total = total + weight * (of_map + GRAM_WEIGHT * of_gram)
             parts[name] = of_map.item()
         return total / sum(TAPS.values()), parts
 
@@ -318,10 +319,10 @@ def train(
             pair = crops(32, args.seed + 500_000_000 + step)
             own = torch.cat([own, half_stylized(model, pair[:16], pair[16:], rng).half()])[-KEPT:]
         if len(own):
-            images[: args.own] = own[rng.integers(0, len(own), args.own)].float()
+            images[:OWN] = own[rng.integers(0, len(own), OWN)].float()
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps, args.rate)
-        loss, parts = model(images, teacher, args.gram_weight)
+        loss, parts = model(images, teacher)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -376,8 +377,6 @@ def main() -> None:
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
     a.add_argument("--steps", type=int, default=8000)
     a.add_argument("--batch", type=int, default=8)
-    a.add_argument("--own", type=int, default=3, help="half-stylized pictures of each batch")
-    a.add_argument("--gram-weight", type=float, default=1.0, help="of Gram matrices beside maps")
     a.add_argument("--rate", type=float, default=5e-4)
     a.add_argument("--seed", type=int, default=0)
     args = a.parse_args()

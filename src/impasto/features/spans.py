@@ -40,7 +40,7 @@ class Span:
         layers: those that were asked for and lie in it.
         output: what the next span takes.
         halo: cells of the input, a multiple of `unit`.
-        held: numbers a cell of the input that one forward and backward pass keeps; one in bfloat16 counts half.
+        held: numbers a cell of the input that one forward and backward pass keeps, as if they were float32.
     """
 
     run: Run

@@ -25,6 +25,10 @@ VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
 VGG16_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
 
 
+#: Memory of maps in bfloat16 and of what is converted for statistics, to that of float32's maps.
+BF16_SHARE = 0.7
+
+
 @dataclass(frozen=True)
 class Normalization:
     """What a network expects of its input: `(rgb - mean) / std`, for RGB in [0, 1].
@@ -131,7 +135,7 @@ class VGG(nn.Module):
     def _span(self, steps: Sequence[str], wanted: Sequence[str]) -> Span:
         levels: dict[str, Level] = {}
         halvings, halo, held = 0, 0, 0.0
-        share = 0.5 if self.precision == "bf16" else 1.0
+        share = BF16_SHARE if self.precision == "bf16" else 1.0
         channels = cast(nn.Conv2d, self.convs[steps[0]]).in_channels
         for step in steps:
             if step.startswith("conv"):
