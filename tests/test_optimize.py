@@ -10,7 +10,15 @@ from torch import Tensor
 
 from impasto.canvas import Pixels
 from impasto.errors import InputError, NonFiniteError
-from impasto.optimize import LBFGS, Adam, Optimizer, Stage, minimize
+from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, Turns, minimize
+
+
+def lbfgs(_: Stage) -> Optimizer:
+    return LBFGS()
+
+
+def adam(_: Stage) -> Optimizer:
+    return Adam()
 
 
 class Bowl:
@@ -31,25 +39,25 @@ def stages(*sizes: int, steps: int = 20, scale: float = 1.0) -> list[Stage]:
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
 def test_lbfgs_reaches_the_minimum_whatever_the_scale_of_the_loss(scale: float) -> None:
     canvas = Pixels(torch.ones(1, 3, 4, 4))
-    *_, last = minimize(canvas, stages(4, steps=60, scale=scale), LBFGS)
+    *_, last = minimize(canvas, stages(4, steps=60, scale=scale), lbfgs)
     assert (last.image() - 0.3).abs().max() < 0.02
 
 
 def test_adam_reaches_the_minimum() -> None:
-    *_, last = minimize(Pixels(torch.ones(1, 3, 4, 4)), stages(4, steps=150), Adam)
+    *_, last = minimize(Pixels(torch.ones(1, 3, 4, 4)), stages(4, steps=150), adam)
     assert (last.image() - 0.3).abs().max() < 0.02
 
 
 def test_records_count_scales_and_steps_and_carry_the_size() -> None:
-    records = list(minimize(Pixels(torch.rand(1, 3, 4, 4)), stages(4, 8, steps=3), LBFGS))
+    records = list(minimize(Pixels(torch.rand(1, 3, 4, 4)), stages(4, 8, steps=3), lbfgs))
     assert [(r.scale, r.step, r.size) for r in records] == [(s, n, (4 * s,) * 2) for s in (1, 2) for n in (1, 2, 3)]
     assert records[-1].image().shape == (1, 3, 8, 8)
     assert records[-1].losses["bowl"] == pytest.approx(records[-1].loss)
 
 
-@pytest.mark.parametrize("optimizer", [LBFGS, Adam])
+@pytest.mark.parametrize("optimizer", [lbfgs, adam])
 @pytest.mark.parametrize("stop", [2, 7])
-def test_a_resumed_run_ends_in_the_identical_picture(optimizer: Callable[[], Optimizer], stop: int) -> None:
+def test_a_resumed_run_ends_in_the_identical_picture(optimizer: Callable[[Stage], Optimizer], stop: int) -> None:
     torch.manual_seed(0)
     begin = torch.rand(1, 3, 4, 4)
     whole = [r.image() for r in minimize(Pixels(begin), stages(4, 8, steps=5), optimizer)]
@@ -61,9 +69,9 @@ def test_a_resumed_run_ends_in_the_identical_picture(optimizer: Callable[[], Opt
 
 
 def test_a_state_that_does_not_fit_is_refused() -> None:
-    state = next(minimize(Pixels(torch.rand(1, 3, 4, 4)), stages(4), LBFGS)).state()
+    state = next(minimize(Pixels(torch.rand(1, 3, 4, 4)), stages(4), lbfgs)).state()
     with pytest.raises(InputError, match="size"):
-        next(minimize(Pixels(torch.rand(1, 3, 8, 8)), stages(8), LBFGS, state))
+        next(minimize(Pixels(torch.rand(1, 3, 8, 8)), stages(8), lbfgs, state))
 
 
 def test_pixels_stay_in_range_even_when_the_minimum_lies_outside() -> None:
@@ -71,15 +79,15 @@ def test_pixels_stay_in_range_even_when_the_minimum_lies_outside() -> None:
         loss = (image - 2).square().sum()
         return loss, {"away": loss.detach()}
 
-    for optimizer in (LBFGS, Adam):
+    for optimizer in (lbfgs, adam):
         stage = Stage((4, 4), 20, lambda: away)  # type: ignore[arg-type,return-value]
         for record in minimize(Pixels(torch.rand(1, 3, 4, 4)), [stage], optimizer):
             assert record.image().min() >= 0 and record.image().max() <= 1
 
 
-@pytest.mark.parametrize("optimizer", [LBFGS, Adam])
+@pytest.mark.parametrize("optimizer", [lbfgs, adam])
 def test_a_loss_that_stops_being_finite_is_named_and_the_last_good_picture_kept(
-    optimizer: Callable[[], Optimizer],
+    optimizer: Callable[[Stage], Optimizer],
 ) -> None:
     calls = 0
 
@@ -102,13 +110,42 @@ def test_an_average_of_the_past_is_what_is_shown_and_handed_on_and_survives_a_re
 
     def run(decay: float, state: object = None) -> list[Tensor]:
         canvas = Pixels(begin)
-        return [r.image() for r in minimize(canvas, stages(4, 8, steps=5), Adam, state, average=decay)]  # type: ignore[arg-type]
+        return [r.image() for r in minimize(canvas, stages(4, 8, steps=5), adam, state, average=decay)]  # type: ignore[arg-type]
 
     plain, mean = run(0.0), run(0.5)
     expected, weight = torch.zeros_like(begin), 0.0
     for image in plain[:3]:
         expected, weight = 0.5 * expected + 0.5 * image, 0.5 * weight + 0.5
     torch.testing.assert_close(mean[2], expected / weight)
-    loop = minimize(Pixels(begin), stages(4, 8, steps=5), Adam, average=0.5)
+    loop = minimize(Pixels(begin), stages(4, 8, steps=5), adam, average=0.5)
     state = [next(loop) for _ in range(7)][-1].state()
     assert torch.equal(run(0.5, state)[-1], mean[-1])
+
+
+def test_a_cooldown_slows_adam_down_evenly_over_the_last_steps() -> None:
+    def slope(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = image.sum()
+        return loss, {"slope": loss.detach()}
+
+    stage = Stage((4, 4), 8, lambda: slope)
+    begin = torch.ones(1, 3, 4, 4)
+    loop = minimize(Pixels(begin), [stage], lambda stage: Adam(0.1, last=stage.steps, cooldown=0.5))
+    pictures = torch.stack([begin, *[record.image() for record in loop]])[:, 0, 0, 0, 0]
+    expected = torch.tensor([0.1, 0.1, 0.1, 0.1, 0.1, 0.075, 0.05, 0.025])
+    torch.testing.assert_close(-pictures.diff(), expected, atol=1e-4, rtol=0)
+
+
+def test_goals_that_take_turns_are_asked_for_by_the_step_and_go_on_where_a_run_stopped() -> None:
+    asked: list[int] = []
+
+    def at(step: int) -> Goal:
+        asked.append(step)
+        return Bowl((4, 4), float(step))
+
+    stages = [Stage((4, 4), 5, lambda: Turns(at))]
+    whole = [r.image() for r in minimize(Pixels(torch.ones(1, 3, 4, 4)), stages, adam)]
+    assert asked == [1, 2, 3, 4, 5]
+    loop = minimize(Pixels(torch.ones(1, 3, 4, 4)), stages, adam)
+    state = [next(loop) for _ in range(3)][-1].state()
+    rest = [r.image() for r in minimize(Pixels(torch.zeros(1, 3, 4, 4)), stages, adam, state)]
+    assert torch.equal(rest[-1], whole[-1])

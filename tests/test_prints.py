@@ -170,7 +170,7 @@ def test_pairs_of_large_pictures_are_few_and_in_half_precision_and_still_lead_to
         loss = (curvature * (image - 0.3).square()).sum()
         return loss, {"bowl": loss.detach()}
 
-    *_, last = minimize(Pixels(torch.ones(1, 3, 4, 4)), [Stage((4, 4), 60, lambda: bowl)], LBFGS)
+    *_, last = minimize(Pixels(torch.ones(1, 3, 4, 4)), [Stage((4, 4), 60, lambda: bowl)], lambda _: LBFGS())
     assert (last.image() - 0.3).abs().max() < 0.02
     pairs = {name: value for name, value in last.state().optimizer.items() if name[:4] in ("move", "chan")}
     assert len(pairs) == 2 * optimize.LARGE_HISTORY and all(v.dtype == torch.bfloat16 for v in pairs.values())

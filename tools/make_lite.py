@@ -20,6 +20,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +107,7 @@ def spanning_channels(moment: Tensor, count: int) -> Tensor:
         pivot = int(gain.argmax())
         chosen.append(pivot)
         rest = rest - torch.outer(rest[:, pivot], rest[pivot]) / rest[pivot, pivot].clamp_min(1e-12)
-    return torch.tensor(chosen)
+    return torch.tensor(chosen, dtype=torch.long)
 
 
 class LeastSquares:
@@ -174,28 +175,62 @@ class Whitened(nn.Module):
         return conv
 
 
+def plain_weights(model: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`(C', 9 C + 1)` by convolution, of the model in a checkpoint."""
+    names = [key.split(".")[2] for key in model if key.endswith(".root")]
+    return {n: model[f"student.convs.{n}.v"] @ model[f"student.convs.{n}.root"] for n in names}
+
+
+def padded(weights: Tensor, inputs: int) -> Tensor:
+    """`(C', 9 C + 1)` weights of a convolution for more input channels, which count nothing; `inputs` in all."""
+    added = weights.new_zeros(len(weights), inputs - weights.shape[1])
+    return torch.cat([weights[:, :-1], added, weights[:, -1:]], 1)
+
+
+def unexplained(theirs: Tensor, ours: Tensor) -> Tensor:
+    """Second moments `(C_t, C_t)` of what is left of rows `theirs` after regression on rows `ours`."""
+    theirs, ours = theirs.double(), ours.double()
+    between = ours.T @ theirs
+    inner = ours.T @ ours
+    inner += 1e-6 * inner.diagonal().mean() * torch.eye(len(inner))
+    return theirs.T @ theirs - between.T @ torch.linalg.solve(inner, between)
+
+
 @torch.no_grad()
-def start_from_least_squares(student: VGG, teacher: VGG, images: Tensor) -> None:
-    """Give the student whitened weights with which each channel imitates one of the teacher's, layer after layer."""
+def start_from_least_squares(
+    student: VGG, teacher: VGG, images: Tensor, narrow: Mapping[str, Tensor] | None = None
+) -> None:
+    """Give the student whitened weights with which each channel imitates one of the teacher's, layer after layer.
+
+    Args:
+        student: gets the weights.
+        teacher: VGG-19.
+        images: to regress on.
+        narrow: weights `(C', 9 C + 1)` by convolution of a narrower network that has been trained. Its channels stay
+            as they are and come first; those that are added imitate what they explain least.
+    """
+    narrow = narrow or {}
     batches = images.split(16)
     inputs = [(x - student.mean) / student.std for x in batches]
     for name, conv in list(student.convs.items()):
         assert isinstance(conv, nn.Conv2d)
         relu = name.replace("conv", "relu")
         targets = [teacher(x, [name])[name] for x in batches]
-        moment = sum((r := F.relu(positions(t))).T @ r for t in targets)
-        assert isinstance(moment, Tensor)
-        chosen = spanning_channels(moment, conv.out_channels)
+        rows = torch.cat([positions(t) for t in targets])
+        patches = [
+            F.pad(positions(F.unfold(x, 3, padding=1).unflatten(2, x.shape[2:])), (0, 1), value=1.0) for x in inputs
+        ]
+        kept = padded(narrow[name], patches[0].shape[1]) if name in narrow else torch.zeros(0, patches[0].shape[1])
+        moment = unexplained(rows.relu(), torch.cat([(p @ kept.T).relu() for p in patches]))
+        chosen = spanning_channels(moment, conv.out_channels - len(kept))
         fit = LeastSquares()
-        for x, t in zip(inputs, targets, strict=True):
-            patches = positions(F.unfold(x, 3, padding=1).unflatten(2, x.shape[2:]))
-            fit.add(F.pad(patches, (0, 1), value=1.0), positions(t[:, chosen]))
+        for p, t in zip(patches, targets, strict=True):
+            fit.add(p, positions(t)[:, chosen])
         w = fit.solve()
-        count = sum(len(positions(t)) for t in targets)
-        scale = moment.diagonal()[chosen].div(count).sqrt().clamp_min(1e-6)
-        w = w / scale[:, None].to(w)  # channels of unit size, whatever the teacher's scale
+        scale = rows[:, chosen].relu().square().mean(0).sqrt().clamp_min(1e-6)
+        w = w / scale[:, None]  # channels of unit size, whatever the teacher's scale
         assert isinstance(fit.xx, Tensor)
-        student.convs[name] = layer = Whitened(fit.xx / count, w)
+        student.convs[name] = layer = Whitened(fit.xx / len(rows), torch.cat([kept, w]))
         inputs = [F.relu(layer(x)) for x in inputs]
         if student.layers[student.layers.index(relu) + 1].startswith("pool"):
             inputs = [F.max_pool2d(x, 2) for x in inputs]
@@ -272,7 +307,7 @@ def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np
     with torch.no_grad():
         target = {name: gram(maps) for name, maps in model.lifted(styles).items() if name != "relu4_2"}
     for _ in range(int(math.exp(rng.uniform(math.log(5), math.log(120))))):
-        maps = model.lifted(x)
+        maps = model.lifted(x.roll(tuple(rng.integers(0, 16, 2).tolist()), (2, 3)))
         loss = sum(
             ((gram(maps[name]) - g).square().sum((1, 2)) / g.square().sum((1, 2)).clamp_min(1e-9)).sum()
             for name, g in target.items()
@@ -375,6 +410,7 @@ def main() -> None:
     a.add_argument("--teacher", help="weights of vgg19-caffe; found as usual if not given")
     a.add_argument("--work", type=Path, default=Path("build/lite"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
+    a.add_argument("--narrow", type=Path, help="start from the checkpoint of a narrower network")
     a.add_argument("--steps", type=int, default=8000)
     a.add_argument("--batch", type=int, default=8)
     a.add_argument("--rate", type=float, default=5e-4)
@@ -390,10 +426,12 @@ def main() -> None:
     if (args.work / "checkpoint.pt").exists():
         model.shape_like(torch.load(args.work / "checkpoint.pt", weights_only=True)["model"])
     else:
-        start_from_least_squares(model.student, teacher, images)
+        narrow: dict[str, Any] = torch.load(args.narrow, weights_only=True) if args.narrow else {}
+        start_from_least_squares(model.student, teacher, images, plain_weights(narrow.get("model", {})))
         lifts = fit_lifts(model.student, teacher, images, tuple(TAPS))
         model.load_state_dict({f"lifts.{k}": v for k, v in lifts.items()}, strict=False)
-        save(args.work / "checkpoint.pt", {"model": model.state_dict(), "step": 0})
+        kept = {name: value for name, value in narrow.items() if name == "own"}
+        save(args.work / "checkpoint.pt", {"model": model.state_dict(), "step": 0} | kept)
 
     def crops(count: int, seed: int) -> Tensor:
         return pictures(photos, paintings, count, seed).half().float()

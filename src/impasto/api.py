@@ -369,7 +369,8 @@ def _settings(
 ) -> StylizeSettings:
     chosen = preset_settings(preset).changed(**changes)
     precision = resolve_precision(chosen.precision, device)
-    return chosen.changed(encoder=_name(encoder, chosen.encoder, weights), precision=precision)
+    name = _name(encoder, chosen.encoder, weights)
+    return chosen.changed(encoder=name, precision=precision).resolved(name)
 
 
 def _name(encoder: Encoder | str | None, default: str, weights: str | None) -> str:

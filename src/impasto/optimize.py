@@ -17,6 +17,19 @@ from impasto.errors import InputError, NonFiniteError
 Parts = Mapping[str, float]
 #: From a picture `(B, 3, H, W)` to a loss and its weighted parts by name: an `Objective`, or one wrapped.
 Goal = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Goals of which each step has its own.
+
+    Attributes:
+        at: the goal of a step, counted from 1; the same one however often it is asked for.
+    """
+
+    at: Callable[[int], Goal]
+
+
 #: Evaluates the objective at the canvas's present parameters: loss, gradient, parts.
 Evaluate = Callable[[], tuple[float, Tensor, Parts]]
 
@@ -33,7 +46,7 @@ class Stage:
 
     size: tuple[int, int]
     steps: int
-    objective: Callable[[], Goal]
+    objective: Callable[[], Goal | Turns]
 
 
 @dataclass(frozen=True)
@@ -209,11 +222,23 @@ class Adam:
 
     Args:
         rate: learning rate, in pixel units.
+        betas: decay of the means of the gradient and of its square.
+        last: steps in all; needed for a cooldown.
+        cooldown: share of them, the last ones, in which the rate falls evenly to nothing.
     """
 
-    def __init__(self, rate: float = 0.02, betas: tuple[float, float] = (0.9, 0.99)) -> None:
+    def __init__(
+        self,
+        rate: float = 0.02,
+        betas: tuple[float, float] = (0.9, 0.99),
+        *,
+        last: int = 0,
+        cooldown: float = 0.0,
+    ) -> None:
         self.rate = rate
         self.betas = betas
+        self.last = last
+        self.cooldown = cooldown
         self._mean: Tensor | None = None
         self._square = torch.zeros(())
         self._count = 0
@@ -227,9 +252,14 @@ class Adam:
         self._mean.lerp_(gradient, 1 - first)
         self._square.lerp_(gradient.square(), 1 - second)
         unbiased = (self._square / (1 - second**self._count)).sqrt_().add_(1e-12)
-        canvas.parameters.sub_(self.rate / (1 - first**self._count) * self._mean / unbiased)
+        canvas.parameters.sub_(self._rate() / (1 - first**self._count) * self._mean / unbiased)
         canvas.keep_in_range()
         return loss, parts
+
+    def _rate(self) -> float:
+        """Of the step that is being made."""
+        left, falling = self.last - self._count + 1, self.last * self.cooldown
+        return self.rate * min(1.0, left / falling) if falling else self.rate
 
     def state(self) -> dict[str, Tensor]:
         assert self._mean is not None
@@ -268,7 +298,7 @@ class _Average:
 def minimize(
     canvas: Canvas,
     stages: Sequence[Stage],
-    optimizer: Callable[[], Optimizer],
+    optimizer: Callable[[Stage], Optimizer],
     resume: State | None = None,
     *,
     average: float = 0.0,
@@ -278,7 +308,7 @@ def minimize(
     Args:
         canvas: what is optimized; resized when a stage begins.
         stages: from coarse to fine.
-        optimizer: makes a fresh optimizer for a stage.
+        optimizer: makes a stage's optimizer.
         resume: a state of a run with the same stages; it goes on from there.
         average: decay of a running average of the parameters, restarted at each stage, which steps show and the next
             stage begins with (Adam wanders; its average does not); 0 for none.
@@ -296,7 +326,7 @@ def minimize(
     for number, stage in enumerate(stages):
         if number < begin:
             continue
-        solver, done, mean = optimizer(), 0, _Average(average)
+        solver, done, mean = optimizer(stage), 0, _Average(average)
         if resume is not None:
             canvas.resize(stage.size)
             if resume.parameters.shape != canvas.parameters.shape:
@@ -309,7 +339,8 @@ def minimize(
             canvas.resize(stage.size)
         objective = stage.objective()
         for count in range(done + 1, stage.steps + 1):
-            loss, parts = _advance(canvas, objective, solver, count)
+            goal = objective.at(count) if isinstance(objective, Turns) else objective
+            loss, parts = _advance(canvas, goal, solver, count)
             mean.update(canvas.parameters, count)
             yield Step(
                 scale=number + 1,
@@ -327,16 +358,16 @@ def minimize(
             )
         if mean.value is not None:
             canvas.parameters = mean.value
-        del objective  # its targets, before those of the next stage are made
+        del objective, goal  # their targets, before those of the next stage are made
 
 
-def _advance(canvas: Canvas, objective: Goal, solver: Optimizer, count: int) -> tuple[float, Parts]:
+def _advance(canvas: Canvas, goal: Goal, solver: Optimizer, count: int) -> tuple[float, Parts]:
     """One step of `solver`; the canvas's parameters carry no gradient outside of the evaluation."""
 
     def evaluate() -> tuple[float, Tensor, Parts]:
         with torch.enable_grad():
             canvas.parameters.requires_grad_()
-            total, parts = objective(canvas.image())
+            total, parts = goal(canvas.image())
             (gradient,) = torch.autograd.grad(total, [canvas.parameters])
             canvas.parameters.requires_grad_(False)
         loss, *values = torch.stack([total.detach(), *parts.values()]).tolist()  # a GPU is waited for once

@@ -19,6 +19,10 @@ STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "re
 }
 #: Values of `init` that are no path.
 STARTS = ("content", "noise", "gray", "style", "instant")
+#: How pictures are optimized with the encoder `lite`, which they deceive more easily than VGG-19 (`docs/lite.md`).
+LITE: dict[str, Any] = {"rate": 0.04, "cooldown": 0.5, "jitter": 16}
+#: Steps a scale from which on that is worth it; L-BFGS gets further in fewer.
+LITE_STEPS = 60
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 
 
@@ -47,9 +51,13 @@ class StylizeSettings:
         dream, dream_weight: a layer, or `LAYER:CHANNEL`, whose activation is raised at the same time.
         convention: how losses are scaled, a key of `impasto.objective.CONVENTIONS`.
         tv: definition of total variation: `squared`, `absolute`, or `power` with `tv_gamma`.
-        optimizer: `lbfgs` or `adam`.
+        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with the encoder `lite` and `LITE_STEPS` or more it is
+            `adam` and what `LITE` says.
         history: pairs that L-BFGS remembers.
         rate: learning rate of Adam, in units of the range [0, 1].
+        cooldown: share of each scale's steps, the last ones, in which that rate falls to nothing.
+        jitter: the encoder sees the picture displaced at random, less than so many pixels each way, see
+            `impasto.transforms.jittered`; for Adam. 0 for no jitter.
         steps: of each scale.
         first_steps: of the coarsest, if it has another number.
         warmup_steps: of each scale, made with the encoder `warmup_encoder` before its own: `lite` is a quarter of
@@ -86,9 +94,11 @@ class StylizeSettings:
     convention: str = "relative"
     tv: str = "squared"
     tv_gamma: float = 1.0
-    optimizer: str = "lbfgs"
+    optimizer: str = "auto"
     history: int = 10
     rate: float = 0.02
+    cooldown: float = 0.0
+    jitter: int = 0
     steps: int = 80
     first_steps: int = 0
     warmup_steps: int = 0
@@ -113,6 +123,8 @@ class StylizeSettings:
                 f"there are {given} style layer weights for {len(self.style_layers)} style layers; "
                 "give one for each, not all 0"
             )
+        if self.jitter and self.optimizer == "lbfgs":
+            raise InputError("with jitter each step has another goal, which L-BFGS cannot follow; choose adam")
         if not any((self.content_weight, self.style_weight, self.tv_weight, self.dream_weight)):
             raise InputError("all weights are 0; give the content or the style a weight")
         if self.dream_weight and not self.dream:
@@ -123,7 +135,7 @@ class StylizeSettings:
             ("pooling", self.pooling, ("max", "avg")),
             ("precision", self.precision, PRECISIONS),
             ("total variation", self.tv, ("squared", "absolute", "power")),
-            ("optimizer", self.optimizer, tuple(OPTIMIZERS)),
+            ("optimizer", self.optimizer, ("auto", *OPTIMIZERS)),
             ("convention", self.convention, tuple(CONVENTIONS)),
             ("style loss", self.style_loss, STYLE_LOSSES),
             ("color", self.color, COLORS),
@@ -141,16 +153,27 @@ class StylizeSettings:
         check("size steps history", lambda x: x >= 1, "at least 1")
         if self.scales is not None:
             check("scales", lambda x: x >= 1, "at least 1")
-        check("first_steps warmup_steps", lambda x: x >= 0, "at least 0")
+        check("first_steps warmup_steps jitter", lambda x: x >= 0, "at least 0")
         weights = "content_weight style_weight tv_weight dream_weight semantic_weight style_layer_weights"
         check(weights, lambda x: x >= 0, "a finite number, at least 0")
         check("rate tv_gamma style_scales", lambda x: x > 0, "a finite number above 0")
         check("scale_factor", lambda x: x > 1, "a finite number above 1")
         check("style_rotations", lambda _: True, "a finite number")
         check("average", lambda x: 0 <= x < 1, "at least 0 and below 1")
+        check("cooldown", lambda x: 0 <= x <= 1, "between 0 and 1")
         check("feather", lambda x: 0 <= x <= 0.5, "between 0 and 0.5")
         if not (self.style_scales and self.style_rotations):
             raise InputError("the style has no scale or no rotation; give at least one of each")
+
+    def resolved(self, encoder: str) -> StylizeSettings:
+        """With what `optimizer` stands for with that encoder instead of `auto`; fields that are not as they are by
+        default stay."""
+        if self.optimizer != "auto":
+            return self
+        if encoder != "lite" or self.steps < LITE_STEPS:
+            return self.changed(optimizer="adam" if self.jitter else "lbfgs")
+        unchanged = {f.name for f in fields(self) if getattr(self, f.name) == f.default}
+        return self.changed(optimizer="adam", **{n: v for n, v in LITE.items() if n in unchanged})
 
     @property
     def warms_up(self) -> bool:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.optimize import Goal
+from impasto.optimize import Goal, Turns
 
 #: A picture to another, at random: `(image, generator) -> image`.
 Transform = Callable[[Tensor, torch.Generator], Tensor]
@@ -50,21 +52,46 @@ def move(shift: float = 8.0, scale: float = 0.1, degrees: float = 10.0) -> Trans
     return apply
 
 
-class Transformed:
-    """An objective of a picture that is moved at random each time.
+def _generator(seed: int, number: int) -> torch.Generator:
+    """Its own for each number, whichever were made before: a run that goes on makes what it would have made."""
+    state: int = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0].item()
+    return torch.Generator().manual_seed(state >> 1)
 
-    Two evaluations differ, so that it goes with Adam or plain gradient steps and not with L-BFGS.
+
+def transformed(objective: Goal, transform: Transform, seed: int = 0) -> Turns:
+    """An objective of a picture that is moved at random, at each step in another way.
+
+    So it goes with Adam or plain gradient steps and not with L-BFGS.
+    """
+
+    def at(step: int) -> Goal:
+        return lambda image: objective(transform(image, _generator(seed, step)))
+
+    return Turns(at)
+
+
+#: Pixels down and to the right.
+Displacement = tuple[int, int]
+#: Steps for which a jittered picture stays where it is, since a content's features must be computed for each place.
+STILL = 4
+
+
+def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0) -> Turns:
+    """A goal whose picture is seen displaced at random, less than `most` pixels each way, round the edges.
+
+    A network with pools sees a picture through a grid, and a narrow one is easily deceived by what fits the grid; no
+    picture deceives it at all places. Goes with Adam and not with L-BFGS.
 
     Args:
-        objective: from a picture to loss and parts.
-        transform: how it is moved.
+        goal: what is sought for pictures that are displaced so; given the displaced picture.
+        most: pixels; 16 for relu5_1, whose positions are that far apart.
         seed: of the randomness.
     """
 
-    def __init__(self, objective: Goal, transform: Transform, seed: int = 0) -> None:
-        self.objective = objective
-        self.transform = transform
-        self.generator = torch.Generator().manual_seed(seed)
+    @lru_cache(maxsize=1)
+    def of(number: int) -> Goal:
+        down, right = torch.randint(0, most, (2,), generator=_generator(seed, number)).tolist()
+        sought = goal((down, right))
+        return lambda image: sought(image.roll((down, right), (2, 3)))
 
-    def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        return self.objective(self.transform(image, self.generator))
+    return Turns(lambda step: of((step - 1) // STILL))

@@ -126,7 +126,11 @@ def stylize(
     dream: Annotated[str | None, typer.Option(help="LAYER or LAYER:CHANNEL to dream of at the same time.")] = None,
     dream_weight: Annotated[float | None, typer.Option(help="How much.")] = None,
     pooling: Annotated[str | None, typer.Option(help="max or avg.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="lbfgs or adam.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="lbfgs, adam, or auto.")] = None,
+    jitter: Annotated[
+        int | None,
+        typer.Option(help="Pixels by which the encoder sees the picture displaced at random, for adam; 0 for none."),
+    ] = None,
     steps: Steps = None,
     scales: Annotated[
         int | None,
@@ -172,6 +176,7 @@ def stylize(
         pooling=pooling,
         precision=precision,
         optimizer=optimizer,
+        jitter=jitter,
         steps=steps,
         scales=scales,
         warmup_steps=warmup_steps,
@@ -290,6 +295,7 @@ def paint(
     elif settings.init not in STARTS:
         first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
     settings = with_precision(with_encoder(settings, weights, quiet), scene.device)
+    settings = settings.resolved(settings.encoder)
     about = manifest(settings, inputs, weights) | {
         "blend": list(scene.blend),
         "masks": [n for _, n in scene.masks],

@@ -22,7 +22,7 @@ from impasto.features.vgg import VGG, VGG19_WIDTHS, Normalization, Pooling
 
 #: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map
 #: can be predicted), the ones between are a quarter of VGG-19's or less.
-LITE_WIDTHS = ((16, 16), (48, 32), (96, 64, 64, 64), (256, 224, 224, 224), (512,))
+LITE_WIDTHS = ((16, 16), (48, 64), (96, 96, 96, 96), (256, 224, 224, 224), (512,))
 LITE_LAYERS = tuple(f"relu{b}_{i}" for b, widths in enumerate(LITE_WIDTHS, 1) for i in range(1, len(widths) + 1))
 LITE_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.25, 0.25, 0.25))
 

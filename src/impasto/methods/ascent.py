@@ -16,10 +16,10 @@ from impasto.methods.attribution import Unit
 from impasto.objective import AlphaNorm, Objective, TotalVariation
 from impasto.objective.statistics import gram
 from impasto.objective.terms import Term
-from impasto.optimize import Adam, Goal, Stage, State, Step, minimize
+from impasto.optimize import Adam, Goal, Stage, State, Step, Turns, minimize
 from impasto.resample import blur
 from impasto.settings import check_numbers, known_fields
-from impasto.transforms import Transformed, move
+from impasto.transforms import move, transformed
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def ascend(
     if settings.blur_every:
         canvas = Tidied(canvas, settings)
 
-    def build() -> Goal:
+    def build() -> Goal | Turns:
         terms: list[tuple[float, Term]] = [
             (1.0, Excite(units)),
             (settings.norm_weight, AlphaNorm(2.0)),
@@ -221,6 +221,6 @@ def ascend(
         objective = Objective(encoder, terms)
         if not (settings.shift or settings.scale or settings.degrees):
             return objective
-        return Transformed(objective, move(settings.shift, settings.scale, settings.degrees), settings.seed)
+        return transformed(objective, move(settings.shift, settings.scale, settings.degrees), settings.seed)
 
-    return minimize(canvas, [Stage(size, settings.steps, build)], lambda: Adam(settings.rate), resume)
+    return minimize(canvas, [Stage(size, settings.steps, build)], lambda _: Adam(settings.rate), resume)

@@ -17,10 +17,10 @@ from impasto.objective import Activation, Objective
 from impasto.objective.matching import best_match
 from impasto.objective.statistics import positions
 from impasto.objective.terms import Term
-from impasto.optimize import Evaluate, Goal, Parts, Stage, State, Step, minimize
+from impasto.optimize import Evaluate, Goal, Parts, Stage, State, Step, Turns, minimize
 from impasto.resample import lanczos
 from impasto.settings import check_numbers, known_fields
-from impasto.transforms import Transformed, roll
+from impasto.transforms import roll, transformed
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,8 @@ def dream(
             maps = encoder(scaled(guide, max(sizes[-1])), [settings.layer])[settings.layer]
         term = Guided(settings.layer, positions(maps)[0])
 
-    def build() -> Goal:
-        return Transformed(Objective(encoder, [(1.0, term)]), roll(settings.jitter), settings.seed)
+    def build() -> Goal | Turns:
+        return transformed(Objective(encoder, [(1.0, term)]), roll(settings.jitter), settings.seed)
 
     stages = [Stage((size[0], size[1]), settings.steps, build) for size in sizes]
-    return minimize(Dreamt(picture), stages, lambda: NormalizedSteps(settings.rate), resume)
+    return minimize(Dreamt(picture), stages, lambda _: NormalizedSteps(settings.rate), resume)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -20,9 +20,10 @@ from impasto.methods.styles import Progress, Region, check_sides, divide, scaled
 from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
 from impasto.objective.terms import Term, TVKind
 from impasto.objective.tiled import TiledObjective, whole_maps
-from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, minimize
+from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
+from impasto.transforms import Displacement, jittered
 
 
 def content_term(
@@ -54,11 +55,11 @@ def style_term(
     return Style(targets, weights, convention, STATISTICS[statistic])
 
 
-def optimizer(settings: StylizeSettings) -> Callable[[], Optimizer]:
+def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
     """What makes the optimizer of each scale."""
     if settings.optimizer == "adam":
-        return lambda: Adam(settings.rate)
-    return lambda: LBFGS(settings.history)
+        return lambda stage: Adam(settings.rate, last=stage.steps, cooldown=settings.cooldown)
+    return lambda _: LBFGS(settings.history)
 
 
 def recolor(settings: StylizeSettings, content: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -154,6 +155,7 @@ def stylize(
     Raises:
         InputError: if something does not fit together, or not into `max_memory`.
     """
+    settings = settings.resolved(encoder.name)
     for read in [encoder] if warmup is None else [encoder, warmup]:
         check_layers([*settings.content_layers, *settings.style_layers], read.layers)
     shape = content if content is not None else guide
@@ -204,24 +206,44 @@ class _Sought:
     def stage(self, at: Plan, encoder: Encoder) -> Stage:
         return Stage(at.size, at.steps, lambda: self._goal(at, encoder))
 
-    def _goal(self, at: Plan, encoder: Encoder) -> Goal:
+    def _goal(self, at: Plan, encoder: Encoder) -> Goal | Turns:
+        styles, settings = self._styles(at, encoder), self.settings
+        picture = scaled(self.content, max(at.size)) if self.content is not None else None
+
+        def goal(by: Displacement | None = None) -> Goal:
+            shown = picture if picture is None or by is None else picture.roll(by, (2, 3))
+            terms = styles if by is None else [(weight, displaced(term, by, at.size)) for weight, term in styles]
+            terms = terms + _other_terms(encoder, shown, settings, at.workspace)
+            return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
+
+        return jittered(goal, settings.jitter, settings.seed) if settings.jitter else goal()
+
+    def _styles(self, at: Plan, encoder: Encoder) -> list[tuple[float, Term]]:
         size, settings = max(at.size), self.settings
-        terms: list[tuple[float, Term]] = []
-        if settings.style_weight:
-            terms = style_terms(
-                encoder,
-                self.regions,
-                size,
-                settings,
-                guide=self.guide,
-                prepare=self.prepare,
-                cache=self.cache,
-                progress=self.progress,
-                workspace=at.workspace,
-            )
-        picture = scaled(self.content, size) if self.content is not None else None
-        terms += _other_terms(encoder, picture, settings, at.workspace)
-        return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
+        if not settings.style_weight:
+            return []
+        return style_terms(
+            encoder,
+            self.regions,
+            size,
+            settings,
+            guide=self.guide,
+            prepare=self.prepare,
+            cache=self.cache,
+            progress=self.progress,
+            workspace=at.workspace,
+        )
+
+
+def displaced(term: Term, by: Displacement, size: tuple[int, int]) -> Term:
+    """The term for a picture of `(H, W)` that is displaced round its edges: its mask and map go with it."""
+    moved: dict[str, Any] = {}
+    for name in ("mask", "guide"):
+        places = getattr(term, name, None)
+        if places is not None:
+            parts = [round(n * int(side) / whole) for n, side, whole in zip(by, places.shape[-2:], size, strict=True)]
+            moved[name] = places.roll(parts, (-2, -1))
+    return replace(term, **moved) if moved else term  # type: ignore[type-var]
 
 
 def _other_terms(

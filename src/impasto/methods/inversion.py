@@ -116,8 +116,8 @@ def start(size: tuple[int, int], settings: InversionSettings, device: torch.devi
     return Pixels((0.5 + 0.05 * torch.randn((1, 3, *size), generator=generator)).clamp(0, 1).to(device))
 
 
-def optimizer(settings: InversionSettings) -> Callable[[], Optimizer]:
+def optimizer(settings: InversionSettings) -> Callable[[Stage], Optimizer]:
     """What makes the optimizer; the first step of L-BFGS is longer in a spectrum's units."""
     if settings.optimizer == "adam":
-        return lambda: Adam(settings.rate)
-    return lambda: LBFGS(first=0.02 if settings.canvas == "pixels" else 0.2)
+        return lambda _: Adam(settings.rate)
+    return lambda _: LBFGS(first=0.02 if settings.canvas == "pixels" else 0.2)

@@ -24,6 +24,7 @@ def gatys() -> StylizeSettings:
         content_weight=1.0,
         style_weight=1000.0,
         init="noise",
+        optimizer="lbfgs",
         steps=500,
         scales=1,
     )
@@ -40,6 +41,7 @@ def neural_style() -> StylizeSettings:
         style_weight=5 * 100.0,
         tv_weight=1e-3,
         init="gray",
+        optimizer="lbfgs",
         steps=1000,
         scales=1,
         history=100,
@@ -57,6 +59,7 @@ def johnson_lecture() -> StylizeSettings:
         style_weight=20.0,
         tv_weight=1e-6,
         init="noise",
+        optimizer="lbfgs",
         steps=500,
         scales=1,
     )
@@ -81,6 +84,7 @@ def cnnmrf() -> StylizeSettings:
         style_weight=132.0,
         tv_weight=1e-3,
         scales=3,
+        optimizer="lbfgs",
         steps=100,
         history=25,
     )

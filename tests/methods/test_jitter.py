@@ -1,0 +1,103 @@
+"""Jitter: the same goal wherever the picture is seen from, another place every few steps, and the same ones again."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from impasto.errors import InputError
+from impasto.features import load_encoder
+from impasto.features.vgg import VGG
+from impasto.methods.gatys import displaced, stylize
+from impasto.methods.presets import preset
+from impasto.methods.styles import Region, StyleImage, style_terms
+from impasto.objective import Objective
+from impasto.optimize import Goal
+from impasto.settings import LITE, StylizeSettings
+from impasto.transforms import STILL, jittered
+
+SETTINGS = StylizeSettings(
+    size=48, steps=10, scales=1, optimizer="adam", jitter=8, style_layers=("relu1_1", "relu2_1"),
+    content_layers=("relu2_1",),
+)  # fmt: skip
+
+
+def test_each_place_is_kept_for_some_steps_and_found_again_by_the_number_of_the_step() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def goal(by: tuple[int, int]) -> Goal:
+        seen.append(by)
+        return lambda image: (image.sum(), {})
+
+    turns = jittered(goal, 16)
+    for step in range(1, 10 * STILL + 1):
+        turns.at(step)
+    assert len(seen) == 10 and len(set(seen)) > 5
+    assert all(0 <= n < 16 for by in seen for n in by)
+    first, seen[:] = list(seen), []
+    jittered(goal, 16).at(3 * STILL + 1)
+    assert seen == first[3:4]
+
+
+def test_a_displaced_mask_and_map_go_with_the_picture(tiny: VGG) -> None:
+    """Nothing changes if all is displaced by whole cells of an encoder without borders."""
+    encoder = copy.deepcopy(tiny)
+    encoder.padding = "circular"
+    image, by = torch.rand(1, 3, 32, 48), (4, 10)
+    mask = torch.zeros(1, 1, 64, 96)  # of another size than the picture
+    mask[..., 16:40, 20:60] = 1
+    for loss in ("gram", "nearest"):
+        settings = replace(SETTINGS, style_loss=loss)
+        regions = [Region([StyleImage(torch.rand(1, 3, 40, 40))], mask)]
+        terms = style_terms(encoder, regions, 48, settings)
+        still, _ = Objective(encoder, terms)(image)
+        moved, _ = Objective(encoder, [(w, displaced(t, by, (32, 48))) for w, t in terms])(image.roll(by, (2, 3)))
+        torch.testing.assert_close(moved, still, rtol=1e-4, atol=0)
+        unmoved, _ = Objective(encoder, terms)(image.roll(by, (2, 3)))
+        assert (unmoved - still).abs() > 10 * (moved - still).abs()
+
+
+def test_a_picture_that_is_the_content_costs_nothing_from_wherever_it_is_seen(tiny: VGG) -> None:
+    content = torch.rand(1, 3, 40, 48)
+    steps = list(stylize(tiny, content, None, replace(SETTINGS, style_weight=0.0)))
+    assert all(step.loss == pytest.approx(0, abs=1e-9) for step in steps)
+
+
+def test_a_jittered_run_goes_on_as_if_it_had_never_stopped(tiny: VGG) -> None:
+    content, style = torch.rand(2, 1, 3, 40, 48)
+    whole = [s.image() for s in stylize(tiny, content, style, SETTINGS)]
+    loop = stylize(tiny, content, style, SETTINGS)
+    state = [next(loop) for _ in range(6)][-1].state()
+    rest = [s.image() for s in stylize(tiny, content, style, SETTINGS, resume=state)]
+    assert len(rest) == 4
+    assert torch.equal(rest[-1], whole[-1])
+    still = [s.image() for s in stylize(tiny, content, style, replace(SETTINGS, jitter=0))]
+    assert not torch.equal(still[-1], whole[-1])
+
+
+def test_auto_is_adam_with_jitter_for_lite_and_lbfgs_for_the_others() -> None:
+    lite, vgg = (StylizeSettings().resolved(name) for name in ("lite", "vgg19"))
+    assert (vgg.optimizer, vgg.jitter) == ("lbfgs", 0)
+    assert lite.optimizer == "adam" and {name: getattr(lite, name) for name in LITE} == LITE
+    assert StylizeSettings(steps=20).resolved("lite").optimizer == "lbfgs"
+    assert StylizeSettings(rate=0.01).resolved("lite").rate == 0.01
+    assert StylizeSettings(optimizer="lbfgs").resolved("lite").optimizer == "lbfgs"
+    assert StylizeSettings(jitter=4).resolved("vgg19").optimizer == "adam"
+    assert preset("gatys").resolved("lite").optimizer == "lbfgs"
+
+
+def test_lbfgs_refuses_jitter() -> None:
+    with pytest.raises(InputError, match="jitter"):
+        StylizeSettings(optimizer="lbfgs", jitter=8)
+
+
+def test_the_library_s_stylize_uses_the_same_settings_as_it_tells() -> None:
+    lite = load_encoder("lite")
+    content, style = torch.rand(2, 1, 3, 32, 32)
+    small = StylizeSettings(size=32, steps=60, scales=1)
+    told = small.resolved("lite")
+    (*_, a), (*_, b) = stylize(lite, content, style, small), stylize(lite, content, style, told)
+    assert torch.equal(a.image(), b.image())
