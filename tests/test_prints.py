@@ -64,20 +64,8 @@ def test_little_memory_makes_tiles_and_the_same_picture(
     real = tiled.tiles
     monkeypatch.setattr(tiled, "tiles", lambda *a: (counts.append(len(real(*a))), real(*a))[1])
     # In bfloat16 rounding is larger, and turns over what is larger in a pool here and there.
-    common = (
-        "stylize",
-        *pair,
-        "--size",
-        96,
-        "--steps",
-        2,
-        "--scales",
-        2,
-        "--no-cache",
-        "--precision",
-        "fp32",
-        *options,
-    )
+    words = "--size 96 --steps 2 --scales 2 --no-cache --precision fp32"
+    common = ("stylize", *pair, *words.split(), *options)
     assert run(monkeypatch, *common, "-o", tmp_path / "whole.png", "--max-memory", "4GB") == 0
     assert not counts and "in tiles" not in capsys.readouterr().err
     assert run(monkeypatch, *common, "-o", tmp_path / "tiled.png", "--max-memory", "4MB") == 0

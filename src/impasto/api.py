@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import PIL.Image
-import torch
 from torch import Tensor
 
 from impasto.errors import InputError, unknown
@@ -343,9 +342,7 @@ def saliency(
     wanted = Unit("logits", unit) if isinstance(unit, int) else Unit.named(unit)
     network: Encoder | str = encoder
     if isinstance(network, str):
-        network = load_encoder(network, weights=weights, classifier=wanted.classifier)
-        if isinstance(network, torch.nn.Module):
-            network.to(device)
+        network = load_encoder(network, weights=weights, classifier=wanted.classifier, device=device)
     return attribution(network, scaled(read_image(image).pixels.to(device), size), wanted, kind, **options)
 
 
@@ -358,10 +355,7 @@ def _network(
 ) -> Encoder:
     if encoder is not None and not isinstance(encoder, str):
         return encoder
-    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling, **options)  # type: ignore[arg-type]
-    if isinstance(network, torch.nn.Module):
-        network.to(device)
-    return network
+    return load_encoder(settings.encoder, weights=weights, pooling=settings.pooling, device=device, **options)  # type: ignore[arg-type]
 
 
 def _settings(

@@ -9,7 +9,7 @@ from typing import Any
 
 from impasto.errors import InputError, unknown
 from impasto.features import PRECISIONS
-from impasto.objective import CONVENTIONS, STYLE_LOSSES
+from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LOSSES
 from impasto.optimize import OPTIMIZERS
 
 #: Style loss -> the layers that it reads unless told otherwise.
@@ -35,8 +35,9 @@ class StylizeSettings:
             picture.
         encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
         pooling: `max` as the encoders were trained, or `avg`.
-        precision: of the encoder, one of `impasto.features.PRECISIONS`; everything else is float32. `auto` is `bf16`
-            on processors that have instructions for it, which takes half of the time.
+        precision: of the maps of the encoder, or of the network that paints in one pass, one of
+            `impasto.features.PRECISIONS`; everything else is float32. `auto` is `bf16` on processors that have
+            instructions for it, which takes half of the time.
         content_weight, style_weight, tv_weight: weights of the terms.
         content_layers, style_layers: layers that they read; the style's are those of `style_loss` if empty.
         style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
@@ -51,8 +52,8 @@ class StylizeSettings:
         dream, dream_weight: a layer, or `LAYER:CHANNEL`, whose activation is raised at the same time.
         convention: how losses are scaled, a key of `impasto.objective.CONVENTIONS`.
         tv: definition of total variation: `squared`, `absolute`, or `power` with `tv_gamma`.
-        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with the encoder `lite` and `LITE_STEPS` or more it is
-            `adam` and what `LITE` says.
+        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with the encoder `lite`, `LITE_STEPS` or more and a style
+            loss that is no matching of patches it is `adam` and what `LITE` says.
         history: pairs that L-BFGS remembers.
         rate: learning rate of Adam, in units of the range [0, 1].
         cooldown: share of each scale's steps, the last ones, in which that rate falls to nothing.
@@ -170,7 +171,7 @@ class StylizeSettings:
         default stay."""
         if self.optimizer != "auto":
             return self
-        if encoder != "lite" or self.steps < LITE_STEPS:
+        if encoder != "lite" or self.steps < LITE_STEPS or self.style_loss in MATCHINGS:
             return self.changed(optimizer="adam" if self.jitter else "lbfgs")
         unchanged = {f.name for f in fields(self) if getattr(self, f.name) == f.default}
         return self.changed(optimizer="adam", **{n: v for n, v in LITE.items() if n in unchanged})

@@ -76,7 +76,7 @@ Displacement = tuple[int, int]
 STILL = 4
 
 
-def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0) -> Turns:
+def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0, *, still: Goal | None = None) -> Turns:
     """A goal whose picture is seen displaced at random, less than `most` pixels each way, round the edges.
 
     A network with pools sees a picture through a grid, and a narrow one is easily deceived by what fits the grid; no
@@ -86,12 +86,21 @@ def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0) -> 
         goal: what is sought for pictures that are displaced so; given the displaced picture.
         most: pixels; 16 for relu5_1, whose positions are that far apart.
         seed: of the randomness.
+        still: what is sought beside that for the picture where it lies, whose opposite edges are no neighbors.
     """
 
     @lru_cache(maxsize=1)
     def of(number: int) -> Goal:
         down, right = torch.randint(0, most, (2,), generator=_generator(seed, number)).tolist()
         sought = goal((down, right))
-        return lambda image: sought(image.roll((down, right), (2, 3)))
+
+        def of_both(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            loss, parts = sought(image.roll((down, right), (2, 3)))
+            if still is None:
+                return loss, parts
+            more, others = still(image)
+            return loss + more, {**parts, **others}
+
+        return of_both
 
     return Turns(lambda step: of((step - 1) // STILL))

@@ -82,6 +82,7 @@ def test_auto_is_adam_with_jitter_for_lite_and_lbfgs_for_the_others() -> None:
     lite, vgg = (StylizeSettings().resolved(name) for name in ("lite", "vgg19"))
     assert (vgg.optimizer, vgg.jitter) == ("lbfgs", 0)
     assert lite.optimizer == "adam" and {name: getattr(lite, name) for name in LITE} == LITE
+    assert StylizeSettings(style_loss="nearest").resolved("lite").optimizer == "lbfgs"
     assert StylizeSettings(steps=20).resolved("lite").optimizer == "lbfgs"
     assert StylizeSettings(rate=0.01).resolved("lite").rate == 0.01
     assert StylizeSettings(optimizer="lbfgs").resolved("lite").optimizer == "lbfgs"
@@ -101,3 +102,12 @@ def test_the_library_s_stylize_uses_the_same_settings_as_it_tells() -> None:
     told = small.resolved("lite")
     (*_, a), (*_, b) = stylize(lite, content, style, small), stylize(lite, content, style, told)
     assert torch.equal(a.image(), b.image())
+
+
+def test_opposite_edges_of_a_jittered_picture_are_no_neighbors_for_total_variation(tiny: VGG) -> None:
+    """A ramp from black to white stays one; through a seam its ends would be drawn together."""
+    ramp = torch.linspace(0, 1, 48).expand(1, 3, 40, 48)
+    settings = replace(SETTINGS, style_weight=0.0, content_weight=0.0, tv_weight=1.0, rate=1e-3, steps=5)
+    *_, last = stylize(tiny, ramp, None, settings)
+    still = [*stylize(tiny, ramp, None, replace(settings, jitter=0))][-1].image()
+    torch.testing.assert_close(last.image(), still)

@@ -66,6 +66,18 @@ def choose_device(name: str) -> str:
     return name
 
 
+def choose_precision(name: str | None, device: str) -> str:
+    """The precision of that name, never `auto`.
+
+    GPUs may round float32 to TensorFloat-32 in convolutions, as torch lets them, unless it is `fp32`: a switch of the
+    whole process, so the command line sets it and the library does not. Statistics are products of matrices, which
+    stay in float32 either way.
+    """
+    precision = resolve_precision(name or "auto", device)
+    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    return precision
+
+
 class EncoderSettings(Protocol):
     """Settings of a method that reads features."""
 
@@ -95,35 +107,9 @@ def chosen_encoder(name: str | None, weights: str | None, quiet: bool) -> str:
     return found
 
 
-class PreciseSettings(Protocol):
-    """Settings of a method whose encoder may have another precision."""
-
-    @property
-    def precision(self) -> str: ...
-    def changed(self, **changes: Any) -> Self: ...
-
-
-T = TypeVar("T", bound=PreciseSettings)
-
-
-def with_precision(settings: T, device: str) -> T:
-    """Settings that name the precision where they had `auto`.
-
-    GPUs may round float32 to TensorFloat-32 in convolutions, as torch lets them, unless it is `fp32`: a switch of the
-    whole process, so the command line sets it and the library does not. Statistics are products of matrices, which
-    stay in float32 either way.
-    """
-    precision = resolve_precision(settings.precision, device)
-    torch.backends.cudnn.allow_tf32 = precision != "fp32"
-    return settings.changed(precision=precision)
-
-
 def open_encoder(settings: EncoderSettings, weights: str | None, device: str, **options: Any) -> Encoder:
     """The encoder that `settings` name, on `device`; `options` as for `load_encoder`."""
-    network = load_encoder(settings.encoder, weights=weights, pooling=settings.pooling, **options)  # type: ignore[arg-type]
-    if isinstance(network, torch.nn.Module):
-        network.to(device)
-    return network
+    return load_encoder(settings.encoder, weights=weights, pooling=settings.pooling, device=device, **options)  # type: ignore[arg-type]
 
 
 def fitted(alpha: Tensor | None, pixels: Tensor) -> Tensor | None:

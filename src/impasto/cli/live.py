@@ -17,7 +17,17 @@ from rich.live import Live
 from rich.text import Text
 from torch import Tensor
 
-from impasto.cli.common import Device, Force, Precision, Quiet, choose_device, console, numbers, open_network
+from impasto.cli.common import (
+    Device,
+    Force,
+    Precision,
+    Quiet,
+    choose_device,
+    choose_precision,
+    console,
+    numbers,
+    open_network,
+)
 from impasto.cli.window import Window
 from impasto.errors import InputError
 from impasto.media.video import Frame, Video, VideoWriter, check_video_output
@@ -62,8 +72,8 @@ def live(
         raise InputError(f"frames is {frames}; it must be at least 1")
     if output is not None:
         check_video_output(output, force=force, source=source)
-    settings = StylizeSettings().changed(size=size, color=color, precision=precision)
     where = choose_device(device)
+    settings = StylizeSettings().changed(size=size, color=color, precision=choose_precision(precision, where))
     window = Window(f"impasto {source}") if output is None else None
     try:
         painter = open_network(model or _default(bool(paintings), style or []), where, precision=settings.precision)

@@ -29,13 +29,13 @@ from impasto.cli.common import (
     Weights,
     check_text_output,
     choose_device,
+    choose_precision,
     console,
     moved,
     numbers,
     open_encoder,
     open_network,
     with_encoder,
-    with_precision,
 )
 from impasto.cli.instant import Instant, chosen_styles, paint_instantly, shares
 from impasto.errors import InputError, unknown
@@ -155,6 +155,7 @@ def stylize(
 
     [bold]impasto stylize photo.jpg painting.jpg -o out.png[/bold]
     """
+    where = choose_device(device)
     settings = preset_settings(preset, method).changed(
         size=size,
         encoder=encoder,
@@ -174,7 +175,7 @@ def stylize(
         dream=dream,
         dream_weight=dream_weight if dream_weight is not None or dream is None else 1.0,
         pooling=pooling,
-        precision=precision,
+        precision=choose_precision(precision, where),
         optimizer=optimizer,
         jitter=jitter,
         steps=steps,
@@ -192,7 +193,6 @@ def stylize(
     ):
         if given and not one_pass:
             raise InputError(f"{option} is for pictures in one pass: add --quality instant, or --model FILE")
-    where = choose_device(device)
     paintings = [*(style or []), *(style_folder or [])]
     scene = Scene(
         paintings,
@@ -294,7 +294,7 @@ def paint(
         first = first_picture(picture, regions, settings, scene)
     elif settings.init not in STARTS:
         first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
-    settings = with_precision(with_encoder(settings, weights, quiet), scene.device)
+    settings = with_encoder(settings, weights, quiet)
     settings = settings.resolved(settings.encoder)
     about = manifest(settings, inputs, weights) | {
         "blend": list(scene.blend),

@@ -24,10 +24,10 @@ from impasto.cli.common import (
     Weights,
     check_text_output,
     choose_device,
+    choose_precision,
     moved,
     open_encoder,
     with_encoder,
-    with_precision,
 )
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
@@ -77,12 +77,13 @@ def texture(
 
     [bold]impasto texture bricks.jpg -o wall.png --size 1024x512 --tileable[/bold]
     """
+    where = choose_device(device)
     settings = TextureSettings().changed(
         size=sides(size),
         sample_size=sample_size,
         encoder=encoder,
         pooling=pooling,
-        precision=precision,
+        precision=choose_precision(precision, where),
         statistic=statistic,
         tileable=tileable,
         optimizer=optimizer,
@@ -90,7 +91,6 @@ def texture(
         scales=scales,
         seed=seed,
     )
-    where = choose_device(device)
     check_output(output, force=force)
     check_text_output(report, force=force)
     picture = read_image(sample)
@@ -98,7 +98,7 @@ def texture(
         if sample_size is not None:
             raise InputError("give --sample-size or --own-size, not both")
         settings = settings.changed(sample_size=max(picture.pixels.shape[-2:]))
-    settings = with_precision(with_encoder(settings, weights, quiet), where)
+    settings = with_encoder(settings, weights, quiet)
     padding = "circular" if tileable else "zeros"
     network = open_encoder(settings, weights, where, padding=padding, precision=settings.precision)
     if layers_up_to is not None:

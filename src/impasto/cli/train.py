@@ -8,13 +8,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from impasto.cli.common import Device, Force, Quiet, Report, Weights, check_text_output, choose_device, console
+from impasto.cli.common import (
+    Device,
+    Force,
+    Quiet,
+    Report,
+    Weights,
+    check_text_output,
+    choose_device,
+    choose_precision,
+    console,
+)
 from impasto.errors import InputError, NonFiniteError, unknown
-from impasto.features import Encoder, load_encoder, resolve_precision
+from impasto.features import load_encoder
 from impasto.media import sheet, write_image
 from impasto.methods.instant import open_model
 from impasto.networks.loss import LossSettings
@@ -99,7 +108,8 @@ def train_command(
         raise unknown("task", task, TASKS)
     checkpoint = _checked_output(output, force)
     check_text_output(report, force=force)
-    precision = resolve_precision(precision, choose_device(device))
+    where = choose_device(device)
+    precision = choose_precision(precision, where)
     settings = TrainSettings(
         steps=steps,
         minutes=minutes,
@@ -118,9 +128,9 @@ def train_command(
     if not files and task != "texture" and not quiet:
         console.print("note: no --photos: made-up scenes serve instead, which is second best", soft_wrap=True)
     trainer = _accelerator(precision) if accelerate else None
-    where = str(trainer.device) if trainer is not None else choose_device(device)  # type: ignore[attr-defined]
+    where = where if trainer is None else str(trainer.device)  # type: ignore[attr-defined]
     kept, look_at = apart(files)
-    encoder = _encoder(loss_encoder, weights, where, precision)
+    encoder = load_encoder(loss_encoder, weights=weights, precision=precision, device=where)
     strengths = LossSettings(
         content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight, soft=task == "any-style"
     )
@@ -299,13 +309,6 @@ def _default_body(body: str | None, network: str, options: dict[str, Any]) -> st
     if body is None:
         return "any" if network == "quarter" and not options else None
     return None if body == "none" else body
-
-
-def _encoder(name: str, weights: str | None, device: str, precision: str) -> Encoder:
-    encoder = load_encoder(name, weights=weights, precision=precision)
-    if isinstance(encoder, torch.nn.Module):
-        encoder.to(device)
-    return encoder
 
 
 def _accelerator(precision: str) -> Trainer:

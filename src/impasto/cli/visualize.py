@@ -67,8 +67,8 @@ def open_network(
     encoder: str | None, weights: str | None, device: str, quiet: bool, *, classifier: bool = False
 ) -> Encoder:
     """The encoder of that name on a device."""
-    network = load_encoder(chosen_encoder(encoder, weights, quiet), weights=weights, classifier=classifier)
-    return network.to(choose_device(device)) if hasattr(network, "to") else network
+    name, where = chosen_encoder(encoder, weights, quiet), choose_device(device)
+    return load_encoder(name, weights=weights, classifier=classifier, device=where)
 
 
 @app.command()

@@ -91,6 +91,7 @@ def load_encoder(
     padding: Padding = "zeros",
     precision: str = "fp32",
     classifier: bool = False,
+    device: str = "cpu",
 ) -> Encoder:
     """The encoder of that name, with its weights, ready to use (float32, frozen, channels last).
 
@@ -100,8 +101,9 @@ def load_encoder(
         pooling: `"max"` as trained, or `"avg"` (smoother pictures).
         padding: `"zeros"` as trained, or `"circular"`: a picture's opposite sides are neighbors.
         precision: of the maps' computation, `"fp32"`, `"tf32"` or `"bf16"` (see `VGG`), or `"auto"` (see
-            `resolve_precision`, for the CPU).
+            `resolve_precision`).
         classifier: with the fully connected layers `fc6`, `fc7`, `logits` and `prob`.
+        device: where it will run, as torch names it.
 
     Raises:
         InputError: if there is no encoder of that name.
@@ -114,7 +116,7 @@ def load_encoder(
         raise InputError(f"pooling is {pooling!r}; it must be max or avg")
     if padding not in ("zeros", "circular"):
         raise InputError(f"padding is {padding!r}; it must be zeros or circular")
-    found_precision = resolve_precision(precision)
+    found_precision = resolve_precision(precision, device)
     if classifier and name not in WEIGHTS:
         raise WeightsError(
             f"{name} has no fully connected layers, which fc6, fc7, logits, prob and classes need: use --encoder "
@@ -126,8 +128,8 @@ def load_encoder(
     if classifier:
         file = find(name, weights)
         assert file is not None  # its convolutions have just been loaded
-        return Classifier(network, load_classifier(file, name)).eval()
-    return network
+        return Classifier(network, load_classifier(file, name)).eval().to(device)
+    return network.to(device)
 
 
 def encoder_source(name: str) -> str | None:

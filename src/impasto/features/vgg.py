@@ -24,7 +24,6 @@ Padding = Literal["zeros", "circular"]
 VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
 VGG16_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
 
-
 #: Memory of maps in bfloat16 and of what is converted for statistics, to that of float32's maps.
 BF16_SHARE = 0.7
 

@@ -209,14 +209,18 @@ class _Sought:
     def _goal(self, at: Plan, encoder: Encoder) -> Goal | Turns:
         styles, settings = self._styles(at, encoder), self.settings
         picture = scaled(self.content, max(at.size)) if self.content is not None else None
+        smooth = _smoothness(settings)
 
         def goal(by: Displacement | None = None) -> Goal:
             shown = picture if picture is None or by is None else picture.roll(by, (2, 3))
             terms = styles if by is None else [(weight, displaced(term, by, at.size)) for weight, term in styles]
             terms = terms + _other_terms(encoder, shown, settings, at.workspace)
+            terms = terms + (smooth if by is None else [])
             return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
 
-        return jittered(goal, settings.jitter, settings.seed) if settings.jitter else goal()
+        if not settings.jitter:
+            return goal()
+        return jittered(goal, settings.jitter, settings.seed, still=Objective(encoder, smooth) if smooth else None)
 
     def _styles(self, at: Plan, encoder: Encoder) -> list[tuple[float, Term]]:
         size, settings = max(at.size), self.settings
@@ -241,7 +245,7 @@ def displaced(term: Term, by: Displacement, size: tuple[int, int]) -> Term:
     for name in ("mask", "guide"):
         places = getattr(term, name, None)
         if places is not None:
-            parts = [round(n * int(side) / whole) for n, side, whole in zip(by, places.shape[-2:], size, strict=True)]
+            parts = [round(n * int(side) / full) for n, side, full in zip(by, places.shape[-2:], size, strict=True)]
             moved[name] = places.roll(parts, (-2, -1))
     return replace(term, **moved) if moved else term  # type: ignore[type-var]
 
@@ -249,14 +253,18 @@ def displaced(term: Term, by: Displacement, size: tuple[int, int]) -> Term:
 def _other_terms(
     encoder: Encoder, content: Tensor | None, settings: StylizeSettings, workspace: float | None
 ) -> list[tuple[float, Term]]:
-    """Content, total variation and dream as `settings` weighs them."""
+    """Content and dream as `settings` weighs them."""
     terms: list[tuple[float, Term]] = []
     if content is not None and settings.content_weight:
         term = content_term(encoder, content, settings.content_layers, settings.convention, workspace)
         terms.append((settings.content_weight, term))
-    if settings.tv_weight:
-        tv = TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma, settings.convention)
-        terms.append((settings.tv_weight, tv))
     if settings.dream_weight:
         terms.append((settings.dream_weight, Activation.named(settings.dream, encoder.layers)))
     return terms
+
+
+def _smoothness(settings: StylizeSettings) -> list[tuple[float, Term]]:
+    """Total variation, if `settings` weighs it."""
+    if not settings.tv_weight:
+        return []
+    return [(settings.tv_weight, TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma, settings.convention))]
