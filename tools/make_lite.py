@@ -30,7 +30,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from impasto.features import load_encoder, resolve_precision
-from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, projection, teacher_channels
+from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, packed, projection, teacher_channels
 from impasto.features.vgg import VGG
 from impasto.networks.muon import Muon
 
@@ -391,8 +391,7 @@ def held_out(student: VGG, lifts: Mapping[str, Tensor], teacher: VGG, images: Te
 def export(student: VGG, lifts: Mapping[str, Tensor], path: Path, about: Mapping[str, object]) -> None:
     tensors = {k: v.half().contiguous() for k, v in student.state_dict().items()}
     for name, lift in lifts.items():
-        matrix = projection(lift)
-        tensors[f"projections.{name}"] = matrix.view(*matrix.shape, 1, 1).half().contiguous()
+        tensors[f"projections.{name}"] = packed(projection(lift)).half()
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata={"impasto": json.dumps(about)})
 

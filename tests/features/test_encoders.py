@@ -12,7 +12,7 @@ from torch import nn
 from impasto.cache import encoder_hash
 from impasto.errors import InputError, WeightsError
 from impasto.features import ModuleEncoder, load_encoder, resolve, resolve_precision
-from impasto.features.lite import LITE_LAYERS, projection, teacher_channels
+from impasto.features.lite import LITE_LAYERS, packed, projection, teacher_channels, unpacked
 from impasto.features.vgg import CAFFE, VGG, VGG16_WIDTHS, VGG19_WIDTHS
 from impasto.objective import Style, gram
 
@@ -75,6 +75,14 @@ def test_projection_keeps_distances_between_lifted_grams() -> None:
     small = (r @ (f @ f.T - g @ g.T) @ r.T).square().sum() / 5**2
     torch.testing.assert_close(small, full)
     torch.testing.assert_close((r @ (f - g)).square().sum() / 5, (lift @ (f - g)).square().sum() / 12)
+
+
+def test_a_projection_in_a_file_is_its_triangle() -> None:
+    r = projection(torch.randn(12, 5))
+    found = unpacked({"projections.relu1_1": packed(r), "projections.relu1_2": torch.zeros(4), "other": torch.ones(6)})
+    assert torch.equal(found["projections.relu1_1"], r.view(5, 5, 1, 1))
+    assert found["projections.relu1_2"].shape == (4,)  # no triangle: the network will refuse it
+    assert found["other"].shape == (6,)
 
 
 def test_lite_is_packaged_and_gives_every_layer() -> None:

@@ -12,7 +12,7 @@ from impasto.features import load_encoder
 from impasto.features.vgg import VGG
 from impasto.networks.conditioning import Recorder, Slots
 from impasto.networks.quarter import Quarter
-from impasto.networks.transport import Front, Transport, roots
+from impasto.networks.transport import Front, Transport, front_widths, roots
 
 
 def test_roots_are_those_of_the_eigenvalues() -> None:
@@ -81,7 +81,7 @@ def test_a_flat_picture_stays_finite(value: float) -> None:
 
 def test_the_front_sees_what_the_packaged_encoder_sees_and_is_never_trained() -> None:
     lite, picture = cast(VGG, load_encoder("lite")), torch.rand(2, 3, 64, 80)
-    front = Front()
+    front = Front(front_widths(lite))
     front.copy_from(lite, picture)
     found, expected = (x[..., 3:-3, 3:-3] for x in (front(picture), lite(picture, ["relu3_1"])["relu3_1"]))
     torch.testing.assert_close(found * front.scale, expected, atol=1e-3 * float(front.scale), rtol=1e-3)
@@ -91,7 +91,7 @@ def test_the_front_sees_what_the_packaged_encoder_sees_and_is_never_trained() ->
 
 def test_the_front_sees_no_border() -> None:
     lite = cast(VGG, load_encoder("lite"))
-    front = Front()
+    front = Front(front_widths(lite))
     front.copy_from(lite, torch.rand(1, 3, 32, 32))
     found = front(torch.full((1, 3, 40, 24), 0.8))
     torch.testing.assert_close(found, found[..., :1, :1].expand_as(found), atol=1e-4, rtol=1e-4)

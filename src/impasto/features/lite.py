@@ -13,6 +13,7 @@ looking at VGG-19. `R` is the layer's projection, a `C × C` matrix.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -57,6 +58,25 @@ def projection(lift: Tensor) -> Tensor:
     scale = float(channels / teacher_channels) ** 0.5
     scaled: Tensor = (scale * r).to(lift.dtype)
     return scaled
+
+
+def packed(matrix: Tensor) -> Tensor:
+    """The upper triangle of `(C, C)`, row by row: all of a projection, whose other half is zeros."""
+    rows, columns = torch.triu_indices(*matrix.shape)
+    return matrix[rows, columns]
+
+
+def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights in a file as the network has them: projections are matrices, of 1×1 convolutions."""
+    found = dict(state)
+    for name, values in state.items():
+        side = math.isqrt(2 * values.numel())
+        if name.startswith("projections.") and values.shape == (side * (side + 1) // 2,):
+            matrix = values.new_zeros(side, side)
+            rows, columns = torch.triu_indices(side, side)
+            matrix[rows, columns] = values
+            found[name] = matrix.view(side, side, 1, 1)
+    return found
 
 
 def teacher_channels(layer: str) -> int:

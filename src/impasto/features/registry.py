@@ -15,7 +15,7 @@ from torch import Tensor
 from impasto.errors import InputError, WeightsError, unknown
 from impasto.features.classifier import Classifier, load_classifier
 from impasto.features.encoder import Encoder
-from impasto.features.lite import lite_network, stored_widths
+from impasto.features.lite import lite_network, stored_widths, unpacked
 from impasto.features.precision import resolve_precision
 from impasto.features.vgg import VGG, Padding, Pooling
 from impasto.features.weights import WEIGHTS, find, load_state, missing_message, published, verify
@@ -46,7 +46,7 @@ def _lite(path: Path_ | None, pooling: Pooling) -> VGG:
             raise WeightsError(
                 f"the weights of lite cannot be read from {file}: {str(error).splitlines()[0]}"
             ) from error
-    return _ready(lite_network(stored_widths(state), pooling=pooling), state, file)
+    return _ready(lite_network(stored_widths(state), pooling=pooling), unpacked(state), file)
 
 
 def _ready(network: VGG, state: dict[str, Tensor], file: Path) -> VGG:

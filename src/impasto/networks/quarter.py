@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -155,6 +156,7 @@ class Quarter(nn.Module):
         blocks: residual blocks at an eighth.
         rank: of the mixings; 0 for none.
         front: `pixels`, or `lite`: it sees the packaged encoder's relu3_1, carried over to the style's (`Transport`).
+        front_widths: of the convolutions of such a front.
 
     Raises:
         InputError: if there is no such front.
@@ -171,6 +173,7 @@ class Quarter(nn.Module):
         front: str = "pixels",
         fine: int = 24,
         deepest: int = 0,
+        front_widths: Sequence[int] = (16, 16, 48, 32, 96),
     ) -> None:
         super().__init__()
         if front not in FRONTS:
@@ -186,7 +189,8 @@ class Quarter(nn.Module):
         self.front: Front | None = None
         self.transport: Transport | None = None
         if front == "lite":
-            self.front = Front()
+            self.front = Front(front_widths)
+            self.options["front_widths"] = list(front_widths)
             self.transport = Transport(self.front.channels, slots)
             self.stem = nn.Conv2d(self.front.channels, width, 1)
         else:

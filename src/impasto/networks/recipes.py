@@ -29,6 +29,7 @@ from impasto.networks.quarter import Quarter
 from impasto.networks.registry import build
 from impasto.networks.superres import Loss, SuperResolution, SuperResolutionTask
 from impasto.networks.train import Task
+from impasto.networks.transport import front_widths
 
 #: The generator for any style, if no other is asked for.
 ANY_STYLE: dict[str, Any] = {
@@ -234,11 +235,12 @@ def any_recipe(
     if body is not None and not body.any_style:
         raise InputError("this body paints in its own styles only; give an any-style model")
     if body is None:
-        generator = cast(Quarter, build("quarter", options or ANY_STYLE))
+        lite = cast(VGG, load_encoder("lite"))
+        generator = cast(Quarter, build("quarter", {**(options or ANY_STYLE), "front_widths": front_widths(lite)}))
         if generator.front is not None:
             pictures = [opened(p, 512)[:, :256, :256] for p in paintings[:: max(1, len(paintings) // 16)]]
             whole = [p for p in pictures if p.shape[1:] == (256, 256)]
-            generator.front.copy_from(cast(VGG, load_encoder("lite")), torch.stack(whole))
+            generator.front.copy_from(lite, torch.stack(whole))
     else:
         generator = cast(Quarter, unfrozen(body.generator))
     task = AnyStyleTask(

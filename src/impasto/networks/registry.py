@@ -39,7 +39,13 @@ def build(kind: str, options: Mapping[str, Any] | None = None) -> Generator:
 
 
 def _check(what: str, value: Any, default: Any, least: int) -> None:
-    """A value is of its default's type and, if a number, at least `least`."""
+    """A value is of its default's type and, if a number, at least `least`; as many numbers where there are several."""
+    if isinstance(default, tuple):
+        if not isinstance(value, list | tuple) or len(value) != len(default):
+            raise InputError(f"{what} is {value!r}; it must be {len(default)} whole numbers, such as {list(default)}")
+        for one, other in zip(value, default, strict=True):
+            _check(what, one, other, least)
+        return
     if type(value) is not type(default):
         kind = "a whole number" if isinstance(default, int) else "a name"
         raise InputError(f"{what} is {value!r}; it must be {kind}, such as {default!r}")

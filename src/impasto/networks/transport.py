@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,11 @@ from torch import Tensor, nn
 
 from impasto.features.vgg import VGG
 from impasto.networks.conditioning import OfWhole, Recorder, Slots, in_float32
+
+
+def front_widths(encoder: VGG) -> list[int]:
+    """Of the convolutions up to relu3_1 of `lite`."""
+    return [cast(nn.Conv2d, conv).out_channels for conv in list(encoder.convs.values())[:5]]
 
 
 class Front(nn.Module):
@@ -25,7 +31,7 @@ class Front(nn.Module):
     std: Tensor
     scale: Tensor
 
-    def __init__(self, widths: Sequence[int] = (16, 16, 48, 32, 96)) -> None:
+    def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         inward = (3, *widths[:-1])
         self.convs = nn.ModuleList([nn.Conv2d(a, b, 3) for a, b in zip(inward, widths, strict=True)])
