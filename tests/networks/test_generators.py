@@ -91,7 +91,7 @@ def test_options_build_the_same_network_again(kind: str, options: dict[str, Any]
         ("jonson", {}, "unknown network 'jonson'; did you mean johnson"),
         ("johnson", {"widht": 3}, "unknown option of johnson 'widht'; did you mean width"),
         ("johnson", {"width": "3"}, "width of johnson is '3'; it must be a whole number, such as 32"),
-        ("quarter", {"front_widths": [16, 48]}, "it must be 5 whole numbers, such as [16, 16, 48, 32, 96]"),
+        ("quarter", {"front_widths": [16, 48]}, "it must be 5 whole numbers, such as"),
         ("quarter", {"front_widths": [16, 16, 48, 0, 96]}, "front_widths of quarter is 0; it must be at least 1"),
         ("johnson", {"width": True}, "it must be a whole number"),
         ("johnson", {"width": 0}, "width of johnson is 0; it must be at least 1"),
