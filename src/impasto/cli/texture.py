@@ -62,7 +62,7 @@ def texture(
     weights: Weights = None,
     pooling: Annotated[str | None, typer.Option(help="max or avg.")] = None,
     precision: Precision = None,
-    optimizer: Annotated[str | None, typer.Option(help="lbfgs or adam.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="lbfgs, adam, or auto.")] = None,
     steps: Steps = None,
     scales: Annotated[int | None, typer.Option(help="Coarse to fine: how many, each twice the one before.")] = None,
     seed: Seed = None,

@@ -15,8 +15,9 @@ from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import optimizer
 from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, scaled, style_terms
 from impasto.objective import Objective
-from impasto.optimize import Stage, State, Step, minimize
+from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
 from impasto.settings import STYLE_LAYERS, StylizeSettings, check_numbers, known_fields
+from impasto.transforms import jittered
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class TextureSettings:
         statistic: how textures are compared, one of `impasto.objective.STYLE_LOSSES`.
         layers: that are compared; those that `statistic` is used with if empty.
         tileable: opposite sides fit together.
-        optimizer: `lbfgs` or `adam`.
+        optimizer: `lbfgs`, `adam` or `auto`, with what belongs to it, as in `StylizeSettings`.
         rate: of Adam.
         steps: of each scale.
         scales: coarse to fine, each twice as large as the one before, the sample with it.
@@ -48,7 +49,7 @@ class TextureSettings:
     statistic: str = "gram"
     layers: tuple[str, ...] = ()
     tileable: bool = False
-    optimizer: str = "lbfgs"
+    optimizer: str = "auto"
     rate: float = 0.02
     steps: int = 100
     scales: int = 2
@@ -109,15 +110,17 @@ def texture(
         style_weight=1.0,
         optimizer=settings.optimizer,
         rate=settings.rate,
-    )
+        steps=settings.steps,
+    ).resolved(encoder.name)
     regions = [Region([StyleImage(sample)])]
 
     def stage(shrink: int) -> Stage:
         size = round(long_side / shrink)
         check_sides("sample", sample, scaled(sample, size))
 
-        def build() -> Objective:
-            return Objective(encoder, style_terms(encoder, regions, size, style))
+        def build() -> Goal | Turns:
+            objective = Objective(encoder, style_terms(encoder, regions, size, style))
+            return jittered(lambda _: objective, style.jitter, settings.seed) if style.jitter else objective
 
         return Stage((round(height / shrink), round(width / shrink)), settings.steps, build)
 
