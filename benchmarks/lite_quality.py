@@ -2,8 +2,10 @@
 
     python benchmarks/lite_quality.py --shared ../shared [--steps 150] [--size 256] [--style-weight 10]
 
-Twelve pairs; style and content errors by the yardstick (`../shared/tools/score.py`) at the same size. Each pair is
-written when it is done; run again, VGG-19's part is not repeated. `--sheet FILE` puts the pictures side by side.
+Twelve pairs; style and content errors by the yardstick (`../shared/tools/score.py`) at the same size, and once more
+with picture and content moved by 5 and 7 pixels (`displaced`), where VGG-19's pools see what lay between their cells.
+Each pair is written when it is done; run again, VGG-19's part is not repeated. `--sheet FILE` puts the pictures side by
+side.
 """
 
 from __future__ import annotations
@@ -96,6 +98,11 @@ def main() -> None:
             pixels, seconds = painted(encoder, content, style, own)
             write_image(picture, pixels)
             row[name] = score(str(picture), str(paths[0]), str(paths[1]), args.size) | {"seconds": round(seconds, 4)}
+            moved = [work / "moved.png", work / "moved_content.png"]
+            for file, shown in zip(moved, (pixels, scaled(content, args.size)), strict=True):
+                write_image(file, shown.roll((5, 7), (2, 3)))
+            seen = score(*map(str, moved), str(paths[1]), args.size)
+            row[name] |= {f"displaced_{part}": seen[part] for part in ("style", "content")}
             print(key, name, {k: round(v, 4) for k, v in row[name].items()}, flush=True)
         done = [r for r in kept.values() if len(r) == 2]
         write(args.out, {"steps": args.steps, "size": args.size, "mean": means(done), "pairs": kept})
@@ -113,7 +120,7 @@ def means(done: list[Any]) -> dict[str, float]:
         return {}
     mean = {
         f"{part}_{name}": round(statistics.fmean(r[name][part] for r in done), 4)
-        for part in ("style", "content", "moments", "seconds")
+        for part in ("style", "content", "moments", "seconds", "displaced_style", "displaced_content")
         for name in ("vgg19", "lite")
     }
     return mean | {"style_ratio": round(mean["style_lite"] / mean["style_vgg19"], 3), "pairs": len(done)}

@@ -19,9 +19,9 @@ STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "re
 }
 #: Values of `init` that are no path.
 STARTS = ("content", "noise", "gray", "style", "instant")
-#: How pictures are optimized with the encoder `lite`, which they deceive more easily than VGG-19 (`docs/lite.md`).
-LITE: dict[str, Any] = {"rate": 0.04, "cooldown": 0.5, "jitter": 16}
-#: Steps a scale from which on that is worth it; L-BFGS gets further in fewer.
+#: How pictures are optimized that shall not deceive their encoder (`docs/decisions/0007-lite-is-jittered.md`).
+JITTERED: dict[str, Any] = {"rate": 0.04, "cooldown": 0.5, "jitter": 16}
+#: Steps a scale from which on that is worth it with `lite`; L-BFGS gets further in fewer.
 LITE_STEPS = 60
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 
@@ -52,8 +52,8 @@ class StylizeSettings:
         dream, dream_weight: a layer, or `LAYER:CHANNEL`, whose activation is raised at the same time.
         convention: how losses are scaled, a key of `impasto.objective.CONVENTIONS`.
         tv: definition of total variation: `squared`, `absolute`, or `power` with `tv_gamma`.
-        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with the encoder `lite`, `LITE_STEPS` or more and a style
-            loss that is no matching of patches it is `adam` and what `LITE` says.
+        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with jitter it is `adam` and what `JITTERED` says, and so
+            it is with the encoder `lite`, `LITE_STEPS` or more and a style loss that is no matching of patches.
         history: pairs that L-BFGS remembers.
         rate: learning rate of Adam, in units of the range [0, 1].
         cooldown: share of each scale's steps, the last ones, in which that rate falls to nothing.
@@ -171,10 +171,11 @@ class StylizeSettings:
         default stay."""
         if self.optimizer != "auto":
             return self
-        if encoder != "lite" or self.steps < LITE_STEPS or self.style_loss in MATCHINGS:
-            return self.changed(optimizer="adam" if self.jitter else "lbfgs")
+        deceived = encoder == "lite" and self.steps >= LITE_STEPS and self.style_loss not in MATCHINGS
+        if not (self.jitter or deceived):
+            return self.changed(optimizer="lbfgs")
         unchanged = {f.name for f in fields(self) if getattr(self, f.name) == f.default}
-        return self.changed(optimizer="adam", **{n: v for n, v in LITE.items() if n in unchanged})
+        return self.changed(optimizer="adam", **{n: v for n, v in JITTERED.items() if n in unchanged})
 
     @property
     def warms_up(self) -> bool:

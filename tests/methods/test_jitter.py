@@ -16,7 +16,7 @@ from impasto.methods.presets import preset
 from impasto.methods.styles import Region, StyleImage, style_terms
 from impasto.objective import Objective
 from impasto.optimize import Goal
-from impasto.settings import LITE, StylizeSettings
+from impasto.settings import JITTERED, StylizeSettings
 from impasto.transforms import STILL, jittered
 
 SETTINGS = StylizeSettings(
@@ -81,12 +81,13 @@ def test_a_jittered_run_goes_on_as_if_it_had_never_stopped(tiny: VGG) -> None:
 def test_auto_is_adam_with_jitter_for_lite_and_lbfgs_for_the_others() -> None:
     lite, vgg = (StylizeSettings().resolved(name) for name in ("lite", "vgg19"))
     assert (vgg.optimizer, vgg.jitter) == ("lbfgs", 0)
-    assert lite.optimizer == "adam" and {name: getattr(lite, name) for name in LITE} == LITE
+    assert lite.optimizer == "adam" and {name: getattr(lite, name) for name in JITTERED} == JITTERED
     assert StylizeSettings(style_loss="nearest").resolved("lite").optimizer == "lbfgs"
     assert StylizeSettings(steps=20).resolved("lite").optimizer == "lbfgs"
     assert StylizeSettings(rate=0.01).resolved("lite").rate == 0.01
     assert StylizeSettings(optimizer="lbfgs").resolved("lite").optimizer == "lbfgs"
-    assert StylizeSettings(jitter=4).resolved("vgg19").optimizer == "adam"
+    asked = StylizeSettings(jitter=4).resolved("vgg19")
+    assert (asked.optimizer, asked.jitter, asked.cooldown) == ("adam", 4, JITTERED["cooldown"])
     assert preset("gatys").resolved("lite").optimizer == "lbfgs"
 
 
