@@ -339,8 +339,7 @@ def minimize(
             canvas.resize(stage.size)
         objective = stage.objective()
         for count in range(done + 1, stage.steps + 1):
-            goal = objective.at(count) if isinstance(objective, Turns) else objective
-            loss, parts = _advance(canvas, goal, solver, count)
+            loss, parts = _advance(canvas, objective, solver, count)
             mean.update(canvas.parameters, count)
             yield Step(
                 scale=number + 1,
@@ -358,11 +357,12 @@ def minimize(
             )
         if mean.value is not None:
             canvas.parameters = mean.value
-        del objective, goal  # their targets, before those of the next stage are made
+        del objective  # its targets, before those of the next stage are made
 
 
-def _advance(canvas: Canvas, goal: Goal, solver: Optimizer, count: int) -> tuple[float, Parts]:
+def _advance(canvas: Canvas, objective: Goal | Turns, solver: Optimizer, count: int) -> tuple[float, Parts]:
     """One step of `solver`; the canvas's parameters carry no gradient outside of the evaluation."""
+    goal = objective.at(count) if isinstance(objective, Turns) else objective
 
     def evaluate() -> tuple[float, Tensor, Parts]:
         with torch.enable_grad():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 import torch
@@ -89,8 +88,15 @@ def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0, *, 
         still: what is sought beside that for the picture where it lies, whose opposite edges are no neighbors.
     """
 
-    @lru_cache(maxsize=1)
+    kept: dict[int, Goal] = {}
+
     def of(number: int) -> Goal:
+        if number not in kept:
+            kept.clear()  # first, as it may hold features of a large content
+            kept[number] = made(number)
+        return kept[number]
+
+    def made(number: int) -> Goal:
         down, right = torch.randint(0, most, (2,), generator=_generator(seed, number)).tolist()
         sought = goal((down, right))
 

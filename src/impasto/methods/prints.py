@@ -125,9 +125,10 @@ def _cells(spans: Sequence[Span]) -> list[float]:
 
 
 def _optimizer(settings: StylizeSettings, pixels: int) -> float:
-    """Bytes a pixel of pictures (now, at the step's start, the content), gradients (old and new), and memory."""
+    """Bytes a pixel of pictures (now, at the step's start, the content), gradients (old and new), and memory; of a
+    jittered picture and its gradient once more, displaced."""
     if settings.optimizer == "adam":
-        return 12 * (5 + 2 + (settings.average > 0))
+        return 12 * (5 + 2 + (settings.average > 0) + 2 * (settings.jitter > 0))
     large = 3 * pixels > LARGE
     return 12 * 5 + (12 * min(settings.history, LARGE_HISTORY) if large else 24 * settings.history)
 
