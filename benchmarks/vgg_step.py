@@ -7,7 +7,7 @@ backward pass of the last map's sum to the image (`plain.py`). Own: the same of 
 where they serve. Plain step: loss and gradient of the same objective by that network, Gram matrices as programs have
 them, without an optimizer. Step and lite step: of `stylize` with VGG-19 and with the packaged encoder, each with its
 default optimizer, in float32 and, where `--precision auto` is that, in bfloat16; the mean of `IN_A_ROW`, as a jittered
-picture is moved in every fourth. All keep freed memory, as the command line does.
+picture is moved in every sixth. All keep freed memory, as the command line does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from impasto.memory import keep_freed_memory
 from impasto.methods.gatys import stylize
 from impasto.settings import StylizeSettings
 
-IN_A_ROW = 4
+IN_A_ROW = 6
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 

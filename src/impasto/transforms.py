@@ -72,7 +72,7 @@ def transformed(objective: Goal, transform: Transform, seed: int = 0) -> Turns:
 #: Pixels down and to the right.
 Displacement = tuple[int, int]
 #: Steps for which a jittered picture stays where it is, since a content's features must be computed for each place.
-STILL = 4
+STILL = 6
 
 
 def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0, *, still: Goal | None = None) -> Turns:
