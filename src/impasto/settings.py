@@ -61,7 +61,7 @@ class StylizeSettings:
             `impasto.transforms.jittered`; for Adam. 0 for no jitter.
         steps: of each scale.
         first_steps: of the coarsest, if it has another number.
-        warmup_steps: of each scale, made with the encoder `warmup_encoder` before its own: `lite` is a fifth of
+        warmup_steps: of each scale, made with the encoder `warmup_encoder` before its own: `lite` is a quarter of
             VGG-19's work, and its pictures are most of the way.
         warmup_encoder: a key of `impasto.features.ENCODERS`; there is no warm-up where `encoder` is the same.
         scales: how many, each `scale_factor` times as large as the one before; None for as many as begin at 256 pixels
