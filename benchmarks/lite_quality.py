@@ -79,6 +79,9 @@ def main() -> None:
     from score import score
 
     kept: dict[str, Any] = json.loads(args.out.read_text())["pairs"] if args.out.exists() else {}
+    if args.only != "vgg19":
+        for row in kept.values():
+            row.pop("lite", None)  # of other weights, perhaps: a mean must not mix them
     vgg = load_encoder("vgg19-caffe", weights=args.shared / "weights", precision="auto")
     lite = load_encoder("lite", weights=args.lite, precision="auto")
     settings = StylizeSettings(size=args.size, steps=args.steps, scales=1)
