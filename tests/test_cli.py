@@ -122,6 +122,9 @@ def test_python_tells_the_encoder_that_was_chosen(pair: tuple[Path, Path]) -> No
     made = impasto.stylize(*pair, size=32, steps=1, precision="bf16")
     assert isinstance(made.settings, StylizeSettings)
     assert (made.settings.encoder, made.settings.precision) == ("lite", "bf16")
+    assert (made.settings.optimizer, made.settings.jitter) == ("lbfgs", 0)
+    longer = impasto.stylize(*pair, size=32, steps=60).settings
+    assert isinstance(longer, StylizeSettings) and (longer.optimizer, longer.jitter) == ("adam", 16)
     as_it_is = impasto.stylize(*pair, size=32, steps=1)
     assert as_it_is.settings.precision == resolve_precision()  # type: ignore[union-attr]
     assert impasto.texture(pair[1], size=(64, 64), steps=1).settings.encoder == "lite"

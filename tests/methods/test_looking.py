@@ -205,3 +205,12 @@ def test_a_guide_draws_towards_its_features() -> None:
     assert steps[-1].loss < steps[0].loss
     with pytest.raises(InputError, match="guide"):
         dream(LITE, image, settings.changed(channel=2), guide=guide)
+
+
+def test_a_dream_that_is_resumed_moves_as_if_it_had_never_stopped() -> None:
+    image, settings = torch.rand(1, 3, 48, 48), DreamSettings(layer="relu3_1", octaves=1, steps=4, jitter=4)
+    whole = [s.image() for s in dream(LITE, image, settings)]
+    loop = dream(LITE, image, settings)
+    state = [next(loop) for _ in range(2)][-1].state()
+    *_, last = dream(LITE, image, settings, resume=state)
+    assert torch.equal(last.image(), whole[-1])

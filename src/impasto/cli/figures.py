@@ -57,6 +57,7 @@ def reconstruct(
     check_output(output, force=force)
     picture: Picture = read_image(image)
     settings = with_encoder(settings, weights, quiet)
+    settings = settings.resolved(settings.encoder)
     network = open_encoder(settings, weights, where)
     pixels = picture.pixels.to(where)
     is_style = source == "style"
@@ -92,6 +93,7 @@ def grid(
     check_output(output, force=force)
     photo, painting = (read_image(p).pixels.to(where) for p in (content, style))
     base = with_encoder(base, weights, quiet)
+    base = base.resolved(base.encoder)
     network = open_encoder(base, weights, where)
     rows: list[list[Tensor]] = []
     with Progress(console=console, disable=quiet) as progress:
