@@ -10,7 +10,7 @@ from torch import Tensor
 
 from impasto.canvas import Pixels
 from impasto.errors import InputError, NonFiniteError
-from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, Turns, minimize
+from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, Turns, collapsed, minimize, pyramid
 
 
 def lbfgs(_: Stage) -> Optimizer:
@@ -30,6 +30,14 @@ class Bowl:
     def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         loss = (self.curvature * (image - 0.3).square()).sum()
         return loss, {"bowl": loss.detach()}
+
+
+def lbfgs_in_levels(_: Stage) -> Optimizer:
+    return LBFGS(levels=3)
+
+
+def adam_in_levels(_: Stage) -> Optimizer:
+    return Adam(levels=3)
 
 
 def stages(*sizes: int, steps: int = 20, scale: float = 1.0) -> list[Stage]:
@@ -55,7 +63,7 @@ def test_records_count_scales_and_steps_and_carry_the_size() -> None:
     assert records[-1].losses["bowl"] == pytest.approx(records[-1].loss)
 
 
-@pytest.mark.parametrize("optimizer", [lbfgs, adam])
+@pytest.mark.parametrize("optimizer", [lbfgs, adam, lbfgs_in_levels, adam_in_levels])
 @pytest.mark.parametrize("stop", [2, 7])
 def test_a_resumed_run_ends_in_the_identical_picture(optimizer: Callable[[Stage], Optimizer], stop: int) -> None:
     torch.manual_seed(0)
@@ -149,3 +157,36 @@ def test_goals_that_take_turns_are_asked_for_by_the_step_and_go_on_where_a_run_s
     state = [next(loop) for _ in range(3)][-1].state()
     rest = [r.image() for r in minimize(Pixels(torch.zeros(1, 3, 4, 4)), stages, adam, state)]
     assert torch.equal(rest[-1], whole[-1])
+
+
+def test_a_pyramid_has_levels_of_half_the_sides_down_to_one_pixel() -> None:
+    levels = pyramid(torch.rand(2, 3, 5, 20), 5)
+    assert [tuple(level.shape) for level in levels] == [(2, 3, *s) for s in ((5, 20), (3, 10), (2, 5), (1, 3), (1, 2))]
+
+
+def test_a_collapsed_pyramid_is_the_sum_of_its_levels_at_full_size() -> None:
+    image = torch.rand(1, 3, 16, 12)
+    assert torch.equal(collapsed(pyramid(image, 1)), image)
+    torch.testing.assert_close(collapsed(pyramid(torch.full((1, 3, 16, 12), 0.5), 4)), torch.full((1, 3, 16, 12), 2.0))
+
+
+def test_a_gradient_s_pyramid_leads_downhill() -> None:
+    for seed in range(20):
+        gradient = torch.randn(1, 3, 13, 7, generator=torch.Generator().manual_seed(seed))
+        assert (collapsed(pyramid(gradient, 4)) * gradient).sum() > gradient.square().sum()
+
+
+@pytest.mark.parametrize("optimizer", [LBFGS, Adam])
+def test_what_many_pixels_agree_on_moves_further_with_a_pyramid(optimizer: Callable[..., Optimizer]) -> None:
+    def valley(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Flat for what is smooth, steep for what is not."""
+        loss = (image.mean() - 0.3).square() + 20 * (image[..., 1:] - image[..., :-1]).square().mean()
+        return loss, {"valley": loss.detach()}
+
+    begin = 0.7 + 0.1 * torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    left = []
+    for levels in (1, 4):
+        stage = Stage((32, 32), 10, lambda: valley)
+        *_, last = minimize(Pixels(begin), [stage], lambda _, n=levels: optimizer(levels=n))  # type: ignore[misc]
+        left.append(abs(last.image().mean().item() - 0.3))
+    assert left[1] < 0.7 * left[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.canvas import Canvas
@@ -106,6 +107,24 @@ class Optimizer(Protocol):
     def restore(self, state: Mapping[str, Tensor]) -> None: ...
 
 
+def pyramid(image: Tensor, levels: int) -> list[Tensor]:
+    """`(B, C, H, W)` and `levels - 1` more, each of half the sides of the one before (rounded up)."""
+    found = [image]
+    for _ in range(levels - 1):
+        half = [max(1, -(-int(side) // 2)) for side in found[-1].shape[-2:]]
+        found.append(F.interpolate(found[-1], size=half, mode="bilinear", align_corners=False, antialias=True))
+    return found
+
+
+def collapsed(levels: Sequence[Tensor]) -> Tensor:
+    """The sum of a pyramid's levels, each enlarged to the first one's size."""
+    found = levels[-1]
+    for level in reversed(levels[:-1]):
+        size = (int(level.shape[-2]), int(level.shape[-1]))
+        found = F.interpolate(found, size=size, mode="bilinear", align_corners=False).add_(level)
+    return found
+
+
 #: Numbers (4 Mpx in color) above which L-BFGS keeps its pairs in half precision, and at most so many of them.
 LARGE, LARGE_HISTORY = 12 * 2**20, 5
 
@@ -113,8 +132,10 @@ LARGE, LARGE_HISTORY = 12 * 2**20, 5
 class LBFGS:
     """Limited-memory BFGS (Nocedal and Wright 2006, algorithm 7.4), projected to the canvas's range.
 
-    It departs from `torch.optim.LBFGS` in three ways. The first step has a fixed length (`first`, root mean square, in
-    pixel units) instead of `1/‖g‖₁`. A pair is kept when `sᵀy` is positive in proportion to `‖s‖‖y‖`, not to a fixed
+    It departs from `torch.optim.LBFGS` in four ways. The first step has a fixed length (`first`, root mean square, in
+    pixel units) instead of `1/‖g‖₁`. The first guess of the inverse Hessian is no multiple of one but of `P`, which
+    adds to a gradient what it is at coarser `levels` (`collapsed(pyramid(g))`): what many pixels agree on moves
+    further. A pair is kept when `sᵀy` is positive in proportion to `‖s‖‖y‖`, not to a fixed
     number, so that the loss may have any scale. A step that does not lower the loss is halved, and after `halvings` of
     them the memory is dropped.
 
@@ -123,10 +144,12 @@ class LBFGS:
 
     Args:
         history: pairs remembered, 24 bytes a pixel each; above `LARGE` numbers 12 bytes a pixel, and `LARGE_HISTORY`.
+        levels: of the pyramid, for parameters `(B, C, H, W)`; 1 for none.
     """
 
-    def __init__(self, history: int = 10, *, first: float = 0.02, halvings: int = 6) -> None:
+    def __init__(self, history: int = 10, *, levels: int = 1, first: float = 0.02, halvings: int = 6) -> None:
         self.history = history
+        self.levels = levels
         self.first = first
         self.halvings = halvings
         self._moves: list[Tensor] = []
@@ -181,17 +204,22 @@ class LBFGS:
         Its scalars stay on the device, so that a GPU is not waited for.
         """
         if not self._moves:
-            return gradient * (-self.first / gradient.square().mean().sqrt().clamp_min(1e-30))
+            first = self._guess(gradient)
+            return first * (-self.first / first.square().mean().sqrt().clamp_min(1e-30))
         q, alphas = -gradient, []
         for s, y in zip(reversed(self._moves), reversed(self._changes), strict=True):
             alpha = _dot(s, q) / _dot(s, y)
             alphas.append(alpha)
             q.addcmul_(y, alpha, value=-1)
         s, y = self._moves[-1], self._changes[-1]
-        q *= _dot(s, y) / _dot(y, y)
+        q = self._guess(q).mul_(_dot(s, y) / _dot(y, self._guess(y.to(q.dtype))))
         for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
             q.addcmul_(s, alpha - _dot(y, q) / _dot(s, y))
         return q
+
+    def _guess(self, gradient: Tensor) -> Tensor:
+        """`P` times a gradient."""
+        return collapsed(pyramid(gradient, self.levels))
 
     def state(self) -> dict[str, Tensor]:
         pairs = {f"move{i}": s for i, s in enumerate(self._moves)} | {
@@ -220,9 +248,14 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
 class Adam:
     """Adam (Kingma and Ba 2015), projected to the canvas's range after each step.
 
+    With `levels`, every level of a pyramid of the gradient has means of its own and makes a step of its own, and the
+    picture moves by their sum: Adam for the levels of a Laplacian pyramid, without keeping the picture as one. Alone in
+    pixels, it moves all of them by about the same, which is a grain.
+
     Args:
         rate: learning rate, in pixel units.
         betas: decay of the means of the gradient and of its square.
+        levels: of the pyramid, for parameters `(B, C, H, W)`; 1 for none.
         last: steps in all; needed for a cooldown.
         cooldown: share of them, the last ones, in which the rate falls evenly to nothing.
     """
@@ -232,27 +265,32 @@ class Adam:
         rate: float = 0.02,
         betas: tuple[float, float] = (0.9, 0.99),
         *,
+        levels: int = 1,
         last: int = 0,
         cooldown: float = 0.0,
     ) -> None:
         self.rate = rate
         self.betas = betas
+        self.levels = levels
         self.last = last
         self.cooldown = cooldown
-        self._mean: Tensor | None = None
-        self._square = torch.zeros(())
+        self._means: list[Tensor] = []
+        self._squares: list[Tensor] = []
         self._count = 0
 
     def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
         loss, gradient, parts = evaluate()
-        if self._mean is None:
-            self._mean, self._square = torch.zeros_like(gradient), torch.zeros_like(gradient)
+        gradients = pyramid(gradient, self.levels)
+        if not self._means:
+            self._means, self._squares = ([torch.zeros_like(g) for g in gradients] for _ in range(2))
         self._count += 1
         first, second = self.betas
-        self._mean.lerp_(gradient, 1 - first)
-        self._square.lerp_(gradient.square(), 1 - second)
-        unbiased = (self._square / (1 - second**self._count)).sqrt_().add_(1e-12)
-        canvas.parameters.sub_(self._rate() / (1 - first**self._count) * self._mean / unbiased)
+        moves = []
+        for level, mean, square in zip(gradients, self._means, self._squares, strict=True):
+            mean.lerp_(level, 1 - first)
+            square.lerp_(level.square(), 1 - second)
+            moves.append(mean / (square / (1 - second**self._count)).sqrt_().add_(1e-12))
+        canvas.parameters.sub_(collapsed(moves), alpha=self._rate() / (1 - first**self._count))
         canvas.keep_in_range()
         return loss, parts
 
@@ -262,11 +300,15 @@ class Adam:
         return self.rate * min(1.0, left / falling) if falling else self.rate
 
     def state(self) -> dict[str, Tensor]:
-        assert self._mean is not None
-        return {"mean": self._mean, "square": self._square, "count": torch.tensor(self._count)}
+        assert self._means
+        levels = {f"mean{i}": m for i, m in enumerate(self._means)} | {
+            f"square{i}": s for i, s in enumerate(self._squares)
+        }
+        return levels | {"count": torch.tensor(self._count)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        self._mean, self._square = state["mean"].clone(), state["square"].clone()
+        count = sum(name.startswith("mean") for name in state)
+        self._means, self._squares = ([state[f"{n}{i}"].clone() for i in range(count)] for n in ("mean", "square"))
         self._count = int(state["count"])
 
 

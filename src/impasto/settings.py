@@ -20,7 +20,7 @@ STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "re
 #: Values of `init` that are no path.
 STARTS = ("content", "noise", "gray", "style", "instant")
 #: How pictures are optimized that shall not deceive their encoder (`docs/decisions/0007-lite-is-jittered.md`).
-JITTERED: dict[str, Any] = {"rate": 0.04, "cooldown": 0.5, "jitter": 16}
+JITTERED: dict[str, Any] = {"cooldown": 0.5, "jitter": 16}
 #: Steps a scale from which on that is worth it with `lite`; L-BFGS gets further in fewer.
 LITE_STEPS = 60
 COLORS = ("style", "content-luminance", "content-match", "histogram")
@@ -55,9 +55,11 @@ class StylizeSettings:
         optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with jitter it is `adam` and what `JITTERED` says, and so
             it is with the encoder `lite`, `LITE_STEPS` or more and a style loss that is no matching of patches.
         history: pairs that L-BFGS remembers.
+        levels: of a pyramid in which both optimizers move the picture, so that what many pixels agree on moves further;
+            1 for none.
         rate: learning rate of Adam, in units of the range [0, 1].
         cooldown: share of each scale's steps, the last ones, in which that rate falls to nothing.
-        jitter: the encoder sees the picture displaced at random, less than so many pixels each way, see
+        jitter: the encoder sees the picture displaced at random, from one of so many places each way, see
             `impasto.transforms.jittered`; for Adam. 0 for no jitter.
         steps: of each scale.
         first_steps: of the coarsest, if it has another number.
@@ -97,6 +99,7 @@ class StylizeSettings:
     tv_gamma: float = 1.0
     optimizer: str = "auto"
     history: int = 10
+    levels: int = 5
     rate: float = 0.02
     cooldown: float = 0.0
     jitter: int = 0
@@ -151,7 +154,7 @@ class StylizeSettings:
         def check(names: str, fits: Callable[[float], bool], rule: str) -> None:
             check_numbers(self, names, fits, rule)
 
-        check("size steps history", lambda x: x >= 1, "at least 1")
+        check("size steps history levels", lambda x: x >= 1, "at least 1")
         if self.scales is not None:
             check("scales", lambda x: x >= 1, "at least 1")
         check("first_steps warmup_steps jitter", lambda x: x >= 0, "at least 0")

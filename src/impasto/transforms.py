@@ -69,14 +69,31 @@ def transformed(objective: Goal, transform: Transform, seed: int = 0) -> Turns:
     return Turns(at)
 
 
-#: Pixels down and to the right.
+#: Pixels down and to the right; less than 0 for up and to the left.
 Displacement = tuple[int, int]
 #: Steps for which a jittered picture stays where it is, since a content's features must be computed for each place.
 STILL = 6
 
 
-def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0, *, still: Goal | None = None) -> Turns:
-    """A goal whose picture is seen displaced at random, less than `most` pixels each way, round the edges.
+def mirrored(maps: Tensor, by: Displacement) -> Tensor:
+    """`(B, C, H, W)` displaced: what leaves at the top and the left is cut off, and what opens there is filled by a
+    mirror; the other edges stay the picture's own."""
+    cut = maps[..., max(0, -by[0]) :, max(0, -by[1]) :]
+    return F.pad(cut, (max(0, by[1]), 0, max(0, by[0]), 0), mode="reflect")
+
+
+def rolled(maps: Tensor, by: Displacement) -> Tensor:
+    """`(B, C, H, W)` displaced round the edges."""
+    return maps.roll(by, (2, 3))
+
+
+def jittered(
+    goal: Callable[[Displacement], Goal],
+    most: int,
+    seed: int = 0,
+    displace: Callable[[Tensor, Displacement], Tensor] = mirrored,
+) -> Turns:
+    """A goal whose picture is seen displaced at random, from one of `most` places each way.
 
     A network with pools sees a picture through a grid, and a narrow one is easily deceived by what fits the grid; no
     picture deceives it at all places. Goes with Adam and not with L-BFGS.
@@ -85,28 +102,18 @@ def jittered(goal: Callable[[Displacement], Goal], most: int, seed: int = 0, *, 
         goal: what is sought for pictures that are displaced so; given the displaced picture.
         most: pixels; 16 for relu5_1, whose positions are that far apart.
         seed: of the randomness.
-        still: what is sought beside that for the picture where it lies, whose opposite edges are no neighbors.
+        displace: how; `rolled` for a picture whose opposite edges are neighbors.
     """
-
     kept: dict[int, Goal] = {}
 
     def of(number: int) -> Goal:
         if number not in kept:
             kept.clear()  # first, as it may hold features of a large content
-            kept[number] = made(number)
+            down, right = torch.randint(
+                -(most // 2), most - most // 2, (2,), generator=_generator(seed, number)
+            ).tolist()
+            sought = goal((down, right))
+            kept[number] = lambda image: sought(displace(image, (down, right)))
         return kept[number]
-
-    def made(number: int) -> Goal:
-        down, right = torch.randint(0, most, (2,), generator=_generator(seed, number)).tolist()
-        sought = goal((down, right))
-
-        def of_both(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            loss, parts = sought(image.roll((down, right), (2, 3)))
-            if still is None:
-                return loss, parts
-            more, others = still(image)
-            return loss + more, {**parts, **others}
-
-        return of_both
 
     return Turns(lambda step: of((step - 1) // STILL))

@@ -36,7 +36,7 @@ CONTROLS: dict[str, dict[str, object]] = {
     "rotations": {"style_rotations": (0.0, 90.0)},
     "dream": {"dream": "relu2_1:1", "dream_weight": 0.1},
     "octaves": {"scales": 2, "scale_factor": 1.5},
-    "adam averaged": {"optimizer": "adam", "average": 0.9},
+    "adam averaged": {"optimizer": "adam", "rate": 0.01, "average": 0.9},  # on five levels, of so small a picture
     "tv": {"tv_weight": 0.1, "tv": "power", "tv_gamma": 0.7},
     "noise": {"init": "noise"},
 }

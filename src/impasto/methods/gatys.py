@@ -23,7 +23,7 @@ from impasto.objective.tiled import TiledObjective, whole_maps
 from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
-from impasto.transforms import Displacement, jittered
+from impasto.transforms import Displacement, jittered, mirrored
 
 
 def content_term(
@@ -58,8 +58,8 @@ def style_term(
 def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
     """What makes the optimizer of each scale."""
     if settings.optimizer == "adam":
-        return lambda stage: Adam(settings.rate, last=stage.steps, cooldown=settings.cooldown)
-    return lambda _: LBFGS(settings.history)
+        return lambda stage: Adam(settings.rate, levels=settings.levels, last=stage.steps, cooldown=settings.cooldown)
+    return lambda _: LBFGS(settings.history, levels=settings.levels)
 
 
 def recolor(settings: StylizeSettings, content: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -209,18 +209,15 @@ class _Sought:
     def _goal(self, at: Plan, encoder: Encoder) -> Goal | Turns:
         styles, settings = self._styles(at, encoder), self.settings
         picture = scaled(self.content, max(at.size)) if self.content is not None else None
-        smooth = _smoothness(settings)
 
-        def goal(by: Displacement | None = None) -> Goal:
-            shown = picture if picture is None or by is None else picture.roll(by, (2, 3))
-            terms = styles if by is None else [(weight, displaced(term, by, at.size)) for weight, term in styles]
-            terms = terms + _other_terms(encoder, shown, settings, at.workspace)
-            terms = terms + (smooth if by is None else [])
+        def goal(by: Displacement = (0, 0)) -> Goal:
+            shown = None if picture is None else mirrored(picture, by)
+            terms = [(weight, displaced(term, by, at.size)) for weight, term in styles]
+            terms += _other_terms(encoder, shown, settings, at.workspace)
             return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
 
-        if not settings.jitter:
-            return goal()
-        return jittered(goal, settings.jitter, settings.seed, still=Objective(encoder, smooth) if smooth else None)
+        most = min(settings.jitter, *at.size)
+        return jittered(goal, most, settings.seed) if most else goal()
 
     def _styles(self, at: Plan, encoder: Encoder) -> list[tuple[float, Term]]:
         size, settings = max(at.size), self.settings
@@ -240,31 +237,27 @@ class _Sought:
 
 
 def displaced(term: Term, by: Displacement, size: tuple[int, int]) -> Term:
-    """The term for a picture of `(H, W)` that is displaced round its edges: its mask and map go with it."""
+    """The term for a picture of `(H, W)` that is displaced (`mirrored`): its mask and map go with it."""
     moved: dict[str, Any] = {}
     for name in ("mask", "guide"):
         places = getattr(term, name, None)
         if places is not None:
-            parts = [round(n * int(side) / full) for n, side, full in zip(by, places.shape[-2:], size, strict=True)]
-            moved[name] = places.roll(parts, (-2, -1))
+            down, right = (round(n * int(s) / full) for n, s, full in zip(by, places.shape[-2:], size, strict=True))
+            moved[name] = mirrored(places, (down, right))
     return replace(term, **moved) if moved else term  # type: ignore[type-var]
 
 
 def _other_terms(
     encoder: Encoder, content: Tensor | None, settings: StylizeSettings, workspace: float | None
 ) -> list[tuple[float, Term]]:
-    """Content and dream as `settings` weighs them."""
+    """Content, dream and smoothness as `settings` weighs them."""
     terms: list[tuple[float, Term]] = []
     if content is not None and settings.content_weight:
         term = content_term(encoder, content, settings.content_layers, settings.convention, workspace)
         terms.append((settings.content_weight, term))
     if settings.dream_weight:
         terms.append((settings.dream_weight, Activation.named(settings.dream, encoder.layers)))
+    if settings.tv_weight:
+        smooth = TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma, settings.convention)
+        terms.append((settings.tv_weight, smooth))
     return terms
-
-
-def _smoothness(settings: StylizeSettings) -> list[tuple[float, Term]]:
-    """Total variation, if `settings` weighs it."""
-    if not settings.tv_weight:
-        return []
-    return [(settings.tv_weight, TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma, settings.convention))]

@@ -125,10 +125,11 @@ def _cells(spans: Sequence[Span]) -> list[float]:
 
 
 def _optimizer(settings: StylizeSettings, pixels: int) -> float:
-    """Bytes a pixel of pictures (now, at the step's start, the content), gradients (old and new), and memory; of a
-    jittered picture and its gradient once more, displaced."""
+    """Bytes a pixel of pictures (now, at the step's start, the content), gradients (old and new), and memory, of Adam
+    for each level of its pyramid; of a jittered picture and its gradient once more, displaced."""
     if settings.optimizer == "adam":
-        return 12 * (5 + 2 + (settings.average > 0) + 2 * (settings.jitter > 0))
+        memory = 2 * sum(0.25**level for level in range(settings.levels))
+        return 12 * (5 + memory + (settings.average > 0) + 2 * (settings.jitter > 0))
     large = 3 * pixels > LARGE
     return 12 * 5 + (12 * min(settings.history, LARGE_HISTORY) if large else 24 * settings.history)
 

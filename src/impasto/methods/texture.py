@@ -17,7 +17,7 @@ from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, sc
 from impasto.objective import Objective
 from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
 from impasto.settings import STYLE_LAYERS, StylizeSettings, check_numbers, known_fields
-from impasto.transforms import jittered
+from impasto.transforms import jittered, mirrored, rolled
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,20 @@ def texture(
     check_layers(settings.layers, encoder.layers)
     width, height = settings.size
     long_side = settings.sample_size or max(settings.size)
-    style = StylizeSettings(
-        encoder=settings.encoder,
-        style_loss=settings.statistic,
-        style_layers=settings.layers,
-        style_weight=1.0,
-        optimizer=settings.optimizer,
-        rate=settings.rate,
-        steps=settings.steps,
-    ).resolved(encoder.name)
+    style = (
+        StylizeSettings()
+        .changed(
+            encoder=settings.encoder,
+            style_loss=settings.statistic,
+            style_layers=settings.layers,
+            style_weight=1.0,
+            optimizer=settings.optimizer,
+            levels=1 if settings.tileable else None,  # a pyramid has edges
+            rate=settings.rate,
+            steps=settings.steps,
+        )
+        .resolved(encoder.name)
+    )
     regions = [Region([StyleImage(sample)])]
 
     def stage(shrink: int) -> Stage:
@@ -120,7 +125,9 @@ def texture(
 
         def build() -> Goal | Turns:
             objective = Objective(encoder, style_terms(encoder, regions, size, style))
-            return jittered(lambda _: objective, style.jitter, settings.seed) if style.jitter else objective
+            if not style.jitter:
+                return objective
+            return jittered(lambda _: objective, style.jitter, settings.seed, rolled if settings.tileable else mirrored)
 
         return Stage((round(height / shrink), round(width / shrink)), settings.steps, build)
 
