@@ -16,7 +16,7 @@ from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
 from impasto.methods.prints import Plan, plans
-from impasto.methods.styles import Progress, Region, check_sides, divide, scaled, style_terms, whole
+from impasto.methods.styles import Progress, Region, check_sides, divide, room, scaled, style_terms, whole
 from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
 from impasto.objective.terms import Term, TVKind
 from impasto.objective.tiled import TiledObjective, whole_maps
@@ -216,7 +216,7 @@ class _Sought:
             terms += _other_terms(encoder, shown, settings, at.workspace)
             return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
 
-        most = min(settings.jitter, *at.size)
+        most = room(settings.jitter, at.size)
         return jittered(goal, most, settings.seed) if most else goal()
 
     def _styles(self, at: Plan, encoder: Encoder) -> list[tuple[float, Term]]:

@@ -266,6 +266,11 @@ def _copies(
         told(count)
 
 
+def room(jitter: int, size: tuple[int, int]) -> int:
+    """The jitter that a picture of `(H, W)` has room for: what is not cut off has to be read, too."""
+    return min(jitter, max(0, 2 * (min(size) - SHORTEST)))
+
+
 def check_sides(role: str, picture: Tensor, coarsest: Tensor) -> None:
     """A picture needs `SHORTEST` pixels each way, as it comes and at the coarsest scale.
 

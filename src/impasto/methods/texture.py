@@ -13,7 +13,7 @@ from impasto.canvas import Pixels
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import optimizer
-from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, scaled, style_terms
+from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, room, scaled, style_terms
 from impasto.objective import Objective
 from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
 from impasto.settings import STYLE_LAYERS, StylizeSettings, check_numbers, known_fields
@@ -103,33 +103,32 @@ def texture(
     check_layers(settings.layers, encoder.layers)
     width, height = settings.size
     long_side = settings.sample_size or max(settings.size)
-    style = (
-        StylizeSettings()
-        .changed(
-            encoder=settings.encoder,
-            style_loss=settings.statistic,
-            style_layers=settings.layers,
-            style_weight=1.0,
-            optimizer=settings.optimizer,
-            levels=1 if settings.tileable else None,  # a pyramid has edges
-            rate=settings.rate,
-            steps=settings.steps,
-        )
-        .resolved(encoder.name)
-    )
+    style = StylizeSettings(
+        encoder=settings.encoder,
+        style_loss=settings.statistic,
+        style_layers=settings.layers,
+        style_weight=1.0,
+        optimizer=settings.optimizer,
+        rate=settings.rate,
+        steps=settings.steps,
+    ).resolved(encoder.name)
+    if settings.tileable:
+        style = style.changed(levels=1)  # a pyramid has edges
     regions = [Region([StyleImage(sample)])]
 
     def stage(shrink: int) -> Stage:
         size = round(long_side / shrink)
         check_sides("sample", sample, scaled(sample, size))
 
+        shape = (round(height / shrink), round(width / shrink))
+        most = room(style.jitter, shape)
+
         def build() -> Goal | Turns:
             objective = Objective(encoder, style_terms(encoder, regions, size, style))
-            if not style.jitter:
-                return objective
-            return jittered(lambda _: objective, style.jitter, settings.seed, rolled if settings.tileable else mirrored)
+            around = rolled if settings.tileable else mirrored
+            return jittered(lambda _: objective, most, settings.seed, around) if most else objective
 
-        return Stage((round(height / shrink), round(width / shrink)), settings.steps, build)
+        return Stage(shape, settings.steps, build)
 
     shrinks = [2**k for k in reversed(range(settings.scales))]
     while len(shrinks) > 1 and min(sample.shape[-2:]) * long_side / max(sample.shape[-2:]) / shrinks[0] < 2 * SHORTEST:
