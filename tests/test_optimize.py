@@ -176,6 +176,12 @@ def test_a_gradient_s_pyramid_leads_downhill() -> None:
         assert (collapsed(pyramid(gradient, 4)) * gradient).sum() > gradient.square().sum()
 
 
+def test_how_far_a_pyramid_leads_along_a_gradient_is_found_without_it() -> None:
+    change = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)).cumsum(3)
+    found = LBFGS(levels=4)._guessed(change)
+    assert found.item() == pytest.approx((change * collapsed(pyramid(change, 4))).sum().item(), rel=0.02)
+
+
 @pytest.mark.parametrize("optimizer", [LBFGS, Adam])
 def test_what_many_pixels_agree_on_moves_further_with_a_pyramid(optimizer: Callable[..., Optimizer]) -> None:
     def valley(image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:

@@ -52,7 +52,9 @@ def vgg19() -> VGG:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("options", [(), ("--style-loss", "wasserstein", "--color", "content-luminance")])
+@pytest.mark.parametrize(
+    "options", [(), ("--style-loss", "wasserstein", "--color", "content-luminance"), ("--jitter", "16")]
+)
 def test_little_memory_makes_tiles_and_the_same_picture(
     monkeypatch: pytest.MonkeyPatch,
     pair: list[str],

@@ -212,7 +212,7 @@ class LBFGS:
             alphas.append(alpha)
             q.addcmul_(y, alpha, value=-1)
         s, y = self._moves[-1], self._changes[-1]
-        q = self._guess(q).mul_(_dot(s, y) / _dot(y, self._guess(y.to(q.dtype))))
+        q = self._guess(q).mul_(_dot(s, y) / self._guessed(y.to(q.dtype)))
         for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
             q.addcmul_(s, alpha - _dot(y, q) / _dot(s, y))
         return q
@@ -220,6 +220,11 @@ class LBFGS:
     def _guess(self, gradient: Tensor) -> Tensor:
         """`P` times a gradient."""
         return collapsed(pyramid(gradient, self.levels))
+
+    def _guessed(self, change: Tensor) -> Tensor:
+        """`yᵀPy` in little memory: to enlarge is to shrink, transposed, four times over (but at the edges)."""
+        levels = [4**k * _dot(level, level) for k, level in enumerate(pyramid(change, self.levels))]
+        return torch.stack(levels).sum()
 
     def state(self) -> dict[str, Tensor]:
         pairs = {f"move{i}": s for i, s in enumerate(self._moves)} | {
