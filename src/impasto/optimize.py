@@ -212,7 +212,8 @@ class LBFGS:
             alphas.append(alpha)
             q.addcmul_(y, alpha, value=-1)
         s, y = self._moves[-1], self._changes[-1]
-        q = self._guess(q).mul_(_dot(s, y) / self._guessed(y.to(q.dtype)))
+        scale = _dot(s, y) / self._guessed(y.to(q.dtype))  # first: large pictures have no room for both at a time
+        q = self._guess(q).mul_(scale)
         for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
             q.addcmul_(s, alpha - _dot(y, q) / _dot(s, y))
         return q
