@@ -4,9 +4,8 @@
 
 Twelve pairs; style and content errors by the yardstick (`../shared/tools/score.py`) at the same size, and once more
 with 5 rows and 7 columns cut off picture and content (`displaced`), so that VGG-19's pools see what lay between their
-cells.
-Each pair is written when it is done; run again, VGG-19's part is not repeated. `--sheet FILE` puts the pictures side by
-side.
+cells. Each pair is written when it is done; run again, VGG-19's part is not repeated. `--sheet FILE` puts the pictures
+side by side.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ values are brought back to their range when the picture is saved, as theirs; wit
 as in PyTorch's tutorial, which arrives at a lower loss. Its loss is multiplied by `SCALE`, as theirs are of that order:
 with small ones torch's L-BFGS, whose test of curvature is absolute, stands still. Ours: the default settings with
 VGG-19, in the precision that `auto` is here; and the same after 40 steps of `lite` (`warmed_up`), whose time counts.
-The loss is the default objective at full size, in float32 by the plain
-network, of the picture that is saved.
+The loss is the default objective at full size, in float32 by the plain network, of the picture that is saved.
 
 The classic's loss needs all of its steps, its time does not: one evaluation in `--timed-every` is by the plain network
 and timed, the others by ours, which has the same values to 1e-4. Its seconds are the median of those times the number
@@ -50,8 +49,6 @@ PAIRS = (
     ("photos/161062", "paintings/la_muse"),
     ("photos/296007", "paintings/feathers"),
 )
-
-
 #: Of the classic loss: those programs' begin at 1e6 or more, our relative errors at 1 to 10.
 SCALE = 1e6
 #: Ways of ours -> steps of `lite` before those of VGG-19.

@@ -178,7 +178,7 @@ def test_a_gradient_s_pyramid_leads_downhill() -> None:
 
 def test_how_far_a_pyramid_leads_along_a_gradient_is_found_without_it() -> None:
     change = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0)).cumsum(3)
-    found = LBFGS(levels=4)._guessed(change)
+    found = LBFGS(levels=4)._preconditioned_square(change)
     assert found.item() == pytest.approx((change * collapsed(pyramid(change, 4))).sum().item(), rel=0.02)
 
 

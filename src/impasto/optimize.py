@@ -135,9 +135,9 @@ class LBFGS:
     It departs from `torch.optim.LBFGS` in four ways. The first step has a fixed length (`first`, root mean square, in
     pixel units) instead of `1/‖g‖₁`. The first guess of the inverse Hessian is no multiple of one but of `P`, which
     adds to a gradient what it is at coarser `levels` (`collapsed(pyramid(g))`): what many pixels agree on moves
-    further. A pair is kept when `sᵀy` is positive in proportion to `‖s‖‖y‖`, not to a fixed
-    number, so that the loss may have any scale. A step that does not lower the loss is halved, and after `halvings` of
-    them the memory is dropped.
+    further. A pair is kept when `sᵀy` is positive in proportion to `‖s‖‖y‖`, not to a fixed number, so that the loss
+    may have any scale. A step that does not lower the loss is halved, and after `halvings` of them the memory is
+    dropped.
 
     Of large pictures the pairs, not the gradient, are in half precision (bfloat16): a pair only says how curved the
     loss is.
@@ -204,7 +204,7 @@ class LBFGS:
         Its scalars stay on the device, so that a GPU is not waited for.
         """
         if not self._moves:
-            first = self._guess(gradient)
+            first = self._preconditioned(gradient)
             return first * (-self.first / first.square().mean().sqrt().clamp_min(1e-30))
         q, alphas = -gradient, []
         for s, y in zip(reversed(self._moves), reversed(self._changes), strict=True):
@@ -212,17 +212,18 @@ class LBFGS:
             alphas.append(alpha)
             q.addcmul_(y, alpha, value=-1)
         s, y = self._moves[-1], self._changes[-1]
-        scale = _dot(s, y) / self._guessed(y.to(q.dtype))  # first: large pictures have no room for both at a time
-        q = self._guess(q).mul_(scale)
+        scale = _dot(s, y) / self._preconditioned_square(y.to(q.dtype))
+        # Only now, since large pictures have no room for both at a time.
+        q = self._preconditioned(q).mul_(scale)
         for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
             q.addcmul_(s, alpha - _dot(y, q) / _dot(s, y))
         return q
 
-    def _guess(self, gradient: Tensor) -> Tensor:
+    def _preconditioned(self, gradient: Tensor) -> Tensor:
         """`P` times a gradient."""
         return collapsed(pyramid(gradient, self.levels))
 
-    def _guessed(self, change: Tensor) -> Tensor:
+    def _preconditioned_square(self, change: Tensor) -> Tensor:
         """`yᵀPy` in little memory: to enlarge is to shrink, transposed, four times over (but at the edges)."""
         levels = [4**k * _dot(level, level) for k, level in enumerate(pyramid(change, self.levels))]
         return torch.stack(levels).sum()

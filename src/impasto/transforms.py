@@ -25,7 +25,7 @@ def roll(most: int) -> Transform:
 
     def apply(image: Tensor, generator: torch.Generator) -> Tensor:
         dy, dx = torch.randint(-most, most + 1, (2,), generator=generator).tolist()
-        return image.roll((dy, dx), (2, 3))
+        return rolled(image, (dy, dx))
 
     return apply
 
@@ -78,6 +78,8 @@ STILL = 6
 def mirrored(maps: Tensor, by: Displacement) -> Tensor:
     """`(B, C, H, W)` displaced: what leaves at the top and the left is cut off, and what opens there is filled by a
     mirror; the other edges stay the picture's own."""
+    if by == (0, 0):
+        return maps  # no copy: a print may be large
     cut = maps[..., max(0, -by[0]) :, max(0, -by[1]) :]
     return F.pad(cut, (max(0, by[1]), 0, max(0, by[0]), 0), mode="reflect")
 
