@@ -59,9 +59,14 @@ def trained(recipe: str, painting: Path, photos: Path, minutes: float, work: Pat
 
 
 def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int) -> Tensor:
-    """The picture after so many steps from the photograph, with the same objective."""
+    """The picture after so many steps from the photograph, with the same objective: the same layers, weights, and size
+    of the painting."""
+    size = max(content.shape[-2:])
     settings = StylizeSettings(
-        size=max(content.shape[-2:]),
+        size=size,
+        style_scales=(max(style.shape[-2:]) / size,),
+        content_layers=LOSS.content_layers,
+        style_layers=LOSS.style_layers,
         steps=steps,
         scales=1,
         init="content",

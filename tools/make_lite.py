@@ -15,31 +15,37 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from impasto.canvas import Pixels
 from impasto.features import load_encoder, resolve_precision
 from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, packed, projection, teacher_channels
 from impasto.features.vgg import VGG
 from impasto.networks.muon import Muon
+from impasto.optimize import Adam, Goal, Stage, minimize
+from impasto.settings import JITTERED, StylizeSettings
+from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128
 #: The layers that are trained on, and how much each counts.
 TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.5, "relu5_1": 4.0}
 GRAM_WEIGHT = 1.0
-#: Of the student's own pictures: how many of a batch, how many are kept, and every how many steps sixteen are made.
-OWN, KEPT, EVERY = 3, 256, 40
+#: Where the student reads a content when it makes pictures of its own.
+KEEPING = ("relu4_1", "relu4_2")
+#: Of the student's own pictures: how many of a batch, how many are kept, and every how many steps how many are made.
+OWN, KEPT, EVERY, MADE = 3, 256, 40, 16
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------
@@ -175,10 +181,20 @@ class Whitened(nn.Module):
         return conv
 
 
-def plain_weights(model: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`(C', 9 C + 1)` by convolution, of the model in a checkpoint."""
+def begun(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """`(C', 9 C + 1)` weights by convolution of a packaged file or a checkpoint, and what else a checkpoint has that
+    another training can use."""
+    if path.suffix == ".safetensors":
+        file = {name: value.float() for name, value in load_file(path).items()}
+        names = [key.split(".")[1] for key in file if key.endswith(".weight")]
+        return {
+            n: torch.cat([file[f"convs.{n}.weight"].flatten(1), file[f"convs.{n}.bias"][:, None]], 1) for n in names
+        }, {}
+    saved = torch.load(path, weights_only=True)
+    model = saved["model"]
     names = [key.split(".")[2] for key in model if key.endswith(".root")]
-    return {n: model[f"student.convs.{n}.v"] @ model[f"student.convs.{n}.root"] for n in names}
+    weights = {n: model[f"student.convs.{n}.v"] @ model[f"student.convs.{n}.root"] for n in names}
+    return weights, {name: value for name, value in saved.items() if name == "own"}
 
 
 def padded(weights: Tensor, inputs: int) -> Tensor:
@@ -259,8 +275,7 @@ def gram(maps: Tensor) -> Tensor:
 def errors(lifted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Relative squared error of the map (over the batch) and of the Gram matrix (mean over images)."""
     of_map = (lifted - target).square().sum() / target.square().sum()
-    a, b = gram(lifted), gram(target)
-    return of_map, ((a - b).square().sum((1, 2)) / b.square().sum((1, 2)).clamp_min(1e-9)).mean()
+    return of_map, unlike(gram(lifted), gram(target)).mean()
 
 
 class Distillation(nn.Module):
@@ -283,6 +298,14 @@ class Distillation(nn.Module):
             v, root = state[f"student.convs.{name}.v"], state[f"student.convs.{name}.root"]
             self.student.convs[name] = Whitened(torch.eye(len(root)), torch.zeros_like(v))
 
+    def plain(self) -> VGG:
+        """A copy of the student with plain convolutions."""
+        found = copy.deepcopy(self.student).requires_grad_(False)
+        for name, layer in list(found.convs.items()):
+            assert isinstance(layer, Whitened)
+            found.convs[name] = layer.convolution().requires_grad_(False)
+        return found
+
     def lifted(self, images: Tensor) -> dict[str, Tensor]:
         maps = self.student(images, TAPS)
         return {name: F.conv2d(maps[name], self.lifts[name][..., None, None]) for name in TAPS}
@@ -300,25 +323,40 @@ class Distillation(nn.Module):
 
 
 def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np.random.Generator) -> Tensor:
-    """Pictures that the student has pulled from `contents` towards the Gram matrices of `styles`, stopped at random."""
-    model.requires_grad_(False)
-    x = contents.clone().requires_grad_()
-    optimizer = torch.optim.Adam([x], lr=0.03)
+    """What the student paints of `contents` and `styles` as `impasto stylize` has it do, stopped at random."""
+    student = model.plain()
+    lifts = {name: projection(lift.detach())[..., None, None] for name, lift in model.lifts.items()}
+
+    def lifted(images: Tensor) -> dict[str, Tensor]:
+        return {name: F.conv2d(maps, lifts[name]) for name, maps in student(images, TAPS).items()}
+
     with torch.no_grad():
-        target = {name: gram(maps) for name, maps in model.lifted(styles).items() if name != "relu4_2"}
-    for _ in range(int(math.exp(rng.uniform(math.log(5), math.log(120))))):
-        maps = model.lifted(x.roll(tuple(rng.integers(0, 16, 2).tolist()), (2, 3)))
-        loss = sum(
-            ((gram(maps[name]) - g).square().sum((1, 2)) / g.square().sum((1, 2)).clamp_min(1e-9)).sum()
-            for name, g in target.items()
-        )
-        assert isinstance(loss, Tensor)
-        (x.grad,) = torch.autograd.grad(loss, [x])
-        optimizer.step()
+        wanted = {name: gram(maps) for name, maps in lifted(styles).items() if name != "relu4_2"}
+    weight = float(rng.choice([0.0, 0.25, 0.5, 1.0]))  # of the content; the default has a style of 2 for each layer
+
+    def goal(by: Displacement) -> Goal:
         with torch.no_grad():
-            x.clamp_(0, 1)
-    model.requires_grad_(True)
-    return x.detach()
+            shown = {n: maps for n, maps in lifted(mirrored(contents, by)).items() if n in KEEPING}
+
+        def loss(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            maps = lifted(x)
+            style = sum(unlike(gram(maps[name]), target) for name, target in wanted.items())
+            content = sum(unlike(maps[name], target) for name, target in shown.items())
+            return (style + weight / 2 * content).sum(), {}
+
+        return loss
+
+    turns = jittered(goal, JITTERED["jitter"], int(rng.integers(2**31)))
+    steps = int(math.exp(rng.uniform(math.log(5), math.log(120))))
+    stage = Stage((CROP, CROP), steps, lambda: turns)
+    *_, last = minimize(Pixels(contents), [stage], lambda _: Adam(levels=StylizeSettings().levels))
+    return last.image()
+
+
+def unlike(x: Tensor, target: Tensor) -> Tensor:
+    """Relative squared error of each item of a batch, `(B,)`."""
+    error, energy = ((a.flatten(1).square().sum(1)) for a in (x - target, target))
+    return error / energy.clamp_min(1e-9)
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -351,8 +389,8 @@ def train(
         rng = np.random.default_rng([args.seed, step])
         images = crops(args.batch, args.seed + 1_000_000 + step)
         if step % EVERY == 0 and step:
-            pair = crops(32, args.seed + 500_000_000 + step)
-            own = torch.cat([own, half_stylized(model, pair[:16], pair[16:], rng).half()])[-KEPT:]
+            contents, styles = crops(2 * MADE, args.seed + 500_000_000 + step).split(MADE)
+            own = torch.cat([own, half_stylized(model, contents, styles, rng).half()])[-KEPT:]
         if len(own):
             images[:OWN] = own[rng.integers(0, len(own), OWN)].float()
         for group in optimizer.param_groups:
@@ -409,7 +447,9 @@ def main() -> None:
     a.add_argument("--teacher", help="weights of vgg19-caffe; found as usual if not given")
     a.add_argument("--work", type=Path, default=Path("build/lite"))
     a.add_argument("--out", type=Path, default=Path("src/impasto/data/lite.safetensors"))
-    a.add_argument("--narrow", type=Path, help="start from the checkpoint of a narrower network")
+    a.add_argument(
+        "--begin", type=Path, help="a packaged file or a checkpoint to go on from; narrower ones are widened"
+    )
     a.add_argument("--steps", type=int, default=8000)
     a.add_argument("--batch", type=int, default=8)
     a.add_argument("--rate", type=float, default=5e-4)
@@ -425,11 +465,10 @@ def main() -> None:
     if (args.work / "checkpoint.pt").exists():
         model.shape_like(torch.load(args.work / "checkpoint.pt", weights_only=True)["model"])
     else:
-        narrow: dict[str, Any] = torch.load(args.narrow, weights_only=True) if args.narrow else {}
-        start_from_least_squares(model.student, teacher, images, plain_weights(narrow.get("model", {})))
+        weights, kept = begun(args.begin) if args.begin else ({}, {})
+        start_from_least_squares(model.student, teacher, images, weights)
         lifts = fit_lifts(model.student, teacher, images, tuple(TAPS))
         model.load_state_dict({f"lifts.{k}": v for k, v in lifts.items()}, strict=False)
-        kept = {name: value for name, value in narrow.items() if name == "own"}
         save(args.work / "checkpoint.pt", {"model": model.state_dict(), "step": 0} | kept)
 
     def crops(count: int, seed: int) -> Tensor:
@@ -441,11 +480,8 @@ def main() -> None:
         if step % 50 == 0 or step == 1:
             shown = " ".join(f"{n} {v:.3f}" for n, v in parts.items())
             print(f"step {step} loss {recent:.4f} {shown} {time.time() - began:.0f} s", flush=True)
-    student = model.student.eval()
+    student = model.plain().eval()
     student.precision = teacher.precision = "fp32"  # what is measured and fitted is exact
-    for name, layer in list(student.convs.items()):
-        assert isinstance(layer, Whitened)
-        student.convs[name] = layer.convolution()
     own = torch.load(args.work / "checkpoint.pt", weights_only=True)["own"].float()
     everything = torch.cat([pictures(photos, paintings, 384, args.seed + 777), own[::2]])
     lifts = fit_lifts(student, teacher, everything, LITE_LAYERS)
