@@ -204,7 +204,7 @@ class LBFGS:
         Its scalars stay on the device, so that a GPU is not waited for.
         """
         if not self._moves:
-            first = self._preconditioned(gradient)
+            first = self._preconditioned(gradient.clone())
             return first * (-self.first / first.square().mean().sqrt().clamp_min(1e-30))
         q, alphas = -gradient, []
         for s, y in zip(reversed(self._moves), reversed(self._changes), strict=True):
@@ -212,21 +212,29 @@ class LBFGS:
             alphas.append(alpha)
             q.addcmul_(y, alpha, value=-1)
         s, y = self._moves[-1], self._changes[-1]
-        scale = _dot(s, y) / self._preconditioned_square(y.to(q.dtype))
-        # Only now, since large pictures have no room for both at a time.
+        scale = _dot(s, y) / self._preconditioned_square(y)
         q = self._preconditioned(q).mul_(scale)
         for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
             q.addcmul_(s, alpha - _dot(y, q) / _dot(s, y))
         return q
 
     def _preconditioned(self, gradient: Tensor) -> Tensor:
-        """`P` times a gradient."""
-        return collapsed(pyramid(gradient, self.levels))
+        """`P` times a gradient, in its place."""
+        for color in self._colors(gradient):
+            color.copy_(collapsed(pyramid(color, self.levels)))
+        return gradient
 
     def _preconditioned_square(self, change: Tensor) -> Tensor:
         """`yᵀPy` in little memory: to enlarge is to shrink, transposed, four times over (but at the edges)."""
-        levels = [4**k * _dot(level, level) for k, level in enumerate(pyramid(change, self.levels))]
-        return torch.stack(levels).sum()
+        found = []
+        for color in self._colors(change):
+            wide = color.to(torch.promote_types(torch.float32, color.dtype))
+            found += [4**k * _dot(level, level) for k, level in enumerate(pyramid(wide, self.levels))]
+        return torch.stack(found).sum()
+
+    def _colors(self, parameters: Tensor) -> Sequence[Tensor]:
+        """One at a time, since large pictures have no room for the pyramids of all."""
+        return parameters.chunk(int(parameters.shape[1]), 1) if self.levels > 1 else [parameters]
 
     def state(self) -> dict[str, Tensor]:
         pairs = {f"move{i}": s for i, s in enumerate(self._moves)} | {
