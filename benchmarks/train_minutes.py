@@ -4,8 +4,9 @@
 
 Twenty photographs are kept out of both trainings: `impasto train`, and the recipe of Johnson et al. 2016
 (their network, batches of four crops of 256, VGG's features) from nothing. Each photograph is then painted by both
-networks and by 150 steps of optimization with the objective's usual weights; all three are judged by its parts, with
-`lite` and, where it is found, VGG-19. What was trained already is kept in `--work`. The body that `impasto train`
+networks and by 150 steps of optimization with the same objective: as `impasto stylize` does it, and by L-BFGS on pixels
+alone (`lbfgs`), as it was always done. All are judged by the objective's parts, with `lite` and, where it is found,
+VGG-19. What was trained already is kept in `--work`. The body that `impasto train`
 begins with, `any`, may have seen these photographs.
 """
 
@@ -36,6 +37,8 @@ from impasto.settings import StylizeSettings
 
 #: The one that weights mean the same in: `impasto train`'s.
 LOSS = LossSettings()
+#: Ways of optimization -> settings.
+OPTIMIZATIONS: dict[str, dict[str, Any]] = {"optimization": {}, "lbfgs": {"optimizer": "lbfgs", "levels": 1}}
 #: Arguments of `impasto train`: with less style than is asked of optimization, which begins at the photograph and
 #: after 150 steps is still on its way; and the published recipe, with the features that there are.
 RECIPES = {
@@ -58,7 +61,7 @@ def trained(recipe: str, painting: Path, photos: Path, minutes: float, work: Pat
     return model
 
 
-def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int) -> Tensor:
+def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int, way: str) -> Tensor:
     """The picture after so many steps from the photograph, with the same objective: the same layers, weights, and size
     of the painting."""
     size = max(content.shape[-2:])
@@ -73,6 +76,7 @@ def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int) -> T
         content_weight=LOSS.content_weight,
         style_weight=LOSS.style_weight,
         tv_weight=0.0,
+        **OPTIMIZATIONS[way],
     )
     for step in stylize(encoder, content, style, settings):
         last = step
@@ -108,9 +112,11 @@ def judged(
 ) -> tuple[dict[str, Any], list[Tensor]]:
     """The parts of the objective for one photograph painted in each manner, and the pictures."""
     content = scaled(read_image(path).pixels, size)
-    began = time.perf_counter()
-    pictures = {"optimization": optimized(judges["lite"], content, style, steps)}
-    row: dict[str, Any] = {"photo": path.name, "seconds_optimization": time.perf_counter() - began}
+    pictures, row = {}, dict[str, Any](photo=path.name)
+    for way in OPTIMIZATIONS:
+        began = time.perf_counter()
+        pictures[way] = optimized(judges["lite"], content, style, steps, way)
+        row[f"seconds_{way}"] = time.perf_counter() - began
     for name, painter in painters.items():
         pictures[name] = painter(content, painter.model.blended(dict.fromkeys(painter.model.styles, 1.0)))
     for name, picture in pictures.items():
@@ -160,7 +166,7 @@ def main() -> None:
         rows.append(row)
         shown.append(pictures)
         print(row, flush=True)
-    manners = ["optimization", *args.recipes]
+    manners = [*OPTIMIZATIONS, *args.recipes]
     if args.sheet:
         size = max(shown[0][0].shape[-2:])
         square = [[middle(p, size * 5 // 8) for p in row] for row in shown[:6]]
