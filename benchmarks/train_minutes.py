@@ -13,6 +13,7 @@ begins with, `any`, may have seen these photographs.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from impasto.networks.loss import LossSettings
 from impasto.objective import gram
 from impasto.settings import StylizeSettings
 
+RESULT = Path(__file__).parent / "results" / "train_minutes.json"
 #: The one that weights mean the same in: `impasto train`'s.
 LOSS = LossSettings()
 #: Ways of optimization -> settings.
@@ -124,6 +126,12 @@ def judged(
     return row, [content, *pictures.values()]
 
 
+def earlier(path: Path, **same: object) -> dict[str, dict[str, Any]]:
+    """Photograph -> what was measured before in the same setting: of recipes that are not run again."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return {row["photo"]: row for row in found.get("rows", []) if same.items() <= found.items()}
+
+
 def means(rows: list[dict[str, Any]], manners: Sequence[str], judges: Iterable[str]) -> dict[str, Any]:
     """Over the photographs: manner -> judge -> part."""
 
@@ -161,19 +169,22 @@ def main() -> None:
     style = scaled(read_image(painting).pixels, 512)
     rows: list[dict[str, Any]] = []
     shown: list[list[Tensor]] = []
+    before = earlier(RESULT, painting=painting.name, minutes=args.minutes, size=args.size)
     for path in held:
         row, pictures = judged(path, painters, judges, style, args.size, args.steps)
-        rows.append(row)
+        rows.append(before.get(path.name, {}) | row)
         shown.append(pictures)
         print(row, flush=True)
-    manners = [*OPTIMIZATIONS, *args.recipes]
+    manners = [*OPTIMIZATIONS, *(name for name in RECIPES if all(name in row for row in rows))]
     if args.sheet:
         size = max(shown[0][0].shape[-2:])
         square = [[middle(p, size * 5 // 8) for p in row] for row in shown[:6]]
-        write_image(args.sheet, sheet(square, [r["photo"] for r in rows[:6]], ["photograph", *manners]))
+        write_image(
+            args.sheet, sheet(square, [r["photo"] for r in rows[:6]], ["photograph", *OPTIMIZATIONS, *args.recipes])
+        )
     result = {"painting": painting.name, "minutes": args.minutes, "photos": len(held), "size": args.size}
     result |= {"steps": args.steps, "mean": means(rows, manners, judges), "rows": rows}
-    write(Path(__file__).parent / "results" / "train_minutes.json", result)
+    write(RESULT, result)
 
 
 if __name__ == "__main__":
