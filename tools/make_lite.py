@@ -214,7 +214,7 @@ def unexplained(theirs: Tensor, ours: Tensor) -> Tensor:
 
 @torch.no_grad()
 def start_from_least_squares(
-    student: VGG, teacher: VGG, images: Tensor, narrow: Mapping[str, Tensor] | None = None
+    student: VGG, teacher: VGG, images: Tensor, trained: Mapping[str, Tensor] | None = None
 ) -> None:
     """Give the student whitened weights with which each channel imitates one of the teacher's, layer after layer.
 
@@ -222,10 +222,10 @@ def start_from_least_squares(
         student: gets the weights.
         teacher: VGG-19.
         images: to regress on.
-        narrow: weights `(C', 9 C + 1)` by convolution of a narrower network that has been trained. Its channels stay
-            as they are and come first; those that are added imitate what they explain least.
+        trained: weights `(C', 9 C + 1)` by convolution of a network that has been trained, as wide or narrower. Its
+            channels stay as they are and come first; those that are added imitate what they explain least.
     """
-    narrow = narrow or {}
+    trained = trained or {}
     batches = images.split(16)
     inputs = [(x - student.mean) / student.std for x in batches]
     for name, conv in list(student.convs.items()):
@@ -236,7 +236,7 @@ def start_from_least_squares(
         patches = [
             F.pad(positions(F.unfold(x, 3, padding=1).unflatten(2, x.shape[2:])), (0, 1), value=1.0) for x in inputs
         ]
-        kept = padded(narrow[name], patches[0].shape[1]) if name in narrow else torch.zeros(0, patches[0].shape[1])
+        kept = padded(trained[name], patches[0].shape[1]) if name in trained else torch.zeros(0, patches[0].shape[1])
         moment = unexplained(rows.relu(), torch.cat([(p @ kept.T).relu() for p in patches]))
         chosen = spanning_channels(moment, conv.out_channels - len(kept))
         fit = LeastSquares()
