@@ -126,7 +126,7 @@ def collapsed(levels: Sequence[Tensor]) -> Tensor:
 
 
 #: Numbers (4 Mpx in color) above which L-BFGS keeps its pairs in half precision, and at most so many of them.
-LARGE, LARGE_HISTORY = 12 * 2**20, 5
+LARGE, LARGE_HISTORY = 12 * 2**20, 3
 
 
 class LBFGS:
