@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import math
 import time
@@ -187,9 +186,8 @@ def begun(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     if path.suffix == ".safetensors":
         file = {name: value.float() for name, value in load_file(path).items()}
         names = [key.split(".")[1] for key in file if key.endswith(".weight")]
-        return {
-            n: torch.cat([file[f"convs.{n}.weight"].flatten(1), file[f"convs.{n}.bias"][:, None]], 1) for n in names
-        }, {}
+        parts = {n: (file[f"convs.{n}.weight"].flatten(1), file[f"convs.{n}.bias"][:, None]) for n in names}
+        return {n: torch.cat(pair, 1) for n, pair in parts.items()}, {}
     saved = torch.load(path, weights_only=True)
     model = saved["model"]
     names = [key.split(".")[2] for key in model if key.endswith(".root")]
@@ -300,11 +298,12 @@ class Distillation(nn.Module):
 
     def plain(self) -> VGG:
         """A copy of the student with plain convolutions."""
-        found = copy.deepcopy(self.student).requires_grad_(False)
-        for name, layer in list(found.convs.items()):
+        found = lite_network(projected=False)
+        found.precision = self.student.precision
+        for name, layer in self.student.convs.items():
             assert isinstance(layer, Whitened)
-            found.convs[name] = layer.convolution().requires_grad_(False)
-        return found
+            found.convs[name] = layer.convolution()
+        return found.requires_grad_(False)
 
     def lifted(self, images: Tensor) -> dict[str, Tensor]:
         maps = self.student(images, TAPS)
