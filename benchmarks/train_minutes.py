@@ -44,7 +44,7 @@ OPTIMIZATIONS: dict[str, dict[str, Any]] = {"optimization": {}, "lbfgs": {"optim
 #: Arguments of `impasto train`: with less style than is asked of optimization, which begins at the photograph and
 #: after 150 steps is still on its way; and the published recipe, with the features that there are.
 RECIPES = {
-    "impasto": ["--style-weight", "2"],
+    "impasto": [],
     "published": [
         *("--network", "johnson", "--body", "none", "--optimizer", "adam", "--rate", "0.001"),
         *("--batch", "4", "--side", "256", "--loss-encoder", "vgg19-caffe"),

@@ -12,6 +12,7 @@ from impasto.errors import InputError
 from impasto.networks.conditioning import ConditionalNorm, Generator, Slots, padded
 from impasto.networks.johnson import VGG_MEAN, Johnson
 from impasto.networks.pyramid import Pyramid
+from impasto.networks.quarter import Quarter
 from impasto.networks.registry import NETWORKS, build
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
@@ -194,3 +195,27 @@ def test_a_network_for_pictures_makes_no_textures() -> None:
     network = Pyramid(2, 4)
     with pytest.raises(InputError, match="source='noise'"):
         network.texture((8, 8), network.plain_style()[None])
+
+
+@torch.no_grad()
+def test_no_place_of_a_picture_has_noise_of_its_own_in_training() -> None:
+    network = Quarter(width=8, deep=8, blocks=1)
+    image, style = torch.full((1, 3, 32, 32), 0.5), network.plain_style()[None]
+    assert not torch.equal(network(image, style), network(image, style))
+    network.eval()
+    assert torch.equal(network(image, style), network(image, style))
+
+
+@torch.no_grad()
+def test_pixels_join_the_features_without_a_change_at_first() -> None:
+    torch.manual_seed(0)
+    before = Quarter(8, 8, 1, 0, "lite", 8, 4, (4, 4, 4, 4, 6)).eval()
+    found = before.seeing_pixels().eval()
+    image = torch.rand(1, 3, 32, 48)
+    style = before.plain_style()[None] + 0.1 * torch.randn(1, before.style_size)
+    torch.testing.assert_close(found(image, style), before(image, style))
+    assert found.options == before.options | {"front": "both"} and found.seeing_pixels() is found
+    assert found.pixel_stem is not None and found.front is not None
+    assert found.pixel_stem.weight.requires_grad and not any(p.requires_grad for p in found.front.parameters())
+    found.pixel_stem.weight.add_(0.1)
+    assert not torch.allclose(found(image, style), before(image, style), atol=1e-2)

@@ -17,6 +17,7 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
     ("quarter", {"width": 8, "deep": 8, "blocks": 1, "rank": 0, "fine": 4}),
     ("quarter", {"width": 8, "deep": 8, "blocks": 2, "rank": 2, "fine": 4, "deepest": 4}),
     ("quarter", {"width": 8, "deep": 8, "blocks": 1, "rank": 0, "fine": 4, "deepest": 4, "front": "lite"}),
+    ("quarter", {"width": 8, "deep": 8, "blocks": 1, "rank": 0, "fine": 4, "front": "both"}),
     ("johnson", {"width": 4, "blocks": 2}),
     ("johnson", {"width": 4, "blocks": 1, "norm": "batch", "output": "tanh", "upsampling": "transposed"}),
 ]

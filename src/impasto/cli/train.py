@@ -73,7 +73,9 @@ def train_command(
     batch: Annotated[int, typer.Option(help="Photographs at a time.")] = 4,
     side: Annotated[int, typer.Option(help="Of the square crops, pixels.")] = 256,
     optimizer: Annotated[str, typer.Option(help=f"One of {', '.join(OPTIMIZERS)}.")] = "muon",
-    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 3e-3,
+    rate: Annotated[
+        float | None, typer.Option(help="Highest learning rate; 0.01 for styles by muon, 0.003 for all else.")
+    ] = None,
     loss_encoder: Annotated[str, typer.Option(help="Whose features are compared: lite, vgg19, vgg16.")] = "lite",
     weights: Weights = None,
     content_weight: Annotated[float, typer.Option(help="How much of the content is kept.")] = 1.0,
@@ -114,7 +116,7 @@ def train_command(
         steps=steps,
         minutes=minutes,
         optimizer=optimizer,
-        rate=rate,
+        rate=_default_rate(task, optimizer, add) if rate is None else rate,
         look_every=look_every,
         patience=patience,
         save_every=save_every,
@@ -309,6 +311,11 @@ def _default_body(body: str | None, network: str, options: dict[str, Any]) -> st
     if body is None:
         return "any" if network == "quarter" and not options else None
     return None if body == "none" else body
+
+
+def _default_rate(task: str, optimizer: str, add: str | None) -> float:
+    """As far as networks of each kind were seen to learn well."""
+    return 1e-2 if task == "style" and optimizer == "muon" and add is None else 3e-3
 
 
 def _accelerator(precision: str) -> Trainer:

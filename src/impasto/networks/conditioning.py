@@ -199,7 +199,8 @@ class Grain(nn.Module):
     irregular texture from, and repeats itself in a grid (noise as an input: Ulyanov et al. 2016, "Texture networks").
 
     The noise is a function of the position alone, by integers, so that it is the same on every machine and in every
-    format; a picture and its parts get the same.
+    format; a picture and its parts get the same. While training it begins at a random position: a network that always
+    saw the same noise at the same place learned to paint one patch there, and left the rest a photograph.
 
     Args:
         channels: of the map.
@@ -217,8 +218,9 @@ class Grain(nn.Module):
         nn.init.normal_(self.weights.weight, std=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        rows = self.origin[0] + torch.arange(x.shape[2], device=x.device)[:, None]
-        columns = self.origin[1] + torch.arange(x.shape[3], device=x.device)[None]
+        top, left = (int(n) for n in torch.randint(0, 1 << 15, (2,))) if self.training else self.origin
+        rows = top + torch.arange(x.shape[2], device=x.device)[:, None]
+        columns = left + torch.arange(x.shape[3], device=x.device)[None]
         found = [noise(rows, columns, seed).to(x.dtype) for seed in range(self.count)]
         added: Tensor = self.weights(torch.stack(found)[None])
         return x + added

@@ -33,7 +33,7 @@ OPPONENT = (
     (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
 )
 #: What a generator sees of a picture.
-FRONTS = ("pixels", "lite")
+FRONTS = ("pixels", "lite", "both")
 #: Added to deviations of the content's colors, so that a flat picture is not blown up.
 RIDGE = 0.03
 
@@ -115,6 +115,11 @@ def _conv(inward: int, outward: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inward, outward, 3, stride, padding=1, padding_mode="replicate")
 
 
+def _folded(x: Tensor) -> Tensor:
+    """`(B, 3, H, W)` to `(B, 48, H/4, W/4)`, of about unit size."""
+    return 4 * F.pixel_unshuffle(x, 4)
+
+
 class Bottom(nn.Module):
     """Adds to a map what a residual block finds at half of its resolution; nothing at first.
 
@@ -155,7 +160,8 @@ class Quarter(nn.Module):
         deepest: channels at a sixteenth, where one residual block adds what is large; 0 for none.
         blocks: residual blocks at an eighth.
         rank: of the mixings; 0 for none.
-        front: `pixels`, or `lite`: it sees the packaged encoder's relu3_1, carried over to the style's (`Transport`).
+        front: `pixels`, or `lite`: it sees the packaged encoder's relu3_1, carried over to the style's (`Transport`);
+            or `both`, of which nothing comes from the pixels at first.
         front_widths: of the convolutions of such a front.
 
     Raises:
@@ -183,18 +189,19 @@ class Quarter(nn.Module):
         self.options |= {"fine": fine, "deepest": deepest}
         self.divisor = 16 if deepest else 8
         # Each convolution reaches one position further: front or stem, down and open, blocks, last and head.
-        reach = (10 if front == "lite" else 4) + (4 + 4) + 2 * 8 * blocks + 3 * 2
+        reach = (4 if front == "pixels" else 10) + (4 + 4) + 2 * 8 * blocks + 3 * 2
         reach += 8 + 2 * 16 if deepest else 0  # down and block of the bottom
         self.halo = whole_cells(reach, self.divisor)
         self.front: Front | None = None
         self.transport: Transport | None = None
-        if front == "lite":
+        if front == "pixels":
+            self.stem = _conv(48, width)
+        else:
             self.front = Front(front_widths)
             self.options["front_widths"] = list(front_widths)
             self.transport = Transport(self.front.channels, slots)
             self.stem = nn.Conv2d(self.front.channels, width, 1)
-        else:
-            self.stem = _conv(48, width)
+        self.pixel_stem = _conv(48, width) if front == "both" else None
         self.stem_grain, self.down_grain, self.fine_grain = Grain(width, 4), Grain(deep, 8), Grain(fine, 2)
         self.down = _conv(width, deep, stride=2)
         self.down_norm = ConditionalNorm(deep, slots)
@@ -221,6 +228,18 @@ class Quarter(nn.Module):
             assert conv.bias is not None
             conv.bias.zero_()
         self.head.weight.mul_(0.3)
+        if self.pixel_stem is not None:
+            self.pixel_stem.weight.zero_()
+            assert self.pixel_stem.bias is not None
+            self.pixel_stem.bias.zero_()
+
+    def seeing_pixels(self) -> Quarter:
+        """The same with `front="both"`, if it sees `lite`'s features alone; they lack what is small."""
+        if self.options["front"] != "lite":
+            return self
+        found = Quarter(**self.options | {"front": "both"})
+        found.load_state_dict(self.state_dict(), strict=False)
+        return found
 
     def plain_style(self) -> Tensor:
         style = torch.zeros(self.style_size)
@@ -242,15 +261,17 @@ class Quarter(nn.Module):
         return out[..., :height, :width]
 
     def _seen(self, images: Tensor, recolored: Tensor, style: Tensor | Recorder) -> Tensor:
-        """What it works on, `(B, C, H/4, W/4)`: folded pixels `recolored`, around 0, or features of `images`."""
+        """What it works on, `(B, width, H/4, W/4)`: of folded pixels `recolored`, around 0, of features of `images`, or
+        both."""
         if self.front is None or self.transport is None:
-            return 4 * F.pixel_unshuffle(recolored, 4)
-        found: Tensor = self.transport(self.front(images), style)
-        return found
+            alone: Tensor = self.stem(_folded(recolored))
+            return alone
+        found: Tensor = self.stem(self.transport(self.front(images), style))
+        return found if self.pixel_stem is None else found + self.pixel_stem(_folded(recolored))
 
     def _worked(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
-        """`(B, C, H/4, W/4)` to `(B, fine, H/2, W/2)`, all but the last convolution."""
-        fine = torch.relu(self.stem_grain(self.stem(x)))  # (B, width, H/4, W/4)
+        """`(B, width, H/4, W/4)` to `(B, fine, H/2, W/2)`, all but the last convolution."""
+        fine = torch.relu(self.stem_grain(x))
         h = torch.relu(self.down_norm(self.down_grain(self.down(fine)), style))  # (B, deep, H/8, W/8)
         if self.bottom is not None:
             h = self.bottom(h, style)

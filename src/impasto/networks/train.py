@@ -77,7 +77,7 @@ class TrainSettings:
     rate: float = 3e-3
     warmup: int = 100
     decay: float = 0.0
-    average: float = 0.998
+    average: float = 0.99
     clip: float = 1.0
     held_out: int = 5
     look_every: int = 200
