@@ -41,8 +41,7 @@ RESULT = Path(__file__).parent / "results" / "train_minutes.json"
 LOSS = LossSettings()
 #: Ways of optimization -> settings.
 OPTIMIZATIONS: dict[str, dict[str, Any]] = {"optimization": {}, "lbfgs": {"optimizer": "lbfgs", "levels": 1}}
-#: Arguments of `impasto train`: with less style than is asked of optimization, which begins at the photograph and
-#: after 150 steps is still on its way; and the published recipe, with the features that there are.
+#: Arguments of `impasto train`: its defaults, and the published recipe with the features that there are.
 RECIPES = {
     "impasto": [],
     "published": [

@@ -67,6 +67,7 @@ def test_a_style_is_trained_used_and_joined_by_another(
     more = tmp_path / "more.safetensors"
     assert run(monkeypatch, "train", other, "--add", model, "--photos", photos, "-o", more, *SHORT) == 0
     first, second = load_model(model), load_model(more)
+    assert [read_about(m)["about"]["settings"]["rate"] for m in (model, more)] == [1e-2, 3e-3]
     assert list(second.styles) == ["pink", "other"] and (first.styles["pink"] == second.styles["pink"]).all()
 
 

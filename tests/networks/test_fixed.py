@@ -18,7 +18,7 @@ from impasto.networks.loss import LossSettings
 from impasto.networks.models import Model
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter
-from impasto.networks.recipes import body_vectors
+from impasto.networks.recipes import Material, body_vectors, styles_recipe
 from impasto.networks.train import Average, TrainSettings, look, train
 
 QUICK = TrainSettings(steps=4, rate=3e-3, warmup=0, held_out=0, look_every=1000, save_every=1000, average=0.0)
@@ -217,3 +217,12 @@ def test_textures_are_trained_from_noise(lite: Encoder, paintings: list[Path]) -
 def test_textures_need_a_network_of_noise(network: StyledNetwork, lite: Encoder, paintings: list[Path]) -> None:
     with pytest.raises(InputError, match="source='noise'"):
         TextureTask(network, paintings, lite, LOSS)
+
+
+@pytest.mark.parametrize(("add", "front"), [(False, "both"), (True, "lite")])
+def test_a_body_sees_pixels_unless_its_styles_stay(lite: Encoder, paintings: list[Path], add: bool, front: str) -> None:
+    network = Quarter(8, 8, 1, 0, "lite", 8, 0, (4, 4, 4, 4, 6))
+    body = Model("quarter", network, {"other": network.plain_style()})
+    task = styles_recipe(paintings[:1], Material([], [], lite), body=body, add=add).task
+    assert isinstance(task.network, StyledNetwork)
+    assert task.network.generator.options["front"] == front

@@ -228,10 +228,8 @@ class Quarter(nn.Module):
             assert conv.bias is not None
             conv.bias.zero_()
         self.head.weight.mul_(0.3)
-        if self.pixel_stem is not None:
-            self.pixel_stem.weight.zero_()
-            assert self.pixel_stem.bias is not None
-            self.pixel_stem.bias.zero_()
+        for value in self.pixel_stem.parameters() if self.pixel_stem is not None else ():
+            value.zero_()
 
     def seeing_pixels(self) -> Quarter:
         """The same with `front="both"`, if it sees `lite`'s features alone; they lack what is small."""

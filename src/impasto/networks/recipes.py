@@ -135,13 +135,12 @@ def styles_recipe(
     else:
         kind, generator = body.kind, unfrozen(body.generator)
         vectors = body_vectors(body, generator, paintings)
-        if isinstance(generator, Quarter) and not add:
-            generator = generator.seeing_pixels()
         if add:
             network = StyledNetwork(generator, torch.stack(list(body.styles.values())), list(body.styles))
             network = network.with_styles(vectors, names)
         else:
-            network = StyledNetwork(generator, vectors, names)
+            seeing = generator.seeing_pixels() if isinstance(generator, Quarter) else generator
+            network = StyledNetwork(seeing, vectors, names)
     network.to(material.device)
     task = FixedStylesTask(
         network,
