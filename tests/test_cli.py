@@ -57,6 +57,16 @@ def test_stylize_writes_a_picture_with_its_manifest_and_a_report(
     assert len(curve) == 8 and curve[-1]["loss"] < 0.7 * curve[0]["loss"]
 
 
+def test_quick_is_lite_in_few_steps(monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    report = tmp_path / "run.json"
+    words = ("stylize", *pair, "--quality", "quick", "--size", 48, "--content-weight", 2)
+    assert run(monkeypatch, *words, "-o", tmp_path / "out.png", "--report", report) == 0
+    found = json.loads(report.read_text())
+    chosen = found["settings"]
+    assert (chosen["encoder"], chosen["optimizer"], chosen["content_weight"]) == ("lite", "lbfgs", 2)
+    assert len(found["loss_curve"]) == 20
+
+
 def test_the_same_seed_gives_the_identical_picture_and_another_seed_another(pair: tuple[Path, Path]) -> None:
     pictures = [impasto.stylize(*pair, size=48, steps=3, init="noise", seed=s).pixels for s in (1, 1, 2)]
     assert torch.equal(pictures[0], pictures[1])
@@ -190,6 +200,7 @@ BAD = {
     "NaN weight": (["{content}", "{style}"], ["--content-weight", "nan"]),
     "all weights zero": (["{content}", "{style}"], ["--content-weight", "0", "--style-weight", "0"]),
     "unknown preset": (["{content}", "{style}"], ["--preset", "gatsy"]),
+    "quick by another preset": (["{content}", "{style}"], ["--quality", "quick", "--preset", "gatys"]),
     "unknown pooling": (["{content}", "{style}"], ["--pooling", "mean"]),
     "unknown optimizer": (["{content}", "{style}"], ["--optimizer", "sgd"]),
     "unknown precision": (["{content}", "{style}"], ["--precision", "fp16"]),

@@ -30,7 +30,7 @@ from impasto.methods.texture import texture as synthesize
 from impasto.networks.models import Model, default_model
 from impasto.optimize import Step
 from impasto.scene import Scene
-from impasto.settings import STARTS, StylizeSettings
+from impasto.settings import StylizeSettings
 
 AnySettings = StylizeSettings | TextureSettings | InversionSettings | DreamSettings | AscentSettings
 
@@ -80,12 +80,8 @@ def stylize_steps(
     styles = style if isinstance(style, list | tuple) else [style]
     scene = Scene(styles, blend, masks, style_masks or {}, semantic, device)  # type: ignore[arg-type]
     picture = read_image(content).pixels.to(device)
-    regions, init = scene.regions(picture), None
-    if chosen.init == "instant":
-        painter = open_painter(device=device, precision=chosen.precision)
-        init = paint_in_one_pass(painter, picture, regions, chosen, guide=scene.guide())
-    elif chosen.init not in STARTS:
-        init = read_image(chosen.init).pixels.to(device)
+    regions = scene.regions(picture)
+    init = scene.first(picture, regions, chosen)
     warmup = None
     if chosen.warms_up:
         warmup = _network(chosen.changed(encoder=chosen.warmup_encoder), None, None, device, precision=chosen.precision)

@@ -13,7 +13,9 @@ from impasto.errors import InputError
 from impasto.features.weights import cache_folder
 from impasto.media import read_image
 from impasto.media.image import Source
+from impasto.methods.instant import instant, open_painter
 from impasto.methods.styles import Region, StyleImage
+from impasto.settings import STARTS, StylizeSettings
 
 #: What a folder of paintings is searched for.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
@@ -67,6 +69,24 @@ class Scene:
     def guide(self) -> Tensor | None:
         """The content's semantic map, `(1, 3, h, w)`."""
         return read_image(self.semantic[0]).pixels.to(self.device) if self.semantic else None
+
+    def first(self, content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor | None:
+        """The picture that an optimization begins with, where `settings.init` is `instant` or the path of one.
+
+        Args:
+            content: `(1, 3, H, W)`, RGB, [0, 1], if there is one.
+            regions: that `regions` gave for it.
+            settings: of the optimization.
+
+        Raises:
+            InputError: if there is no content, or no such picture.
+        """
+        if settings.init == "instant":
+            if content is None:
+                raise InputError("init is 'instant', which needs a photograph to begin with")
+            painter = open_painter(device=self.device, precision=settings.precision)
+            return instant(painter, content, regions, settings, guide=self.guide())
+        return None if settings.init in STARTS else self._pixels(settings.init)
 
     def files(self) -> dict[str, str]:
         """Role -> path of every file that is read, for a report."""

@@ -11,8 +11,10 @@ import torch
 from impasto.features.encoder import Encoder
 from impasto.networks.anystyle import AnyStyle, AnyStyleTask, random_style, square
 from impasto.networks.loss import LossSettings
+from impasto.networks.models import Model
 from impasto.networks.photos import opened
 from impasto.networks.quarter import Quarter
+from impasto.networks.recipes import Material, any_recipe
 from impasto.networks.train import TrainSettings, train
 
 
@@ -79,3 +81,11 @@ def test_random_styles_are_pictures(paintings: list[Path]) -> None:
     for number in range(12):
         found = random_style(paintings, np.random.default_rng(number))
         assert found.shape[0] == 3 and min(found.shape[1:]) >= 32 and found.min() >= 0 and found.max() <= 1
+
+
+def test_a_body_that_goes_on_sees_pixels(lite: Encoder, paintings: list[Path]) -> None:
+    body = Model("quarter", Quarter(8, 8, 1, 0, front="lite", front_widths=(2, 2, 2, 2, 4)), any_style=True)
+    found = any_recipe(paintings, Material([], [], lite, side=64), body=body)
+    network = found.task.network
+    assert isinstance(network, AnyStyle) and network.generator.options["front"] == "both"
+    assert not any(p.requires_grad for p in network.generator.front.parameters())

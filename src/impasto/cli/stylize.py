@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -43,11 +42,9 @@ from impasto.features import Encoder
 from impasto.media import check_output, read_image
 from impasto.memory import allowance, bytes_of, keep_freed_memory
 from impasto.methods import gatys
-from impasto.methods.instant import instant, open_painter
 from impasto.methods.presets import METHODS, PRESETS
 from impasto.methods.presets import preset as preset_settings
 from impasto.methods.prints import layers_read, plans, seconds_per_pixel
-from impasto.methods.styles import Region
 from impasto.networks.models import default_model
 from impasto.objective import STYLE_LOSSES
 from impasto.optimize import State
@@ -61,7 +58,7 @@ Scale = Annotated[
     str | None, typer.Option(help="Size of the strokes relative to the picture; several, as 0.5,1,2, are averaged.")
 ]
 Rotation = Annotated[str | None, typer.Option(help="Degrees; turned copies of the style join the patches: -15,0,15.")]
-QUALITIES = ("best", "instant")
+QUALITIES = ("best", "quick", "instant")
 MaxMemory = Annotated[
     str | None, typer.Option(help="What the run may take, such as 4GB; larger pictures are computed in tiles.")
 ]
@@ -81,7 +78,11 @@ def stylize(
     weights: Weights = None,
     preset: Preset = "default",
     quality: Annotated[
-        str, typer.Option(help="best: optimize the picture; instant: one pass of a network, for any painting.")
+        str,
+        typer.Option(
+            help="best: optimize the picture; quick: in fewer steps, by lite; instant: one pass of a network, for any "
+            "painting."
+        ),
     ] = "best",
     model: Annotated[str | None, typer.Option(help="A network for one pass: a file, or any, gallery, live.")] = None,
     style_name: Annotated[
@@ -155,8 +156,12 @@ def stylize(
 
     [bold]impasto stylize photo.jpg painting.jpg -o out.png[/bold]
     """
+    if quality not in QUALITIES:
+        raise unknown("quality", quality, QUALITIES)
+    if quality == "quick" and preset != "default":
+        raise InputError("--quality quick is a preset of its own; leave out --preset, or give --steps")
     where = choose_device(device)
-    settings = preset_settings(preset, method).changed(
+    settings = preset_settings("quick" if quality == "quick" else preset, method).changed(
         size=size,
         encoder=encoder,
         style_loss=style_loss,
@@ -184,8 +189,6 @@ def stylize(
         init=init,
         seed=seed,
     )
-    if quality not in QUALITIES:
-        raise unknown("quality", quality, QUALITIES)
     one_pass = quality == "instant" or model is not None or bool(style_name)
     for option, given in (
         ("--strength", strength != 1),
@@ -289,11 +292,9 @@ def paint(
         photo, inputs = read_image(content), {"content": str(content)} | inputs
     picture = None if photo is None else photo.pixels.to(scene.device)
     regions = scene.regions(picture)
-    first: Tensor | None = None
-    if settings.init == "instant":
-        first = first_picture(picture, regions, settings, scene)
-    elif settings.init not in STARTS:
-        first, inputs["init"] = read_image(settings.init).pixels.to(scene.device), settings.init
+    first = scene.first(picture, regions, settings)
+    if settings.init not in STARTS:
+        inputs["init"] = settings.init
     settings = with_encoder(settings, weights, quiet)
     settings = settings.resolved(settings.encoder)
     about = manifest(settings, inputs, weights) | {
@@ -341,14 +342,6 @@ def paint(
             report=report,
         )
         return run(steps)
-
-
-def first_picture(picture: Tensor | None, regions: Sequence[Region], settings: StylizeSettings, scene: Scene) -> Tensor:
-    """What the packaged any-style network makes of a photograph, for an optimization to begin with."""
-    if picture is None:
-        raise InputError("init is 'instant', which needs a photograph to begin with")
-    painter = open_painter(device=scene.device, precision=settings.precision)
-    return instant(painter, picture, regions, settings, guide=scene.guide())
 
 
 #: Long side from which a run says beforehand what it takes.

@@ -13,6 +13,11 @@ def default() -> StylizeSettings:
     return StylizeSettings()
 
 
+def quick() -> StylizeSettings:
+    """A picture in seconds: ours, but by `lite` in 20 steps a scale, which are L-BFGS's then (`docs/speed.md`)."""
+    return StylizeSettings(encoder="lite", steps=20)
+
+
 def gatys() -> StylizeSettings:
     """Gatys, Ecker, Bethge 2016, "Image style transfer using convolutional neural networks", §3: VGG-19, average
     pooling, content relu4_2, five style layers of weight 1/5, content to style 1:1000, L-BFGS from noise, 500 steps."""
@@ -140,6 +145,7 @@ def nnst() -> StylizeSettings:
 
 PRESETS = {
     "default": default,
+    "quick": quick,
     "gatys": gatys,
     "neural-style": neural_style,
     "johnson-lecture": johnson_lecture,

@@ -38,7 +38,7 @@ ANY_STYLE: dict[str, Any] = {
     "deepest": 128,
     "blocks": 3,
     "rank": 0,
-    "front": "lite",
+    "front": "both",
     "fine": 16,
 }
 
@@ -243,7 +243,7 @@ def any_recipe(
             whole = [p for p in pictures if p.shape[1:] == (256, 256)]
             generator.front.copy_from(lite, torch.stack(whole))
     else:
-        generator = cast(Quarter, unfrozen(body.generator))
+        generator = cast(Quarter, unfrozen(body.generator)).seeing_pixels()
     task = AnyStyleTask(
         AnyStyle(generator).to(material.device),
         material.photos,
