@@ -65,9 +65,11 @@ def test_a_style_is_trained_used_and_joined_by_another(
     other = tmp_path / "other.png"
     Image.open(painting).rotate(90).save(other)
     more = tmp_path / "more.safetensors"
-    assert run(monkeypatch, "train", other, "--add", model, "--photos", photos, "-o", more, *SHORT) == 0
+    words = ("train", other, "--add", model, "--photos", photos, "--grid-weight", 7)
+    assert run(monkeypatch, *words, "-o", more, *SHORT) == 0
     first, second = load_model(model), load_model(more)
     assert [read_about(m)["about"]["settings"]["rate"] for m in (model, more)] == [1e-2, 3e-3]
+    assert [read_about(m)["about"]["loss"]["grid_weight"] for m in (model, more)] == [300, 7]
     assert list(second.styles) == ["pink", "other"] and (first.styles["pink"] == second.styles["pink"]).all()
 
 

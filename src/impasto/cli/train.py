@@ -81,6 +81,9 @@ def train_command(
     content_weight: Annotated[float, typer.Option(help="How much of the content is kept.")] = 1.0,
     style_weight: Annotated[float, typer.Option(help="How strong the style is.")] = 5.0,
     tv_weight: Annotated[float, typer.Option(help="How smooth the pictures are.")] = 0.0,
+    grid_weight: Annotated[
+        float, typer.Option(help="Against a pattern that is repeated in every cell of the network.")
+    ] = LossSettings.grid_weight,
     scale: Annotated[int, typer.Option(help="Of super-resolution: 2, 4 or 8.")] = 4,
     loss: Annotated[str, typer.Option(help="Of super-resolution: feature or pixel.")] = "feature",
     held_out: Annotated[list[Path] | None, typer.Option(help="Any style: a folder of paintings kept apart.")] = None,
@@ -134,7 +137,11 @@ def train_command(
     kept, look_at = apart(files)
     encoder = load_encoder(loss_encoder, weights=weights, precision=precision, device=where)
     strengths = LossSettings(
-        content_weight=content_weight, style_weight=style_weight, tv_weight=tv_weight, soft=task == "any-style"
+        content_weight=content_weight,
+        style_weight=style_weight,
+        tv_weight=tv_weight,
+        grid_weight=grid_weight,
+        soft=task == "any-style",
     )
     material = Material(kept, look_at, encoder, strengths, batch, side, seed, workers, where)
     recipe = _recipe(
