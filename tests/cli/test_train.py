@@ -201,6 +201,7 @@ BAD = {
     "no packaged style of that name": ("--style mosaik", "did you mean mosaic"),
     "a painting and a packaged style": ("@p --style mosaic", "not both"),
     "another quality": ("@p --quality fast", "did you mean best"),
+    "quick in one pass": ("--model @m --quality quick", "optimizes the picture"),
     "no such model": ("@p --model nothing.safetensors", "no model file"),
     "another runtime": ("@p --model @m --runtime onnx", "impasto export"),
 }

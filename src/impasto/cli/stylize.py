@@ -190,6 +190,8 @@ def stylize(
         seed=seed,
     )
     one_pass = quality == "instant" or model is not None or bool(style_name)
+    if one_pass and quality == "quick":
+        raise InputError("--quality quick optimizes the picture; leave it out, or --model and --style")
     for option, given in (
         ("--strength", strength != 1),
         ("--runtime", runtime is not None),
