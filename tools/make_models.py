@@ -69,7 +69,7 @@ def painted(args: argparse.Namespace) -> list[Path]:
 def fixed(paintings: Sequence[Path], args: argparse.Namespace) -> list[str]:
     """Words for a network of known styles."""
     photos = linked(args.photos, args.work / "photos-fixed", kept_out=True)
-    weights = ["--style-weight", "5", "--tv-weight", "1", "--side", "192", "--batch", "4", "--rate", "0.003"]
+    weights = ["--style-weight", "5", "--tv-weight", "1", "--side", "256", "--batch", "4", "--rate", "0.006"]
     return [*map(str, paintings), "--photos", str(photos), *weights]
 
 

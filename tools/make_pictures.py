@@ -16,6 +16,8 @@ from impasto.resample import lanczos
 EXAMPLES, IMAGES = Path("examples"), Path("docs/images")
 CONTENT, STYLE = EXAMPLES / "content.png", EXAMPLES / "style.png"
 SIZE = 384
+#: Of JPEG files: pages are read over slow lines, too.
+QUALITY = 85
 
 #: Label -> what is changed.
 CONTROLS: dict[str, dict[str, object]] = {
@@ -37,6 +39,11 @@ def sky(picture: Tensor) -> Tensor:
     return (torch.arange(height) < 0.42 * height).float()[:, None].expand(height, width)
 
 
+def demo() -> None:
+    """What `make demo` paints."""
+    write_image(IMAGES / "demo.jpg", impasto.stylize(CONTENT, STYLE, encoder="lite").pixels, quality=QUALITY)
+
+
 def controls() -> None:
     """One pair, and what each control does to it."""
     content, made = read_image(CONTENT).pixels, []
@@ -44,7 +51,7 @@ def controls() -> None:
         settings = dict(changes)
         masks = [(sky(content).numpy(), 0)] if settings.pop("masks", None) else []
         made.append(impasto.stylize(CONTENT, STYLE, encoder="lite", size=SIZE, masks=masks, **settings).pixels)
-    write_image(IMAGES / "controls.jpg", gallery(made, list(CONTROLS)))
+    write_image(IMAGES / "controls.jpg", gallery(made, list(CONTROLS)), quality=QUALITY)
 
 
 def more() -> None:
@@ -57,7 +64,7 @@ def more() -> None:
     texture = impasto.texture(STYLE, encoder="lite", size=size, tileable=True).pixels
     inverted = impasto.invert(CONTENT, encoder="lite", layer="relu4_1", size=SIZE).pixels
     shown = [dreamt.image(), lanczos(texture, shape), inverted]
-    write_image(IMAGES / "more.jpg", gallery(shown, ["dream", "texture", "invert relu4_1"], columns=3))
+    write_image(IMAGES / "more.jpg", gallery(shown, ["dream", "texture", "invert relu4_1"], columns=3), quality=QUALITY)
 
 
 def in_one_pass() -> None:
@@ -69,10 +76,11 @@ def in_one_pass() -> None:
         "live": impasto.instant(CONTENT, model="live", size=SIZE).pixels,
     }
     made |= {name: impasto.instant(CONTENT, {name: 1.0}, size=SIZE).pixels for name in styles}
-    write_image(IMAGES / "instant.jpg", gallery(list(made.values()), list(made), columns=3))
+    write_image(IMAGES / "instant.jpg", gallery(list(made.values()), list(made), columns=3), quality=QUALITY)
 
 
 def main() -> None:
+    demo()
     controls()
     more()
     in_one_pass()

@@ -213,7 +213,7 @@ def assembled(about: Mapping[str, Any], generator: nn.Module, tensors: Mapping[s
     return Model(kind, generator, styles, about["any_style"], thumbnails, about["about"], drawn)
 
 
-def distribution(vectors: Tensor, rank: int = 7) -> tuple[Tensor, Tensor]:
+def distribution(vectors: Tensor, rank: int = 6) -> tuple[Tensor, Tensor]:
     """Mean and factor of many style vectors `(N, P)`: the `rank` directions in which they vary most."""
     mean = vectors.mean(0)
     _, values, directions = torch.linalg.svd(vectors - mean, full_matrices=False)

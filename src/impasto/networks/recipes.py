@@ -284,5 +284,5 @@ def thumbnail(path: Path, side: int = 64) -> str:
     square = pixels[:, top : top + least, left : left + least].permute(1, 2, 0).numpy()
     image = PIL.Image.fromarray((square * 255).round().astype(np.uint8)).resize((side, side))
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
+    image.save(buffer, "JPEG", quality=60, optimize=True)
     return base64.b64encode(buffer.getvalue()).decode()
