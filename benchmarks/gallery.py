@@ -20,8 +20,8 @@ from impasto.features import load_encoder
 from impasto.media import read_image
 from impasto.methods.instant import open_painter
 from impasto.methods.styles import scaled
+from impasto.networks.fixed import measured
 from impasto.networks.loss import LossSettings
-from impasto.objective import gram
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 from make_models import YARDSTICK
@@ -40,9 +40,7 @@ def main() -> None:
     encoder = load_encoder("vgg19-caffe", weights=args.shared / "weights", precision="auto")
     painters = {name: open_painter(name) for name in args.model}
     styles = sorted(set.intersection(*(set(p.model.styles) for p in painters.values())))
-    paintings = {s: scaled(read_image(args.paintings / f"{s}.png").pixels, 512) for s in styles}
-    maps = {s: encoder(p, LOSS.style_layers) for s, p in paintings.items()}
-    targets = {s: {n: gram(f).mean() for n, f in m.items()} for s, m in maps.items()}
+    targets = {s: measured(encoder, [args.paintings / f"{s}.png"], LOSS.style_layers) for s in styles}
     rows = []
     for path in sorted(p for p in (args.shared / "data" / "photos").iterdir() if p.name in YARDSTICK):
         content = scaled(read_image(path).pixels, args.size)
