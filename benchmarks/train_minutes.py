@@ -62,11 +62,11 @@ def trained(recipe: str, painting: Path, photos: Path, minutes: float, work: Pat
     return model
 
 
-def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int, way: str) -> Tensor:
-    """The picture after so many steps from the photograph, with the same objective: the same layers, weights, and size
-    of the painting."""
+def objective_settings(content: Tensor, style: Tensor, steps: int, way: str) -> StylizeSettings:
+    """So many steps from the photograph with the objective of `impasto train`: the same layers, weights, and size of
+    the painting."""
     size = max(content.shape[-2:])
-    settings = StylizeSettings(
+    return StylizeSettings(
         size=size,
         style_scales=(max(style.shape[-2:]) / size,),
         content_layers=LOSS.content_layers,
@@ -79,6 +79,11 @@ def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int, way:
         tv_weight=0.0,
         **OPTIMIZATIONS[way],
     )
+
+
+def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int, way: str) -> Tensor:
+    """The picture after so many steps from the photograph, with the same objective."""
+    settings = objective_settings(content, style, steps, way)
     for step in stylize(encoder, content, style, settings):
         last = step
     return last.image()
@@ -97,6 +102,17 @@ def middle(picture: Tensor, side: int) -> Tensor:
     """The square in the middle of `(1, 3, H, W)`."""
     top, left = ((n - side) // 2 for n in picture.shape[-2:])
     return picture[..., top : top + side, left : left + side]
+
+
+def photographs(shared: Path) -> list[Path]:
+    """All there are."""
+    return sorted((shared / "data" / "photos").glob("*.jpg"))
+
+
+def held_out(shared: Path, count: int) -> list[Path]:
+    """So many of the photographs, spread over all of them."""
+    files = photographs(shared)
+    return files[:: max(1, len(files) // count)][:count]
 
 
 def linked(files: list[Path], held: list[Path], folder: Path) -> Path:
@@ -154,9 +170,8 @@ def main() -> None:
     args = a.parse_args()
     keep_freed_memory()
     painting = args.painting or next((args.shared / "data" / "seed_figures").glob("starry_night.*"))
-    files = sorted((args.shared / "data" / "photos").glob("*.jpg"))
-    held = files[:: max(1, len(files) // args.photos_held)][: args.photos_held]
-    photos = linked(files, held, args.work / "photos")
+    held = held_out(args.shared, args.photos_held)
+    photos = linked(photographs(args.shared), held, args.work / "photos")
     own = [str(p) for p in [args.shared / "weights"] if p.is_dir()]
     weights = ["--weights", *own] if own else []
     painters = {
