@@ -87,7 +87,9 @@ def live(args: argparse.Namespace) -> Words:
 
 RECIPES = {"any": any_style, "gallery": gallery, "live": live}
 #: Words that replace others in the minutes with VGG-19: what is shown at 512 pixels learns from crops nearly as large.
-FINISH = {"any": ["--style-weight", "4", "--side", "288", "--batch", "2"]}
+FINISH = {
+    "any": ["--style-weight", "5", "--tv-weight", "1", "--grid-weight", "1500", "--side", "288", "--batch", "2"],
+}
 
 
 def trained(made: Path, words: Sequence[str], minutes: float, steps: int) -> None:
