@@ -2,8 +2,8 @@
 
     python benchmarks/from_network.py build/train_minutes/impasto.safetensors --shared ../shared
 
-Ten of the photographs that `benchmarks/train_minutes.py` keeps apart, with its objective and at its size: L-BFGS on
-pixels with `lite` from each start, judged by VGG-19 after a few steps.
+Ten of the photographs that `benchmarks/train_minutes.py` keeps apart, with its objective and at its size: L-BFGS in the
+levels of a pyramid with `lite` from each start, judged by VGG-19 after a few steps.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def followed(
     encoder: Encoder, judge: Encoder, content: Tensor, style: Tensor, start: Tensor | None
 ) -> dict[int, dict[str, float]]:
     """What the judge sees after so many steps from `start`, or from the photograph."""
-    settings = objective_settings(content, style, max(LOOKS), "lbfgs")
+    settings = objective_settings(content, style, max(LOOKS), "optimization").changed(optimizer="lbfgs")
     run = stylize(encoder, content, style, settings, init=start)
     return {s.step: parts(judge, s.image(), content, style) for s in run if s.step in LOOKS}
 
