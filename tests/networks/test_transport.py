@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from impasto.features import load_encoder
 from impasto.features.vgg import VGG
@@ -15,15 +16,34 @@ from impasto.networks.quarter import Quarter
 from impasto.networks.transport import Front, Transport, front_widths, roots
 
 
-def test_roots_are_those_of_the_eigenvalues() -> None:
+@pytest.mark.parametrize("least", [1e-3, 1e-8])
+def test_roots_are_those_of_the_eigenvalues(least: float) -> None:
     torch.manual_seed(0)
     factor = torch.randn(2, 12, 12, dtype=torch.float64)
     matrices = factor @ factor.transpose(1, 2) + 0.1 * torch.eye(12)
-    root, inverse = roots(matrices)
     values, vectors = torch.linalg.eigh(matrices)
+    root, inverse = roots(matrices, least)
     for found, power in ((root, 0.5), (inverse, -0.5)):
         expected = vectors * values.pow(power)[:, None] @ vectors.transpose(1, 2)
         torch.testing.assert_close(found, expected, atol=1e-8, rtol=1e-8)
+
+
+def same(channels: int, dtype: torch.dtype = torch.float64) -> nn.Conv2d:
+    """A convolution that changes nothing."""
+    conv = nn.Conv2d(channels, channels, 1, dtype=dtype).requires_grad_(False)
+    conv.weight.copy_(torch.eye(channels)[:, :, None, None])
+    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    return conv
+
+
+def test_the_convolution_that_follows_a_transport_is_part_of_it() -> None:
+    torch.manual_seed(0)
+    slots, then = Slots(), nn.Conv2d(4, 3, 1).double().requires_grad_(False)
+    transport, recorder = Transport(4, slots), Recorder()
+    style, content = torch.randn(2, 1, 4, 10, 12, dtype=torch.float64).unbind()
+    torch.testing.assert_close(transport(style, recorder, then), then(style))
+    vector = recorder.vector(slots.size)
+    torch.testing.assert_close(transport(content, vector, then), then(transport(content, vector, same(4))))
 
 
 def test_transport_gives_the_mean_and_covariance_of_the_style() -> None:
@@ -34,8 +54,8 @@ def test_transport_gives_the_mean_and_covariance_of_the_style() -> None:
     content = (mix[0] @ torch.randn(1, 5, 600, dtype=torch.float64) + 2).view(1, 5, 20, 30)
     style = (mix[1] @ torch.randn(1, 5, 400, dtype=torch.float64) - 1).view(1, 5, 20, 20)
     recorder = Recorder()
-    assert transport(style, recorder) is style
-    found = transport(content, recorder.vector(slots.size)).flatten(2)[0]
+    assert torch.equal(transport(style, recorder, same(5)), style)
+    found = transport(content, recorder.vector(slots.size), same(5)).flatten(2)[0]
     torch.testing.assert_close(found.mean(1), style.mean((0, 2, 3)), atol=1e-6, rtol=0)
     expected = torch.cov(style[0].flatten(1), correction=0)
     torch.testing.assert_close(torch.cov(found, correction=0), expected, atol=1e-3, rtol=1e-3)
@@ -45,9 +65,9 @@ def test_transport_to_itself_changes_nothing() -> None:
     torch.manual_seed(0)
     slots, x = Slots(), torch.randn(1, 4, 9, 11, dtype=torch.float64)
     transport, recorder = Transport(4, slots), Recorder()
-    transport(x, recorder)
+    transport(x, recorder, same(4))
     # The ridge is on both sides, but not quite the same.
-    torch.testing.assert_close(transport(x, recorder.vector(slots.size)), x, atol=0.02, rtol=0)
+    torch.testing.assert_close(transport(x, recorder.vector(slots.size), same(4)), x, atol=0.02, rtol=0)
 
 
 def test_in_mixed_precision_roots_keep_their_digits_and_the_picture_stays() -> None:
@@ -101,7 +121,7 @@ def test_a_style_that_learns_keeps_its_covariance() -> None:
     torch.manual_seed(0)
     slots = Slots()
     transport, recorder = Transport(4, slots), Recorder()
-    transport(torch.randn(1, 4, 20, 20), recorder)
+    transport(torch.randn(1, 4, 20, 20), recorder, same(4, torch.float32))
     style = recorder.vector(slots.size).requires_grad_()
-    found = transport(torch.randn(1, 4, 9, 9, requires_grad=True), style)
+    found = transport(torch.randn(1, 4, 9, 9, requires_grad=True), style, same(4, torch.float32))
     assert torch.autograd.grad(found.square().sum(), [style], allow_unused=True) == (None,)

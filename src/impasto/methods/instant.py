@@ -42,8 +42,16 @@ class Painter:
         """A picture `(B, 3, H, W)` in [0, 1]; the model tells `progress` after each tile of a very large one."""
         if self.run is not None:
             return self.run(images, style)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with self._autocast(images.device):
             return self.model(images, style, progress).to(images.dtype)
+
+    def describe(self, painting: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The style vector `(B, P)` of paintings `(B, 3, H, W)`; see `Model.predict`."""
+        with self._autocast(painting.device):
+            return self.model.predict(painting, mask)
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
 
 def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
@@ -94,7 +102,7 @@ def painting_vector(
     for style in styles:
         picture = scaled(style.pixels(), STYLE_SIDE)
         check_sides("style", picture, picture)
-        vectors.append(painter.model.predict(prepare(picture), style.mask))
+        vectors.append(painter.describe(prepare(picture), style.mask))
     weights = torch.tensor(shares).to(vectors[0])[:, None] / sum(shares)
     return (torch.cat(vectors) * weights).sum(0, keepdim=True)
 

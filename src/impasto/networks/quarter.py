@@ -264,7 +264,7 @@ class Quarter(nn.Module):
         if self.front is None or self.transport is None:
             alone: Tensor = self.stem(_folded(recolored))
             return alone
-        found: Tensor = self.stem(self.transport(self.front(images), style))
+        found: Tensor = self.transport(self.front(images), style, self.stem)
         return found if self.pixel_stem is None else found + self.pixel_stem(_folded(recolored))
 
     def _worked(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
