@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,8 @@ BAD = {
     "no memory": (["{content}", "{style}"], ["--max-memory", "0GB"]),
     "little memory": (["{content}", "{style}"], ["--max-memory", "100MB"]),
     "missing init": (["{content}", "{style}"], ["--init", "{tmp}/none.png"]),
+    "missing network": (["{content}", "{style}"], ["--init", "{tmp}/none.safetensors"]),
+    "network without the style": (["{content}", "{style}"], ["--init", "{gallery}"]),
 }
 
 
@@ -222,7 +225,8 @@ def test_bad_input_gets_one_line_exit_code_2_and_no_output(
     capsys: pytest.CaptureFixture[str],
     case: str,
 ) -> None:
-    names = {"tmp": tmp_path, "content": pair[0], "style": pair[1]}
+    gallery = files("impasto") / "data" / "gallery.safetensors"
+    names = {"tmp": tmp_path, "content": pair[0], "style": pair[1], "gallery": gallery}
     names |= {n: tmp_path / f"{n}.png" for n in ("text", "dot", "line")}
     names["text"].write_text("this is no picture")
     Image.new("RGB", (1, 1)).save(names["dot"])

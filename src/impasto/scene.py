@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,7 +71,8 @@ class Scene:
         return read_image(self.semantic[0]).pixels.to(self.device) if self.semantic else None
 
     def first(self, content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor | None:
-        """The picture that an optimization begins with, where `settings.init` is `instant` or the path of one.
+        """The picture that an optimization begins with, where `settings.init` is `instant` or the path of a picture or
+        of a trained network.
 
         Args:
             content: `(1, 3, H, W)`, RGB, [0, 1], if there is one.
@@ -79,14 +80,28 @@ class Scene:
             settings: of the optimization.
 
         Raises:
-            InputError: if there is no content, or no such picture.
+            InputError: if there is no content for a network, no such picture, or the network knows no such style.
+            WeightsError: if the network's file is damaged.
         """
-        if settings.init == "instant":
+        if settings.init == "instant" or settings.init.lower().endswith(".safetensors"):
             if content is None:
-                raise InputError("init is 'instant', which needs a photograph to begin with")
-            painter = open_painter(device=self.device, precision=settings.precision)
-            return instant(painter, content, regions, settings, guide=self.guide())
+                raise InputError(f"init is {settings.init!r}, which needs a photograph to begin with")
+            name = None if settings.init == "instant" else settings.init
+            painter = open_painter(name, self.device, settings.precision)
+            if painter.model.any_style:
+                return instant(painter, content, regions, settings, guide=self.guide())
+            return instant(painter, content, painter.model.blended(self._shares(painter.model.styles)), settings)
         return None if settings.init in STARTS else self._pixels(settings.init)
+
+    def _shares(self, known: Collection[str]) -> dict[str, float]:
+        """Of a network's styles: its only one, or those that are called as the paintings."""
+        if len(known) == 1:
+            return dict.fromkeys(known, 1.0)
+        names = [Path(s).stem if isinstance(s, str | os.PathLike) else "" for s in self.styles]
+        found: dict[str, float] = {}
+        for name, share in zip(names, self.blend or [1.0] * len(names), strict=True):
+            found[name] = found.get(name, 0.0) + share
+        return found
 
     def files(self) -> dict[str, str]:
         """Role -> path of every file that is read, for a report."""

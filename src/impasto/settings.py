@@ -71,7 +71,7 @@ class StylizeSettings:
         average: weight of the past in a running average of the pictures, which is what is shown, kept and handed to
             the next scale; 0 for none.
         init: start from `content`, `noise`, `gray` (all but no noise), `style`, `instant` (what a network makes of it
-            in one pass), or the path of a picture.
+            in one pass), or the path of a picture or of a trained network (`impasto train`).
         seed: of the noise.
     """
 

@@ -11,9 +11,11 @@ from torch import Tensor
 import impasto
 from impasto.color import chroma
 from impasto.errors import InputError
+from impasto.media import write_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
 from impasto.methods.styles import Region, StyleImage, scaled
 from impasto.networks.models import Model, save_model
+from impasto.scene import Scene
 from impasto.settings import StylizeSettings
 
 SETTINGS = StylizeSettings(size=64)
@@ -124,3 +126,28 @@ def test_a_very_large_picture_comes_in_tiles_and_tells_so(
     found = instant(painter, photo, painting, settings, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 2), (2, 2)]
     assert 0 < float((found - whole).abs().mean()) < 0.02  # statistics of parts
+
+
+def test_an_optimization_begins_with_what_a_trained_network_paints(
+    small_model: Model, photo: Tensor, tmp_path: Path
+) -> None:
+    path, paintings = tmp_path / "two.safetensors", [tmp_path / f"{n}.png" for n in small_model.styles]
+    for painting in paintings:
+        write_image(painting, torch.rand(1, 3, 40, 40))
+    save_model(Model("quarter", small_model.generator, small_model.styles), path)
+    painter, settings = open_painter(path), SETTINGS.changed(init=str(path), precision="fp32")
+    for blend, shares in (((), {"waves": 0.5, "dots": 0.5}), ((0.25, 0.75), {"waves": 0.25, "dots": 0.75})):
+        scene = Scene(paintings, blend)
+        found = scene.first(photo, scene.regions(photo), settings)
+        expected = instant(open_painter(path, precision="fp32"), photo, painter.model.blended(shares), SETTINGS)
+        torch.testing.assert_close(found, expected)
+    other = Scene([photo])
+    with pytest.raises(InputError, match="waves"):
+        other.first(photo, other.regions(photo), settings)
+    save_model(Model("quarter", small_model.generator, {"dots": small_model.styles["dots"]}), path)
+    alone = instant(open_painter(path, precision="fp32"), photo, small_model.blended({"dots": 1.0}), SETTINGS)
+    torch.testing.assert_close(other.first(photo, other.regions(photo), settings), alone, atol=1e-3, rtol=0)
+    result = impasto.stylize(photo, paintings[0], size=64, steps=1, encoder="lite", init=str(path))
+    assert result.pixels.shape == alone.shape
+    with pytest.raises(InputError, match="needs a photograph"):
+        other.first(None, other.regions(None), settings)

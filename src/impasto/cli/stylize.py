@@ -140,7 +140,9 @@ def stylize(
     warmup_steps: Annotated[
         int | None, typer.Option(help="At each scale by lite, before those of a slower encoder.")
     ] = None,
-    init: Annotated[str | None, typer.Option(help=f"{', '.join(STARTS)}, or the path of a picture.")] = None,
+    init: Annotated[
+        str | None, typer.Option(help=f"{', '.join(STARTS)}, or the path of a picture or of a trained network.")
+    ] = None,
     seed: Seed = None,
     save_every: SaveEvery = 0,
     resume: Resume = None,

@@ -77,7 +77,7 @@ class Photos(Dataset[Tensor]):
     """
 
     def __init__(
-        self, files: Sequence[Path], side: int = 256, seed: int = 0, scales: tuple[float, float] = (0.5, 1.5)
+        self, files: Sequence[Path], side: int = 256, seed: int = 0, scales: tuple[float, float] = (0.7, 1.5)
     ) -> None:
         self.files, self.side, self.seed, self.scales = list(files), side, seed, scales
 
