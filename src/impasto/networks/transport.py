@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from impasto.features.vgg import VGG
 from impasto.networks.conditioning import OfWhole, Recorder, Slots, in_float32
+from impasto.objective.statistics import positions
 
 
 def front_widths(encoder: VGG) -> list[int]:
@@ -101,11 +102,6 @@ def products(x: Tensor) -> Tensor:
     """Mean products of channels: `(B, C, H, W)` to `(B, C, C)`."""
     rows = positions(x)
     return rows.mT @ rows / (x.shape[2] * x.shape[3])
-
-
-def positions(x: Tensor) -> Tensor:
-    """`(B, C, H, W)` as `(B, H·W, C)`; of a map with its channels last, a view."""
-    return x.permute(0, 2, 3, 1).flatten(1, 2)
 
 
 class Transport(OfWhole):
