@@ -203,7 +203,18 @@ def test_no_place_of_a_picture_has_noise_of_its_own_in_training() -> None:
     image, style = torch.full((1, 3, 32, 32), 0.5), network.plain_style()[None]
     assert not torch.equal(network(image, style), network(image, style))
     network.eval()
-    assert torch.equal(network(image, style), network(image, style))
+    first = network(image, style)
+    network(torch.full((1, 3, 48, 32), 0.5), style)  # the noise of the last size is kept
+    assert torch.equal(network(image, style), first)
+
+
+def test_a_network_that_painted_can_be_trained() -> None:
+    network = Quarter(width=8, deep=8, blocks=1).eval()
+    image, style = torch.rand(1, 3, 32, 32), network.plain_style()[None]
+    with torch.inference_mode():
+        network(image, style)
+    network(image, style).sum().backward()
+    assert network.stem_grain.weights.weight.grad is not None
 
 
 @torch.no_grad()

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from impasto.networks.conditioning import ConditionalNorm, Mixing, Recorder, Slots
 from impasto.networks.quarter import Bottom, Quarter, Recolor, style_colors
 
 
-def test_a_conditional_norm_is_instance_normalization_scaled_and_shifted() -> None:
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("styles", [1, 2])
+def test_a_conditional_norm_is_instance_normalization_scaled_and_shifted(
+    layout: torch.memory_format, styles: int
+) -> None:
     torch.manual_seed(0)
     slots = Slots()
     slots.take(3)
-    norm, x = ConditionalNorm(4, slots), torch.randn(2, 4, 5, 6) * 3 + 1
-    style = torch.randn(2, slots.size)
+    norm = ConditionalNorm(4, slots)
+    x = (torch.randn(2, 4, 5, 6) * 3 + 1).contiguous(memory_format=layout).requires_grad_()
+    style, weight = torch.randn(styles, slots.size, requires_grad=True), torch.randn(2, 4, 5, 6)
     plain = torch.nn.functional.instance_norm(x)
     expected = plain * (1 + style[:, 3:7, None, None]) + style[:, 7:, None, None]
-    torch.testing.assert_close(norm(x, style), expected, atol=1e-5, rtol=1e-5)
+    found = norm(x, style)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    theirs = torch.autograd.grad((weight * expected).sum(), (x, style))
+    ours = torch.autograd.grad((weight * found).sum(), (x, style))
+    torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
 def test_a_batch_norm_keeps_its_statistics_for_test_time() -> None:

@@ -238,14 +238,13 @@ class Grain(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         top, left = (int(n) for n in torch.randint(0, 1 << 15, (2,))) if self.training else self.origin
         place = (top, left, *x.shape[2:], x.dtype, x.device)
+        known = self._known
         if self.training or torch.compiler.is_exporting():
-            found = self._noises(*place)
-        else:
-            if self._known[0] != place:
-                with torch.inference_mode(False):
-                    self._known = place, self._noises(*place)
-            found = self._known[1]
-        added: Tensor = self.weights(found)
+            known = place, self._noises(*place)
+        elif known[0] != place:
+            with torch.inference_mode(False):
+                self._known = known = place, self._noises(*place)
+        added: Tensor = self.weights(known[1])
         return x + added
 
     def _noises(self, top: int, left: int, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
