@@ -172,14 +172,17 @@ class ConditionalNorm(OfWhole):
 def _normalized(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Instance normalization of `(B, C, H, W)`, scaled and shifted by `(B or 1, C, 1, 1)`.
 
-    By other names: torch's `instance_norm` takes four times as long, forward and backward.
+    By other names: torch's `instance_norm` takes four times as long, forward and backward. `batch_norm` has a wrong
+    gradient (torch 2.13) where a batch of one has a stride that is not its size, as in `x[:, None][0]`.
     """
-    if torch.compiler.is_exporting() or not x.is_contiguous(memory_format=torch.channels_last):
-        return torch.addcmul(shift, F.group_norm(x, x.shape[1]), scale)
-    scales, shifts = (v.flatten(1).expand(len(x), -1) for v in (scale, shift))
-    each = zip(x[:, None], scales, shifts, strict=True)
+    batch, channels, height, width = x.shape
+    last = (channels * height * width, 1, channels * width, channels)
+    if torch.compiler.is_exporting() or x.stride() != last:
+        return torch.addcmul(shift, F.group_norm(x, channels), scale)
+    scales, shifts = (v.flatten(1).expand(batch, -1) for v in (scale, shift))
+    each = zip(x.chunk(batch), scales, shifts, strict=True)
     found = [torch.batch_norm(y, a, b, None, None, True, 0.0, 1e-5, True) for y, a, b in each]
-    return found[0] if len(found) == 1 else torch.cat(found)
+    return found[0] if batch == 1 else torch.cat(found)
 
 
 class Mixing(nn.Module):
