@@ -40,7 +40,7 @@ def main() -> None:
     encoder = load_encoder("vgg19-caffe", weights=args.shared / "weights", precision="auto")
     painters = {name: open_painter(name) for name in args.model}
     styles = sorted(set.intersection(*(set(p.model.styles) for p in painters.values())))
-    targets = {s: measured(encoder, [args.paintings / f"{s}.png"], LOSS.style_layers) for s in styles}
+    targets = {s: measured(encoder, [args.paintings / f"{s}.png"], LOSS) for s in styles}
     rows = []
     for path in sorted(p for p in (args.shared / "data" / "photos").iterdir() if p.name in YARDSTICK):
         content = scaled(read_image(path).pixels, args.size)

@@ -33,7 +33,6 @@ from impasto.methods.gatys import stylize
 from impasto.methods.instant import Painter, open_painter
 from impasto.methods.styles import scaled
 from impasto.networks.loss import LossSettings
-from impasto.objective import gram
 from impasto.settings import StylizeSettings
 
 RESULT = Path(__file__).parent / "results" / "train_minutes.json"
@@ -92,7 +91,7 @@ def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int, way:
 @torch.no_grad()
 def parts(encoder: Encoder, picture: Tensor, content: Tensor, style: Tensor) -> dict[str, float]:
     """Relative content and style errors of a picture, without their weights."""
-    targets = {n: gram(f).mean() for n, f in encoder(style, LOSS.style_layers).items()}
+    targets = LOSS.measured(encoder, style)
     found = LOSS.objective(encoder, content, targets)(picture.clamp(0, 1))[1]
     weights = {"content": LOSS.content_weight, "style": LOSS.style_weight}
     return {name: found[name].item() / weight for name, weight in weights.items()}

@@ -58,7 +58,7 @@ def test_all_styles_have_their_turn(network: StyledNetwork, lite: Encoder, paint
     assert {int(n) for k in range(1, 20) for n in styles.chosen(k)[0]} == {0, 1, 2}
     assert [styles.chosen(-k)[0].tolist() for k in (1, 2, 3)] == [[0, 1], [2, 0], [1, 2]]
     numbers, targets = styles.chosen(-2)
-    all_of_them = measured(lite, paintings, LOSS.style_layers, 80)
+    all_of_them = measured(lite, paintings, LOSS, 80)
     assert all(torch.equal(targets[n], all_of_them[n][numbers]) for n in LOSS.style_layers)
 
 

@@ -84,6 +84,12 @@ def train_command(
     grid_weight: Annotated[
         float, typer.Option(help="Against a pattern that is repeated in every cell of the network.")
     ] = LossSettings.grid_weight,
+    blocks_weight: Annotated[
+        float, typer.Option(help="Against borders of the network's cells.")
+    ] = LossSettings.blocks_weight,
+    spectrum_weight: Annotated[
+        float, typer.Option(help="For fine detail as strong as the painting's.")
+    ] = LossSettings.spectrum_weight,
     scale: Annotated[int, typer.Option(help="Of super-resolution: 2, 4 or 8.")] = 4,
     loss: Annotated[str, typer.Option(help="Of super-resolution: feature or pixel.")] = "feature",
     held_out: Annotated[list[Path] | None, typer.Option(help="Any style: a folder of paintings kept apart.")] = None,
@@ -141,6 +147,8 @@ def train_command(
         style_weight=style_weight,
         tv_weight=tv_weight,
         grid_weight=grid_weight,
+        blocks_weight=blocks_weight,
+        spectrum_weight=spectrum_weight,
         soft=task == "any-style",
     )
     material = Material(kept, look_at, encoder, strengths, batch, side, seed, workers, where)

@@ -17,7 +17,7 @@ from impasto.features.encoder import Encoder
 from impasto.networks.loss import LossSettings, shown
 from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
 from impasto.networks.quarter import Quarter
-from impasto.objective import Objective, gram
+from impasto.objective import Objective
 
 
 class AnyStyle(nn.Module):
@@ -40,7 +40,7 @@ class AnyStyle(nn.Module):
 
 @dataclass(frozen=True)
 class Painting:
-    """A cut of a painting, `(1, 3, side, side)`, and the Gram matrices of all of it."""
+    """A cut of a painting, `(1, 3, side, side)`, and what was measured of all of it."""
 
     pixels: Tensor
     targets: Mapping[str, Tensor]
@@ -48,7 +48,7 @@ class Painting:
 
 @dataclass(frozen=True)
 class StyledBatch:
-    """Photographs and paintings, `(B, 3, side, side)` both, with the paintings' Gram matrices."""
+    """Photographs and paintings, `(B, 3, side, side)` both, with what was measured of the paintings."""
 
     images: Tensor
     styles: Tensor
@@ -118,9 +118,7 @@ class AnyStyleTask:
         """Style `number`; a negative one is a held-out painting as it is."""
         if number not in self._known:
             picture, cut = self._chosen(number)
-            with torch.no_grad():
-                maps = self.encoder(picture[None].to(self.device), self.loss.style_layers)
-                self._known[number] = Painting(cut, {n: gram(f).mean() for n, f in maps.items()})
+            self._known[number] = Painting(cut, self.loss.measured(self.encoder, picture[None].to(self.device)))
         return self._known[number]
 
     def cut(self, number: int) -> Tensor:

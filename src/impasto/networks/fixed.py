@@ -18,7 +18,7 @@ from impasto.networks.loss import LossSettings, shown
 from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter, style_colors
-from impasto.objective import Objective, gram
+from impasto.objective import Objective
 
 
 class StyledNetwork(nn.Module):
@@ -121,19 +121,18 @@ def first_vectors(generator: Generator, paintings: Sequence[Path]) -> Tensor:
     return found
 
 
-@torch.no_grad()
-def measured(encoder: Encoder, paintings: Sequence[Path], layers: Sequence[str], side: int = 512) -> dict[str, Tensor]:
-    """Mean Gram matrices of paintings, layer -> `(N, C, C)`.
+def measured(encoder: Encoder, paintings: Sequence[Path], loss: LossSettings, side: int = 512) -> dict[str, Tensor]:
+    """What the objective wants of paintings (`LossSettings.measured`), name -> `(N, ...)`.
 
     Args:
         encoder: of the objective.
         paintings: files.
-        layers: to measure.
+        loss: layers and weights.
         side: their long side, pixels.
     """
     device = _device(encoder)
-    maps = [encoder(opened(path, side)[None].to(device), layers) for path in paintings]
-    return {n: torch.cat([gram(m[n]).mean() for m in maps]) for n in layers}
+    found = [loss.measured(encoder, opened(path, side)[None].to(device)) for path in paintings]
+    return {n: torch.cat([m[n] for m in found]) for n in found[0]}
 
 
 def _device(network: object) -> torch.device:
@@ -144,12 +143,12 @@ def _device(network: object) -> torch.device:
 
 @dataclass(frozen=True)
 class FixedBatch:
-    """Pictures, the number of a style for each, and its Gram matrices.
+    """Pictures, the number of a style for each, and what was measured of it.
 
     Attributes:
         images: photographs `(B, 3, side, side)`; for textures, the noise of every scale.
         numbers: rows of the network's table, `(B,)`.
-        targets: layer -> `(B, C, C)`.
+        targets: of `LossSettings.measured`.
         shift: where the loss begins to look.
     """
 
@@ -185,10 +184,10 @@ class _Styles:
         if not 1 <= len(paintings) <= rows:
             raise InputError(f"there are {len(paintings)} paintings for {rows} styles; give one for each to be trained")
         self.first, self.count, self.batch, self.seed = rows - len(paintings), len(paintings), batch, seed
-        self.targets = measured(encoder, paintings, loss.style_layers, style_size)
+        self.targets = measured(encoder, paintings, loss, style_size)
 
     def chosen(self, number: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """Rows `(B,)` and Gram matrices for batch `number`."""
+        """Rows `(B,)` and what was measured, for batch `number`."""
         if number < 0:
             found = ((-number - 1) * self.batch + np.arange(self.batch)) % self.count
         else:

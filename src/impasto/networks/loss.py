@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.features.encoder import Encoder
-from impasto.objective import Content, Objective, Style, Term, TotalVariation
+from impasto.objective import Content, Objective, Style, Term, TotalVariation, gram
 from impasto.settings import STYLE_LAYERS
 
 
@@ -46,6 +46,79 @@ class Grid:
         return torch.relu(count * common - F.avg_pool2d(detail.square(), window)).mean() / (count - 1)
 
 
+@dataclass(frozen=True)
+class Blocks:
+    """How unevenly the changes from pixel to pixel are spread over the places of a cell. Without any repeated pattern,
+    the cells that a network unfolds show as blocks where it changes more at their borders than inside (a measure of
+    blocking: Wang, Bovik and Evans 2000, "Blind measurement of blocking artifacts in images").
+
+    Rows and columns are taken modulo the period; the mean change at each of these places, relative to their mean, has
+    this variance, 0 where all are alike.
+
+    Attributes:
+        period: side of a cell, pixels: that of the maps where most of the work is done (an eighth, in `quarter`).
+    """
+
+    period: int = 8
+    name: str = "blocks"
+    layers: tuple[str, ...] = ()
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        found = image.new_zeros(())
+        for along, across in ((2, 3), (3, 2)):
+            changes = image.diff(dim=along).abs().mean((1, across))  # (B, places)
+            cells = changes.shape[1] // self.period
+            if cells:
+                places = changes[:, : cells * self.period].view(-1, cells, self.period).mean(1)
+                mean = places.mean(1, keepdim=True).clamp_min(1e-6)
+                found = found + (places / mean - 1).square().mean() / 2
+        return found
+
+
+def spectrum(pictures: Tensor, side: int = 16) -> Tensor:
+    """The mean energy of each frequency in windows side by side, `(B, 3, side, side // 2 + 1)`, as `torch.fft.rfft2`
+    orders them.
+
+    Args:
+        pictures: `(B, 3, H, W)`, at least `side` high and wide.
+        side: of a window, pixels.
+    """
+    height, width = (int(n) // side for n in pictures.shape[-2:])
+    rows = pictures[..., : height * side, : width * side].reshape(len(pictures), 3, height, side, width, side)
+    windows = rows.transpose(3, 4)  # (B, 3, h, w, side, side)
+    hann = torch.hann_window(side, device=pictures.device, dtype=pictures.dtype)
+    varied = (windows - windows.mean((4, 5), keepdim=True)) * (hann[:, None] * hann)
+    found: Tensor = torch.fft.rfft2(varied).abs().square().mean((2, 3))
+    return found
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Fine detail as strong as the painting's in each direction and at each scale (Liu, Gousseau and Xia 2016,
+    "Texture synthesis through convolutional neural networks and spectrum constraints"). A network can deceive an
+    encoder with a weave of two or three pixels that no Gram matrix minds.
+
+    The mean square of the logarithm of energies' ratio, above a quarter of a cycle a pixel.
+
+    Attributes:
+        target: `spectrum` of the paintings, `(B or 1, 3, side, side // 2 + 1)`.
+        floor: added to energies: less is not seen.
+    """
+
+    target: Tensor
+    floor: float = 3e-4
+    name: str = "spectrum"
+    layers: tuple[str, ...] = ()
+
+    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
+        side = self.target.shape[2]
+        found = spectrum(image, side)
+        frequencies = torch.fft.fftfreq(side)[:, None].hypot(torch.fft.rfftfreq(side))
+        fine = (frequencies >= 0.25).to(image.device)
+        ratio = ((found + self.floor) / (self.target + self.floor)).log()
+        return ratio[..., fine].square().mean()
+
+
 def shown(pictures: Tensor) -> Tensor:
     """Pictures as they will be seen, in [0, 1], with a tenth of what lies beyond, so that a gradient leads back. A
     network trained without it counts on contrast that no screen shows: at 512 pixels, the style error of dark and of
@@ -57,12 +130,15 @@ def shown(pictures: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class LossSettings:
-    """The objective of a training: that of `impasto.methods.gatys`, on average over photographs.
+    """The objective of a training: that of `impasto.methods.gatys`, on average over photographs, and what keeps a
+    network from patterns that an encoder does not mind.
 
     Attributes:
         content_layers, style_layers: that the terms read.
         content_weight, style_weight, tv_weight: of the terms; content and style are relative errors.
         grid_weight: against patterns repeated in every cell of 16×16 pixels (`Grid`).
+        blocks_weight: against borders of cells of 8×8 pixels (`Blocks`).
+        spectrum_weight: for fine detail as strong as the painting's (`Spectrum`).
         soft: the logarithm of style errors above 1, for batches of many styles.
     """
 
@@ -72,10 +148,18 @@ class LossSettings:
     style_weight: float = 5.0
     tv_weight: float = 0.0
     grid_weight: float = 300.0
+    blocks_weight: float = 0.0
+    spectrum_weight: float = 0.0
     soft: bool = False
 
+    @torch.no_grad()
+    def measured(self, encoder: Encoder, paintings: Tensor) -> dict[str, Tensor]:
+        """What the terms want of paintings `(B, 3, H, W)`: layer -> mean Gram matrix `(B, C, C)`, and `spectrum`."""
+        found = {n: gram(f).mean() for n, f in encoder(paintings, self.style_layers).items()}
+        return found | ({"spectrum": spectrum(paintings)} if self.spectrum_weight else {})
+
     def objective(self, encoder: Encoder, images: Tensor, targets: Mapping[str, Tensor]) -> Objective:
-        """For a batch of photographs, `(B, 3, H, W)`, and Gram matrices of styles, layer -> `(B or 1, C, C)`."""
+        """For a batch of photographs, `(B, 3, H, W)`, and what was `measured` of `B` styles, or of one."""
         with torch.no_grad():
             wanted = encoder(images, self.content_layers)
         share = {n: 1 / len(self.content_layers) for n in self.content_layers}
@@ -83,7 +167,11 @@ class LossSettings:
         return Objective(encoder, [(self.content_weight, content), *self.style_terms(targets)])
 
     def style_terms(self, targets: Mapping[str, Tensor]) -> list[tuple[float, Term]]:
-        """All but the content, for Gram matrices of styles, layer -> `(B or 1, C, C)`."""
+        """All but the content, for what was `measured` of styles."""
         even = {n: 1 / len(self.style_layers) for n in self.style_layers}
         style = Style({n: targets[n] for n in even}, even, "relative", soft=self.soft)
-        return [(self.style_weight, style), (self.tv_weight, TotalVariation()), (self.grid_weight, Grid())]
+        found: list[tuple[float, Term]] = [(self.style_weight, style), (self.tv_weight, TotalVariation())]
+        found += [(self.grid_weight, Grid()), (self.blocks_weight, Blocks())]
+        if self.spectrum_weight:
+            found.append((self.spectrum_weight, Spectrum(targets["spectrum"])))
+        return found
