@@ -58,7 +58,14 @@ def test_a_style_is_trained_used_and_joined_by_another(
     about = read_about(model)
     assert [s["name"] for s in about["styles"]] == ["pink"] and about["styles"][0]["thumbnail"]
     assert about["about"]["steps"] == 4 and about["about"]["task"] == "style"
-    assert json.loads(report.read_text())["curve"][-1]["held_out"].keys() == {"content", "style", "grid", "loss"}
+    assert json.loads(report.read_text())["curve"][-1]["held_out"].keys() == {
+        "content",
+        "style",
+        "grid",
+        "blocks",
+        "spectrum",
+        "loss",
+    }
     assert (tmp_path / "m-samples.png").is_file() and not (tmp_path / "m.checkpoint.pt").exists()
     assert run(monkeypatch, "stylize", photos / "0.png", "-o", tmp_path / "o.png", "--model", model, "--size", 48) == 0
     assert json.loads(read_metadata(tmp_path / "o.png")["impasto"])["model"] == str(model)

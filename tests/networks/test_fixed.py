@@ -70,7 +70,7 @@ def test_a_short_training_makes_the_loss_fall(lite: Encoder, paintings: list[Pat
     settings = TrainSettings(steps=60, rate=1e-2, warmup=5, held_out=2, look_every=60, average=0.8)
     looks = [s.held_out for s in train(work, settings) if s.held_out]
     assert looks[-1]["loss"] < 0.85 * before["loss"]
-    assert looks[-1].keys() == {"content", "style", "grid", "loss"}
+    assert looks[-1].keys() == {"content", "style", "grid", "blocks", "spectrum", "loss"}
 
 
 def test_training_starts_from_a_trained_body(lite: Encoder, paintings: list[Path]) -> None:
@@ -209,7 +209,13 @@ def test_textures_are_trained_from_noise(lite: Encoder, paintings: list[Path]) -
     assert not torch.equal(a.images[0], apart.images[0])
     settings = TrainSettings(steps=20, rate=5e-3, warmup=2, held_out=2, look_every=5, average=0.5)
     looks = [s.held_out for s in train(work, settings) if s.held_out]
-    assert looks[-1]["loss"] < 0.8 * looks[0]["loss"] and set(looks[0]) == {"style", "grid", "loss"}
+    assert looks[-1]["loss"] < 0.8 * looks[0]["loss"] and set(looks[0]) == {
+        "style",
+        "grid",
+        "blocks",
+        "spectrum",
+        "loss",
+    }
     made = network.generator.texture((20, 50), network.table())  # type: ignore[attr-defined]
     assert made.shape == (2, 3, 20, 50)
 

@@ -6,117 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.features.encoder import Encoder
+from impasto.networks.patterns import Blocks, Grid, Spectrum, spectrum
 from impasto.objective import Content, Objective, Style, Term, TotalVariation, gram
 from impasto.settings import STYLE_LAYERS
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The energy of what neighboring cells of so many pixels have in common. A network that unfolds its pixels out of
-    channels can match a texture's energy by one pattern repeated in every cell, which the eye sees at once.
-
-    In each window of `n` cells, with `x` a cell's pixels without their mean and `E` the mean over cells,
-    `(n (E x)² − E x²) / (n − 1)` estimates the energy of the repeated part without bias; it is taken where it is
-    positive, and averaged.
-
-    Attributes:
-        period: side of a cell, pixels: that of the coarsest maps (`quarter` with a level at a sixteenth).
-        window: side of a window, cells.
-    """
-
-    period: int = 16
-    window: int = 6
-    name: str = "grid"
-    layers: tuple[str, ...] = ()
-
-    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        height, width = (n // self.period * self.period for n in image.shape[-2:])
-        folded = F.pixel_unshuffle(image[..., :height, :width], self.period)
-        cells = folded.view(*image.shape[:2], -1, *folded.shape[2:])  # (B, C, period², h, w)
-        detail = (cells - cells.mean(2, keepdim=True)).flatten(1, 2)
-        window = (min(self.window, height // self.period), min(self.window, width // self.period))
-        count = window[0] * window[1]
-        if count < 2:
-            return image.new_zeros(())
-        common = F.avg_pool2d(detail, window).square()
-        return torch.relu(count * common - F.avg_pool2d(detail.square(), window)).mean() / (count - 1)
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """How unevenly the changes from pixel to pixel are spread over the places of a cell. Without any repeated pattern,
-    the cells that a network unfolds show as blocks where it changes more at their borders than inside (a measure of
-    blocking: Wang, Bovik and Evans 2000, "Blind measurement of blocking artifacts in images").
-
-    Rows and columns are taken modulo the period; the mean change at each of these places, relative to their mean, has
-    this variance, 0 where all are alike.
-
-    Attributes:
-        period: side of a cell, pixels: that of the maps where most of the work is done (an eighth, in `quarter`).
-    """
-
-    period: int = 8
-    name: str = "blocks"
-    layers: tuple[str, ...] = ()
-
-    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        found = image.new_zeros(())
-        for along, across in ((2, 3), (3, 2)):
-            changes = image.diff(dim=along).abs().mean((1, across))  # (B, places)
-            cells = changes.shape[1] // self.period
-            if cells:
-                places = changes[:, : cells * self.period].view(-1, cells, self.period).mean(1)
-                mean = places.mean(1, keepdim=True).clamp_min(1e-6)
-                found = found + (places / mean - 1).square().mean() / 2
-        return found
-
-
-def spectrum(pictures: Tensor, side: int = 16) -> Tensor:
-    """The mean energy of each frequency in windows side by side, `(B, 3, side, side // 2 + 1)`, as `torch.fft.rfft2`
-    orders them.
-
-    Args:
-        pictures: `(B, 3, H, W)`, at least `side` high and wide.
-        side: of a window, pixels.
-    """
-    height, width = (int(n) // side for n in pictures.shape[-2:])
-    rows = pictures[..., : height * side, : width * side].reshape(len(pictures), 3, height, side, width, side)
-    windows = rows.transpose(3, 4)  # (B, 3, h, w, side, side)
-    hann = torch.hann_window(side, device=pictures.device, dtype=pictures.dtype)
-    varied = (windows - windows.mean((4, 5), keepdim=True)) * (hann[:, None] * hann)
-    found: Tensor = torch.fft.rfft2(varied).abs().square().mean((2, 3))
-    return found
-
-
-@dataclass(frozen=True)
-class Spectrum:
-    """Fine detail as strong as the painting's in each direction and at each scale (Liu, Gousseau and Xia 2016,
-    "Texture synthesis through convolutional neural networks and spectrum constraints"). A network can deceive an
-    encoder with a weave of two or three pixels that no Gram matrix minds.
-
-    The mean square of the logarithm of energies' ratio, above a quarter of a cycle a pixel.
-
-    Attributes:
-        target: `spectrum` of the paintings, `(B or 1, 3, side, side // 2 + 1)`.
-        floor: added to energies: less is not seen.
-    """
-
-    target: Tensor
-    floor: float = 3e-4
-    name: str = "spectrum"
-    layers: tuple[str, ...] = ()
-
-    def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        side = self.target.shape[2]
-        found = spectrum(image, side)
-        frequencies = torch.fft.fftfreq(side)[:, None].hypot(torch.fft.rfftfreq(side))
-        fine = (frequencies >= 0.25).to(image.device)
-        ratio = ((found + self.floor) / (self.target + self.floor)).log()
-        return ratio[..., fine].square().mean()
 
 
 def shown(pictures: Tensor) -> Tensor:
@@ -148,8 +43,8 @@ class LossSettings:
     style_weight: float = 5.0
     tv_weight: float = 0.0
     grid_weight: float = 300.0
-    blocks_weight: float = 0.0
-    spectrum_weight: float = 0.0
+    blocks_weight: float = 5.0
+    spectrum_weight: float = 0.3
     soft: bool = False
 
     @torch.no_grad()
