@@ -69,7 +69,7 @@ def painted(args: argparse.Namespace) -> list[Path]:
 def fixed(paintings: Sequence[Path], args: argparse.Namespace) -> list[str]:
     """Words for a network of known styles."""
     photos = linked(args.photos, args.work / "photos-fixed", kept_out=True)
-    weights = ["--style-weight", "5", "--tv-weight", "1", "--side", "256", "--batch", "4", "--rate", "0.006"]
+    weights = ["--style-weight", "5", "--side", "256", "--batch", "4", "--rate", "0.006"]
     return [*map(str, paintings), "--photos", str(photos), *weights]
 
 
@@ -88,7 +88,7 @@ def live(args: argparse.Namespace) -> Words:
 RECIPES = {"any": any_style, "gallery": gallery, "live": live}
 #: Words that replace others in the minutes with VGG-19: what is shown at 512 pixels learns from crops nearly as large.
 FINISH = {
-    "any": ["--style-weight", "5", "--tv-weight", "1", "--grid-weight", "1500", "--side", "288", "--batch", "2"],
+    "any": ["--style-weight", "5", "--side", "288", "--batch", "2"],
 }
 
 
