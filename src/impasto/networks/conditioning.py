@@ -10,7 +10,7 @@ Vectors are centered: zero is the plain network.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar, cast
 
 import torch
@@ -264,6 +264,26 @@ def noise(rows: Tensor, columns: Tensor, seed: int) -> Tensor:
     return (n.float() / 999983 - 0.5) * 12**0.5
 
 
+def edged(x: Tensor, sides: Sequence[int], mode: Padding = "replicate") -> Tensor:
+    """`torch.nn.functional.pad` that keeps the type: mixed precision would pad in float32, and the convolution that
+    follows turn it back."""
+    if not torch.is_autocast_enabled(x.device.type):
+        return F.pad(x, list(sides), mode)
+    with torch.autocast(x.device.type, enabled=False):
+        return F.pad(x, list(sides), mode)
+
+
+class Conv(nn.Conv2d):
+    """torch's, with `edged` borders: a tenth less time for a whole network in mixed precision."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.padding_mode == "zeros":
+            return super().forward(x)
+        down, across = (int(n) for n in self.padding)
+        x = edged(x, (across, across, down, down), cast(Padding, self.padding_mode))
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+
+
 class Residual(nn.Module):
     """`x + norm(conv(relu(norm(conv(x)))))` (He et al. 2016; Johnson et al. 2016 leave out the last ReLU).
 
@@ -276,9 +296,9 @@ class Residual(nn.Module):
 
     def __init__(self, channels: int, slots: Slots, norm: Norm = "instance", padding: Padding = "zeros") -> None:
         super().__init__()
-        self.first = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
+        self.first = Conv(channels, channels, 3, padding=1, padding_mode=padding)
         self.first_norm = ConditionalNorm(channels, slots, norm)
-        self.second = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding)
+        self.second = Conv(channels, channels, 3, padding=1, padding_mode=padding)
         self.second_norm = ConditionalNorm(channels, slots, norm)
 
     def forward(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
@@ -293,7 +313,7 @@ def padded(images: Tensor, divisor: int, least: int = 1) -> Tensor:
     height, width = images.shape[-2:]
     # Divided without a negative number: ONNX rounds toward zero, Python down.
     below, after = (max(least, (n + divisor - 1) // divisor * divisor) - n for n in (height, width))
-    return F.pad(images, (0, after, 0, below), mode="replicate")
+    return edged(images, (0, after, 0, below))
 
 
 def whole_cells(reach: int, divisor: int) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import unknown
-from impasto.networks.conditioning import ConditionalNorm, Norm, Residual, Slots, padded, whole_cells
+from impasto.networks.conditioning import ConditionalNorm, Conv, Norm, Residual, Slots, padded, whole_cells
 
 Output = Literal["sigmoid", "tanh", "plain"]
 Upsampling = Literal["nearest", "transposed"]
@@ -36,7 +36,7 @@ class Layer(nn.Module):
 
 def reflecting(inward: int, outward: int, size: int, stride: int = 1) -> nn.Conv2d:
     """A convolution that sees the map mirrored at its borders."""
-    return nn.Conv2d(inward, outward, size, stride, padding=size // 2, padding_mode="reflect")
+    return Conv(inward, outward, size, stride, padding=size // 2, padding_mode="reflect")
 
 
 def enlarging(inward: int, outward: int, kind: Upsampling) -> nn.Module:

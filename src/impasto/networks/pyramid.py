@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError, unknown
-from impasto.networks.conditioning import ConditionalNorm, Norm, Padding, Slots, padded
+from impasto.networks.conditioning import ConditionalNorm, Conv, Norm, Padding, Slots, padded
 
 Source = Literal["picture", "noise"]
 
@@ -30,8 +30,8 @@ class Block(nn.Module):
         super().__init__()
         self.convs = nn.ModuleList(
             [
-                nn.Conv2d(inward, channels, 3, padding=1, padding_mode=padding),
-                nn.Conv2d(channels, channels, 3, padding=1, padding_mode=padding),
+                Conv(inward, channels, 3, padding=1, padding_mode=padding),
+                Conv(channels, channels, 3, padding=1, padding_mode=padding),
                 nn.Conv2d(channels, channels, 1),
             ]
         )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from impasto.errors import unknown
 from impasto.networks.conditioning import (
     ConditionalNorm,
+    Conv,
     Grain,
     Mixing,
     OfWhole,
@@ -112,7 +113,7 @@ class Recolor(OfWhole):
 
 def _conv(inward: int, outward: int, stride: int = 1) -> nn.Conv2d:
     """3×3; beyond the border the picture goes on as it ends, so that no frame is painted."""
-    return nn.Conv2d(inward, outward, 3, stride, padding=1, padding_mode="replicate")
+    return Conv(inward, outward, 3, stride, padding=1, padding_mode="replicate")
 
 
 def _folded(x: Tensor) -> Tensor:

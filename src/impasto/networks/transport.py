@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.features.vgg import VGG
-from impasto.networks.conditioning import OfWhole, Recorder, Slots, in_float32
+from impasto.networks.conditioning import OfWhole, Recorder, Slots, edged, in_float32
 from impasto.objective.statistics import positions
 
 
@@ -64,7 +64,7 @@ class Front(nn.Module):
         for first in (0, 2, 4):
             convs = self.convs[first : first + 2]
             # As wide as a block looks; zeros, which the encoder itself has there, end in a dark frame.
-            x = F.pad(x if first == 0 else halved(x), (len(convs),) * 4, mode="replicate")
+            x = edged(x if first == 0 else halved(x), (len(convs),) * 4)
             for conv in convs:
                 x = F.relu(conv(x), inplace=True)  # its maps are by far the largest
         found: Tensor = self.projection(x) / self.scale

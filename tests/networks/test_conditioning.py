@@ -1,0 +1,31 @@
+"""Layers that networks share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from impasto.networks.conditioning import Conv, edged
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_convolution_is_torchs_and_keeps_the_type_of_what_it_pads(mode: str, stride: int) -> None:
+    torch.manual_seed(0)
+    ours = Conv(3, 4, (3, 5), stride, padding=(1, 2), padding_mode=mode)  # type: ignore[arg-type]
+    theirs = nn.Conv2d(3, 4, (3, 5), stride, padding=(1, 2), padding_mode=mode)  # type: ignore[arg-type]
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.rand(2, 3, 11, 9)
+    torch.testing.assert_close(ours(x), theirs(x))
+    with torch.autocast("cpu", torch.bfloat16):
+        # torch pads in float32, which bfloat16 is again after it: not a bit is lost on either way.
+        torch.testing.assert_close(ours(x.bfloat16()), theirs(x.bfloat16()), rtol=0, atol=0)
+
+
+def test_borders_keep_the_type_in_mixed_precision() -> None:
+    x = torch.rand(1, 2, 4, 4).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = edged(x, (1, 2, 3, 0))
+    assert found.dtype == torch.bfloat16 and found.shape == (1, 2, 7, 7)
+    assert torch.equal(found[:, :, 3:, 1:5], x) and torch.equal(found[:, :, 0, 0], x[:, :, 0, 0])
