@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -21,6 +23,20 @@ def test_a_convolution_is_torchs_and_keeps_the_type_of_what_it_pads(mode: str, s
     with torch.autocast("cpu", torch.bfloat16):
         # torch pads in float32, which bfloat16 is again after it: not a bit is lost on either way.
         torch.testing.assert_close(ours(x.bfloat16()), theirs(x.bfloat16()), rtol=0, atol=0)
+
+
+def test_a_convolution_is_given_borders_in_the_type_of_its_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[torch.dtype] = []
+    plain = torch.nn.functional.conv2d
+
+    def watched(x: torch.Tensor, *rest: Any) -> torch.Tensor:
+        given.append(x.dtype)
+        return plain(x, *rest)
+
+    monkeypatch.setattr(torch.nn.functional, "conv2d", watched)
+    with torch.autocast("cpu", torch.bfloat16):
+        Conv(3, 4, 3, padding=1, padding_mode="replicate")(torch.rand(1, 3, 6, 6).bfloat16())
+    assert given == [torch.bfloat16]
 
 
 def test_borders_keep_the_type_in_mixed_precision() -> None:

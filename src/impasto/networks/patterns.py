@@ -110,9 +110,8 @@ class Spectrum:
     layers: tuple[str, ...] = ()
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        side = self.target.shape[2]
-        found = spectrum(image, side)
-        frequencies = torch.fft.fftfreq(side)[:, None].hypot(torch.fft.rfftfreq(side))
-        fine = (frequencies >= 0.25).to(image.device)
-        ratio = ((found + self.floor) / (self.target + self.floor)).log()
+        side, device = self.target.shape[2], image.device
+        rows, columns = torch.fft.fftfreq(side, device=device), torch.fft.rfftfreq(side, device=device)
+        fine = rows[:, None].hypot(columns) >= 0.25
+        ratio = ((spectrum(image, side) + self.floor) / (self.target + self.floor)).log()
         return ratio[..., fine].square().mean()
