@@ -3,6 +3,8 @@ artistic style transfer")."""
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,12 @@ from impasto.errors import unknown
 
 #: Rec. 601: what television calls Y.
 LUMA = (0.299, 0.587, 0.114)
+#: Rows: an orthonormal basis of colors, lightness first.
+OPPONENT = (
+    (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
+    (1 / math.sqrt(2), 0.0, -1 / math.sqrt(2)),
+    (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
+)
 #: Of `match_moments`.
 FORMS = ("cholesky", "symmetric")
 #: A deviation of colors that is taken for noise: of rounding and JPEG, not of paint.

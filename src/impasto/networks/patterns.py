@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.color import OPPONENT
 from impasto.networks.conditioning import padded
 
 
@@ -74,14 +75,15 @@ class Blocks:
 
 
 def spectrum(pictures: Tensor, side: int = 16) -> Tensor:
-    """The mean energy of each frequency in windows side by side, `(B, 3, side, side // 2 + 1)`, as `torch.fft.rfft2`
-    orders them.
+    """The mean energy of each frequency in windows side by side, of lightness and of two opponent colors,
+    `(B, 3, side, side // 2 + 1)`, as `torch.fft.rfft2` orders them. Energies of red, green and blue would not tell
+    gray detail from a colored weave.
 
     Args:
         pictures: `(B, 3, H, W)`; smaller ones than a window go on as they end.
         side: of a window, pixels.
     """
-    whole = padded(pictures, 1, side)
+    whole = padded(torch.einsum("ij,bjhw->bihw", torch.tensor(OPPONENT).to(pictures), pictures), 1, side)
     height, width = (int(n) // side for n in whole.shape[-2:])
     rows = whole[..., : height * side, : width * side].reshape(len(whole), 3, height, side, width, side)
     windows = rows.transpose(3, 4)  # (B, 3, h, w, side, side)

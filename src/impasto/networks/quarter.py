@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.color import OPPONENT
 from impasto.errors import unknown
 from impasto.networks.conditioning import (
     ConditionalNorm,
@@ -27,12 +27,6 @@ from impasto.networks.conditioning import (
 from impasto.networks.transport import Front, Transport, products
 from impasto.objective.statistics import STATISTICS, resized_mask
 
-#: Rows: an orthonormal basis of colors, lightness first.
-OPPONENT = (
-    (1 / math.sqrt(3), 1 / math.sqrt(3), 1 / math.sqrt(3)),
-    (1 / math.sqrt(2), 0.0, -1 / math.sqrt(2)),
-    (1 / math.sqrt(6), -2 / math.sqrt(6), 1 / math.sqrt(6)),
-)
 #: What a generator sees of a picture.
 FRONTS = ("pixels", "lite", "both")
 #: Added to deviations of the content's colors, so that a flat picture is not blown up.
