@@ -39,7 +39,7 @@ from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128
 #: The layers that are trained on, and how much each counts.
-TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.5, "relu5_1": 4.0}
+TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 3.0, "relu4_2": 1.5, "relu5_1": 4.0}
 GRAM_WEIGHT = 1.0
 #: Where the student reads a content when it makes pictures of its own.
 KEEPING = ("relu4_1", "relu4_2")
@@ -270,10 +270,28 @@ def gram(maps: Tensor) -> Tensor:
     return rows @ rows.transpose(1, 2) / rows.shape[2]
 
 
-def errors(lifted: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Relative squared error of the map (over the batch) and of the Gram matrix (mean over images)."""
-    of_map = (lifted - target).square().sum() / target.square().sum()
-    return of_map, unlike(gram(lifted), gram(target)).mean()
+def errors(maps: Tensor, lift: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Relative squared error of the lifted map (over the batch) and of its Gram matrix (mean over images).
+
+    Where positions outnumber channels, both follow from second moments, and the lifted map, as large as the teacher's,
+    is never made: `‖L f − t‖² = tr(L f fᵀ Lᵀ) − 2 tr(t fᵀ Lᵀ) + tr(t tᵀ)`.
+
+    Args:
+        maps: the student's, `(B, C, H, W)`.
+        lift: `(C_t, C)`.
+        target: the teacher's map, `(B, C_t, H, W)`.
+    """
+    ours, theirs = maps.float().flatten(2), target.float().flatten(2)
+    wanted = theirs @ theirs.transpose(1, 2)
+    energy = wanted.diagonal(dim1=1, dim2=2).sum()
+    if ours.shape[2] > len(lift):
+        half = lift @ (ours @ ours.transpose(1, 2))
+        between = theirs @ ours.transpose(1, 2)
+        error, found = (half * lift).sum() - 2 * (between * lift).sum() + energy, half @ lift.T
+    else:
+        lifted = lift @ ours
+        error, found = F.mse_loss(lifted, theirs, reduction="sum"), lifted @ lifted.transpose(1, 2)
+    return error / energy, unlike(found, wanted).mean()
 
 
 class Distillation(nn.Module):
@@ -305,17 +323,13 @@ class Distillation(nn.Module):
             found.convs[name] = layer.convolution()
         return found.requires_grad_(False)
 
-    def lifted(self, images: Tensor) -> dict[str, Tensor]:
-        maps = self.student(images, TAPS)
-        return {name: F.conv2d(maps[name], self.lifts[name][..., None, None]) for name in TAPS}
-
     def forward(self, images: Tensor, teacher: VGG) -> tuple[Tensor, dict[str, float]]:
-        lifted = self.lifted(images)
+        maps = self.student(images, TAPS)
         with torch.no_grad():
             target = teacher(images, TAPS)
         total, parts = torch.zeros(()), {}
         for name, weight in TAPS.items():
-            of_map, of_gram = errors(lifted[name], target[name])
+            of_map, of_gram = errors(maps[name], self.lifts[name], target[name])
             total = total + weight * (of_map + GRAM_WEIGHT * of_gram)
             parts[name] = of_map.item()
         return total / sum(TAPS.values()), parts
@@ -354,8 +368,8 @@ def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np
 
 def unlike(x: Tensor, target: Tensor) -> Tensor:
     """Relative squared error of each item of a batch, `(B,)`."""
-    error, energy = ((a.flatten(1).square().sum(1)) for a in (x - target, target))
-    return error / energy.clamp_min(1e-9)
+    error = F.mse_loss(x, target, reduction="none").flatten(1).sum(1)
+    return error / target.flatten(1).square().sum(1).clamp_min(1e-9)
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
@@ -421,7 +435,7 @@ def held_out(student: VGG, lifts: Mapping[str, Tensor], teacher: VGG, images: Te
     for x in images.split(16):
         ours, theirs = student(x, lifts), teacher(x, lifts)
         for name, lift in lifts.items():
-            found[name].append(errors(F.conv2d(ours[name], lift[..., None, None]), theirs[name]))
+            found[name].append(errors(ours[name], lift, theirs[name]))
     return {n: tuple(round(float(torch.stack(e).mean()), 4) for e in zip(*v, strict=True)) for n, v in found.items()}  # type: ignore[misc]
 
 

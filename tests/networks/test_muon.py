@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from impasto.networks import muon
 from impasto.networks.muon import Muon, orthogonal
 
 
@@ -31,6 +32,21 @@ def test_a_convolution_steps_as_long_as_adam_does_and_down() -> None:
     assert float((change * conv.weight.grad).sum()) > 0
 
 
+def test_steps_in_bfloat16_go_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        monkeypatch.setattr(muon, "resolve_precision", lambda precision=precision: precision)
+        conv = nn.Conv2d(16, 24, 3, bias=False)
+        before = conv.weight.detach().clone()
+        conv.weight.grad = torch.randn_like(conv.weight)
+        Muon([conv.weight], lr=0.1).step()
+        steps.append((before - conv.weight.detach()).flatten())
+    assert not torch.equal(*steps)
+    assert float(torch.cosine_similarity(*steps, dim=0)) > 0.999
+    assert steps[1].dtype == torch.float32 and float((steps[1].norm() / steps[0].norm() - 1).abs()) < 0.01
+
+
 def test_matrices_are_turned_where_asked() -> None:
     torch.manual_seed(0)
     chosen, other = nn.Parameter(torch.zeros(6, 9)), nn.Parameter(torch.zeros(6, 9))
@@ -45,13 +61,13 @@ def test_matrices_are_turned_where_asked() -> None:
 def test_everything_else_is_adams() -> None:
     torch.manual_seed(0)
     ours, theirs = (nn.ParameterList([torch.ones(3, 4), torch.ones(5), torch.ones(3, 2, 3, 3)]) for _ in range(2))
-    muon = Muon(ours, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1)
+    mine = Muon(ours, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1)
     adam = torch.optim.AdamW(theirs, lr=0.01, betas=(0.9, 0.99), weight_decay=0.1)
     for _ in range(5):
         for a, b in zip(ours, theirs, strict=True):
             a.grad = torch.randn_like(a)
             b.grad = a.grad.clone()
-        muon.step()
+        mine.step()
         adam.step()
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)

@@ -130,11 +130,23 @@ def test_the_student_s_own_pictures_have_more_of_their_styles(
 
     @torch.no_grad()
     def unlike(images: Tensor) -> float:
-        ours, theirs = (tool.gram(model.lifted(x)["relu3_1"]) for x in (images, styles))
+        ours, theirs = (tool.gram(model.student(x, ["relu3_1"])["relu3_1"]) for x in (images, styles))
         return float(tool.unlike(ours, theirs).mean())
 
     assert unlike(made) < 0.5 * unlike(contents)
     assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("side", [2, 9])
+def test_errors_are_those_of_the_lifted_map(tool: ModuleType, side: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps, lift, noise = (torch.randn(*n, generator=generator) for n in ((2, 5, side, side), (7, 5), (2, 7, side, side)))
+    lifted = torch.einsum("tc,bchw->bthw", lift, maps)
+    target = lifted + 0.3 * noise
+    of_map, of_gram = tool.errors(maps, lift, target)
+    torch.testing.assert_close(of_map, (lifted - target).square().sum() / target.square().sum())
+    torch.testing.assert_close(of_gram, tool.unlike(tool.gram(lifted), tool.gram(target)).mean())
+    assert 0 < of_map < 0.1 and of_gram > 1e-3
 
 
 def test_files_apart_are_always_the_same(tool: ModuleType, tmp_path: Path) -> None:
