@@ -76,12 +76,15 @@ STILL = 6
 
 
 def mirrored(maps: Tensor, by: Displacement) -> Tensor:
-    """`(B, C, H, W)` displaced: what leaves at the top and the left is cut off, and what opens there is filled by a
-    mirror; the other edges stay the picture's own."""
+    """`(B, C, H, W)` displaced: what leaves is cut off, and what opens at the other side is filled by a mirror. The
+    size stays, as kernels of convolutions are made anew for each size."""
     if by == (0, 0):
         return maps  # no copy: a print may be large
-    cut = maps[..., max(0, -by[0]) :, max(0, -by[1]) :]
-    return F.pad(cut, (max(0, by[1]), 0, max(0, by[0]), 0), mode="reflect")
+    down, right = by
+    height, width = maps.shape[-2:]
+    cut = maps[..., max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
+    sides = (max(0, right), max(0, -right), max(0, down), max(0, -down))
+    return F.pad(cut, sides, mode="reflect")
 
 
 def rolled(maps: Tensor, by: Displacement) -> Tensor:

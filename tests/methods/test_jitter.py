@@ -60,13 +60,14 @@ def test_a_displaced_mask_and_map_go_with_the_picture(tiny: VGG, by: tuple[int, 
         assert (unmoved - still).abs() > 2 * (moved - still).abs()
 
 
-def test_a_displaced_picture_is_cut_off_or_mirrored_at_the_top_and_the_left() -> None:
-    image = torch.arange(12.0).view(1, 1, 3, 4)
+def test_a_displaced_picture_keeps_its_size_what_opens_is_mirrored() -> None:
+    image = torch.arange(15.0).view(1, 1, 3, 5)
     assert torch.equal(mirrored(image, (0, 0)), image)
-    assert torch.equal(mirrored(image, (-1, -2)), image[..., 1:, 2:])
-    down = mirrored(image, (1, 0))
-    assert torch.equal(down[..., 0, :], image[..., 1, :]) and torch.equal(down[..., 1:, :], image)
-    assert mirrored(image, (2, -3)).shape == (1, 1, 5, 1)
+    up_left, down = mirrored(image, (-1, -2)), mirrored(image, (1, 0))
+    assert up_left.shape == down.shape == image.shape
+    assert torch.equal(up_left[..., :2, :3], image[..., 1:, 2:])
+    assert torch.equal(up_left[..., 2, :3], image[..., 1, 2:]) and torch.equal(up_left[..., :2, 3], image[..., 1:, 3])
+    assert torch.equal(down[..., 0, :], image[..., 1, :]) and torch.equal(down[..., 1:, :], image[..., :2, :])
 
 
 def test_a_small_picture_is_jittered_as_far_as_it_can_be_read() -> None:

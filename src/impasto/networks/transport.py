@@ -144,13 +144,15 @@ class Transport(OfWhole):
         weight = then.weight[:, :, 0, 0]
         matrix = (inverse @ middle @ inverse) @ weight.T  # symmetric before: (B, C, outward)
         shift = own[:, None, : self.channels] @ weight.T + (0 if then.bias is None else then.bias)
-        carried: Tensor = positions(centered) @ matrix + shift
+        carried: Tensor = torch.baddbmm(shift, positions(centered), matrix.expand(len(x), -1, -1))
         return carried.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
 
     def _note(self, x: Tensor, recorder: Recorder) -> None:
         mean, centered, weights = recorder.centered(x)
-        weighted = centered / (x.shape[2] * x.shape[3]) if weights is None else centered * weights
-        covariance = positions(weighted).mT @ positions(centered)
+        if weights is None:
+            covariance = products(centered)
+        else:
+            covariance = positions(centered * weights).mT @ positions(centered)
         recorder.note(self.where, torch.cat([mean, covariance[:, self._lower[0], self._lower[1]]], 1))
 
     def _ridged(self, covariance: Tensor) -> Tensor:

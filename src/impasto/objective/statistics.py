@@ -106,23 +106,28 @@ def _weighted(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor 
 
 
 class _SecondMoment(torch.autograd.Function):
-    """`FᵀF` of rows `F`. Its gradient `F (D + Dᵀ)` is one product here; differentiating the product would take two.
+    """`FᵀF` of the rows `F` of a map `(B, C, H, W)`. Its gradient `F (D + Dᵀ)` is one product here; differentiating the
+    product would take two.
 
-    The gradient has the memory layout of the rows: adding it to another one takes many times as long otherwise.
+    That product is a convolution of 1×1, for which torch has kernels in half of the time of a product of matrices (AMD
+    EPYC, `C` of 48 to 512). The gradient has the map's memory layout: adding it to another one takes many times as
+    long otherwise.
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
-        ctx.save_for_backward(rows)
+    def forward(ctx: Any, maps: Tensor) -> Tensor:
+        ctx.save_for_backward(maps)
+        rows = positions(maps)
         return rows.transpose(1, 2) @ rows
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        (rows,) = ctx.saved_tensors
+        (maps,) = ctx.saved_tensors
         (grad,) = grads
         both = grad + grad.transpose(1, 2)
-        columns = rows.transpose(1, 2)
-        return (both @ columns).transpose(1, 2) if columns.is_contiguous() else rows @ both  # type: ignore[no-any-return]
+        # One picture, one matrix: those of a batch are groups, whose kernels are slow.
+        found = [F.conv2d(x, d[0, :, :, None, None]) for x, d in zip(maps.split(1), both.split(1), strict=True)]
+        return found[0] if len(found) == 1 else torch.cat(found)
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
@@ -131,8 +136,14 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
     Returns:
         total `(B, C, C)` and mass `(B,)`; its `mean()` is the uncentered second moment, independent of image size.
     """
-    rows, flat, mass = _weighted(features, weights)
-    total: Tensor = _SecondMoment.apply(rows if flat is None else rows * flat.sqrt())  # type: ignore[no-untyped-call]
+    batch, _, height, width = features.shape
+    if weights is None:
+        mass = features.new_full((batch,), height * width)
+    else:
+        weights = weights.expand(batch, 1, height, width)
+        mass = weights.sum((1, 2, 3))
+        features = features * weights.sqrt()
+    total: Tensor = _SecondMoment.apply(features)  # type: ignore[no-untyped-call]
     return Sum(total, mass)
 
 
