@@ -30,7 +30,16 @@ from torch import Tensor, nn
 
 from impasto.canvas import Pixels
 from impasto.features import load_encoder, resolve_precision
-from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, packed, projection, teacher_channels
+from impasto.features.lite import (
+    LITE_LAYERS,
+    LITE_WIDTHS,
+    lite_network,
+    packed,
+    projection,
+    rounded,
+    teacher_channels,
+    unpacked,
+)
 from impasto.features.vgg import VGG
 from impasto.networks.muon import Muon
 from impasto.optimize import Adam, Goal, Stage, minimize
@@ -39,7 +48,7 @@ from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128
 #: The layers that are trained on, and how much each counts.
-TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 3.0, "relu4_2": 1.5, "relu5_1": 4.0}
+TAPS = {"relu1_1": 0.5, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 3.0, "relu4_2": 1.0, "relu5_1": 5.0}
 GRAM_WEIGHT = 1.0
 #: Where the student reads a content when it makes pictures of its own.
 KEEPING = ("relu4_1", "relu4_2")
@@ -184,7 +193,7 @@ def begun(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """`(C', 9 C + 1)` weights by convolution of a packaged file or a checkpoint, and what else a checkpoint has that
     another training can use."""
     if path.suffix == ".safetensors":
-        file = {name: value.float() for name, value in load_file(path).items()}
+        file = unpacked(load_file(path))
         names = [key.split(".")[1] for key in file if key.endswith(".weight")]
         parts = {n: (file[f"convs.{n}.weight"].flatten(1), file[f"convs.{n}.bias"][:, None]) for n in names}
         return {n: torch.cat(pair, 1) for n, pair in parts.items()}, {}
@@ -323,16 +332,25 @@ class Distillation(nn.Module):
             found.convs[name] = layer.convolution()
         return found.requires_grad_(False)
 
+    def keep(self, first: str) -> None:
+        """Leave the convolutions before `first` as they are, and the lifts of their layers."""
+        names = list(self.student.convs)
+        for name in names[: names.index(first)]:
+            self.student.convs[name].requires_grad_(False)
+            if (layer := name.replace("conv", "relu")) in self.lifts:
+                self.lifts[layer].requires_grad_(False)
+
     def forward(self, images: Tensor, teacher: VGG) -> tuple[Tensor, dict[str, float]]:
-        maps = self.student(images, TAPS)
+        taps = {name: weight for name, weight in TAPS.items() if self.lifts[name].requires_grad}
+        maps = self.student(images, taps)
         with torch.no_grad():
-            target = teacher(images, TAPS)
+            target = teacher(images, taps)
         total, parts = torch.zeros(()), {}
-        for name, weight in TAPS.items():
+        for name, weight in taps.items():
             of_map, of_gram = errors(maps[name], self.lifts[name], target[name])
             total = total + weight * (of_map + GRAM_WEIGHT * of_gram)
             parts[name] = of_map.item()
-        return total / sum(TAPS.values()), parts
+        return total / sum(taps.values()), parts
 
 
 def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np.random.Generator) -> Tensor:
@@ -387,8 +405,9 @@ def train(
         crops: makes so many pictures from a seed.
         args: of the command line.
     """
-    convolutions = [layer.v for layer in model.student.convs.values() if isinstance(layer, Whitened)]
-    lifts = list(model.lifts.values())
+    layers = [layer.v for layer in model.student.convs.values() if isinstance(layer, Whitened)]
+    convolutions = [v for v in layers if v.requires_grad]
+    lifts = [lift for lift in model.lifts.values() if lift.requires_grad]
     optimizer = Muon([{"params": convolutions, "matrices": True}, {"params": lifts}], args.rate, betas=(0.9, 0.98))
     checkpoint = args.work / "checkpoint.pt"
     first, own = 0, torch.zeros(0, 3, CROP, CROP, dtype=torch.half)
@@ -440,7 +459,14 @@ def held_out(student: VGG, lifts: Mapping[str, Tensor], teacher: VGG, images: Te
 
 
 def export(student: VGG, lifts: Mapping[str, Tensor], path: Path, about: Mapping[str, object]) -> None:
-    tensors = {k: v.half().contiguous() for k, v in student.state_dict().items()}
+    """Write the packaged file: weights of convolutions in 8 bits, everything else in 16."""
+    tensors = {}
+    for name, value in student.state_dict().items():
+        if name.endswith(".weight"):
+            tensors[name], step = rounded(value)
+            tensors[f"{name}.step"] = step
+        else:
+            tensors[name] = value.half().contiguous()
     for name, lift in lifts.items():
         tensors[f"projections.{name}"] = packed(projection(lift)).half()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -463,6 +489,8 @@ def main() -> None:
     a.add_argument(
         "--begin", type=Path, help="a packaged file or a checkpoint to go on from; narrower ones are widened"
     )
+    names = [layer.replace("relu", "conv") for layer in LITE_LAYERS]
+    a.add_argument("--first", choices=names, default=names[0], help="convolution that learns; those before stay")
     a.add_argument("--steps", type=int, default=8000)
     a.add_argument("--batch", type=int, default=8)
     a.add_argument("--rate", type=float, default=5e-4)
@@ -483,6 +511,8 @@ def main() -> None:
         lifts = fit_lifts(model.student, teacher, images, tuple(TAPS))
         model.load_state_dict({f"lifts.{k}": v for k, v in lifts.items()}, strict=False)
         save(args.work / "checkpoint.pt", {"model": model.state_dict(), "step": 0} | kept)
+
+    model.keep(args.first)
 
     def crops(count: int, seed: int) -> Tensor:
         return pictures(photos, paintings, count, seed).half().float()

@@ -12,7 +12,7 @@ from torch import nn
 from impasto.cache import encoder_hash
 from impasto.errors import InputError, WeightsError
 from impasto.features import ModuleEncoder, load_encoder, resolve, resolve_precision
-from impasto.features.lite import LITE_LAYERS, packed, projection, teacher_channels, unpacked
+from impasto.features.lite import LITE_LAYERS, packed, projection, rounded, teacher_channels, unpacked
 from impasto.features.vgg import CAFFE, VGG, VGG16_WIDTHS, VGG19_WIDTHS
 from impasto.objective import Style, gram
 
@@ -83,6 +83,16 @@ def test_a_projection_in_a_file_is_its_triangle() -> None:
     assert torch.equal(found["projections.relu1_1"], r.view(5, 5, 1, 1))
     assert found["projections.relu1_2"].shape == (4,)  # no triangle: the network will refuse it
     assert found["other"].shape == (6,)
+
+
+def test_weights_in_8_bits_are_unpacked_within_half_a_step_of_their_channel() -> None:
+    weight = torch.randn(5, 3, 3, 3) * torch.tensor([0.0, 1e-3, 1.0, 10.0, 1.0]).view(5, 1, 1, 1)
+    small, step = rounded(weight)
+    assert small.dtype == torch.int8
+    found = unpacked({"convs.conv1_1.weight": small, "convs.conv1_1.weight.step": step, "other.step": torch.ones(1)})
+    assert set(found) == {"convs.conv1_1.weight"}
+    error = (found["convs.conv1_1.weight"] - weight).abs().flatten(1).amax(1)
+    assert (error <= 0.501 * step).all() and (step[2:] > 1e-3).all()
 
 
 def test_lite_is_packaged_and_gives_every_layer() -> None:

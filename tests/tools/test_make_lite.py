@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from impasto.features.lite import LITE_WIDTHS
+from impasto.features import load_encoder
+from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS
 from impasto.features.vgg import VGG, Normalization
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,6 +110,32 @@ def test_a_packaged_file_and_a_checkpoint_can_be_begun_with(tool: ModuleType, tm
     found, rest = tool.begun(tmp_path / "checkpoint.pt")
     torch.testing.assert_close(found["conv1_1"], 2 * packaged["conv1_1"])
     assert list(rest) == ["own"]
+
+
+def test_convolutions_before_the_first_that_learns_and_their_lifts_stay(tool: ModuleType) -> None:
+    model = tool.Distillation()
+    model.keep("conv3_2")
+    learning = {name for name, p in model.named_parameters() if p.requires_grad}
+    assert {name for name in learning if "lifts" in name} == {f"lifts.relu{n}" for n in ("4_1", "4_2", "5_1")}
+    first = min(name for name in learning if "convs" in name)
+    assert first.startswith("student.convs.conv3_2")
+
+
+def test_a_packaged_file_is_the_student_with_its_projections_all_but_rounding(tool: ModuleType, tmp_path: Path) -> None:
+    student = network((3, 3), (4, 4), (5,) * 4, (6,) * 4, (7,))
+    lifts = {name: torch.randn(12, student.convs[name.replace("relu", "conv")].out_channels) for name in LITE_LAYERS}
+    file = tmp_path / "lite.safetensors"
+    tool.export(student, lifts, file, {"steps": 1})
+    packaged = load_encoder("lite", weights=file)
+    images = torch.rand(1, 3, 32, 32)
+    # The tests' network expects other means than `lite`.
+    assert isinstance(packaged, VGG)
+    packaged.mean, packaged.std = student.mean, student.std
+    found, wanted = packaged(images, LITE_LAYERS), student(images, LITE_LAYERS)
+    for name, maps in wanted.items():
+        projected = torch.einsum("dc,bchw->bdhw", tool.projection(lifts[name]), maps)
+        error = (found[name] - projected).square().sum() / projected.square().sum()
+        assert 0 < error < 2e-3, name
 
 
 def test_the_student_s_own_pictures_have_more_of_their_styles(

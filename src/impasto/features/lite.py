@@ -22,8 +22,9 @@ from torch import Tensor
 from impasto.features.vgg import VGG, VGG19_WIDTHS, Normalization, Pooling
 
 #: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map
-#: can be predicted), the ones between are a quarter of VGG-19's or less.
-LITE_WIDTHS = ((16, 16), (48, 64), (96, 96, 96, 96), (256, 224, 224, 224), (512,))
+#: can be predicted), relu4_1 above all, where contents are compared; the ones between are a quarter of VGG-19's or
+#: less, or little more.
+LITE_WIDTHS = ((16, 16), (48, 64), (96, 96, 96, 96), (384, 224, 224, 224), (512,))
 LITE_LAYERS = tuple(f"relu{b}_{i}" for b, widths in enumerate(LITE_WIDTHS, 1) for i in range(1, len(widths) + 1))
 LITE_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.25, 0.25, 0.25))
 
@@ -66,16 +67,26 @@ def packed(matrix: Tensor) -> Tensor:
     return matrix[rows, columns]
 
 
+def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of a convolution in 8 bits, and the step of each channel that it makes, `(C',)`; see `unpacked`."""
+    step = weight.flatten(1).abs().amax(1).clamp_min(1e-12) / 127
+    return (weight / step.view(-1, 1, 1, 1)).round().to(torch.int8), step
+
+
 def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights in a file as the network has them: projections are matrices, of 1×1 convolutions."""
-    found = dict(state)
+    """The weights in a file as the network has them, in float32: projections are matrices, of 1×1 convolutions, and
+    weights in 8 bits are multiplied by their steps."""
+    found = {name: values.float() for name, values in state.items() if not name.endswith(".step")}
     for name, values in state.items():
         side = math.isqrt(2 * values.numel())
         if name.startswith("projections.") and values.shape == (side * (side + 1) // 2,):
-            matrix = values.new_zeros(side, side)
+            matrix = values.new_zeros(side, side, dtype=torch.float32)
             rows, columns = torch.triu_indices(side, side)
-            matrix[rows, columns] = values
+            matrix[rows, columns] = values.float()
             found[name] = matrix.view(side, side, 1, 1)
+        weight = name.removesuffix(".step")
+        if weight != name and weight in found:
+            found[weight] = found[weight] * values.float().view(-1, 1, 1, 1)
     return found
 
 

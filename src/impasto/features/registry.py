@@ -41,7 +41,7 @@ def _lite(path: Path_ | None, pooling: Pooling) -> VGG:
         file = packaged if path is None else Path(path)
         try:
             with safe_open(file, "pt") as opened:
-                state = {key: opened.get_tensor(key).float() for key in opened.keys()}  # noqa: SIM118
+                state = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise WeightsError(
                 f"the weights of lite cannot be read from {file}: {str(error).splitlines()[0]}"

@@ -149,10 +149,7 @@ class Transport(OfWhole):
 
     def _note(self, x: Tensor, recorder: Recorder) -> None:
         mean, centered, weights = recorder.centered(x)
-        if weights is None:
-            covariance = products(centered)
-        else:
-            covariance = positions(centered * weights).mT @ positions(centered)
+        covariance = products(centered) if weights is None else positions(centered * weights).mT @ positions(centered)
         recorder.note(self.where, torch.cat([mean, covariance[:, self._lower[0], self._lower[1]]], 1))
 
     def _ridged(self, covariance: Tensor) -> Tensor:
