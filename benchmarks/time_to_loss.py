@@ -153,7 +153,7 @@ def main() -> None:
     plain = PlainVGG(vgg)
     changes = {name: json.loads(value) for name, value in (item.split("=") for item in a.set)}
     precise = {"precision": resolve_precision()} | changes
-    settings = preset("default").changed(size=a.size, encoder="vgg19-caffe").changed(**precise)
+    settings = preset("default").changed(size=a.size, encoder="vgg19-caffe").changed(**precise).resolved("vgg19-caffe")
     fast = load_encoder("vgg19-caffe", weights=a.shared / "weights", precision=settings.precision)
     about = {
         "size": a.size,

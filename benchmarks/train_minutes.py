@@ -38,7 +38,7 @@ from impasto.settings import StylizeSettings
 RESULT = Path(__file__).parent / "results" / "train_minutes.json"
 #: The one that weights mean the same in: `impasto train`'s.
 LOSS = LossSettings()
-#: Ways of optimization -> settings.
+#: Ways of optimization -> settings; with the objective's own weights.
 OPTIMIZATIONS: dict[str, dict[str, Any]] = {"optimization": {}, "lbfgs": {"optimizer": "lbfgs", "levels": 1}}
 #: Arguments of `impasto train`: its defaults, and the published recipe with the features that there are.
 RECIPES = {
@@ -76,6 +76,7 @@ def objective_settings(content: Tensor, style: Tensor, steps: int, way: str) -> 
         content_weight=LOSS.content_weight,
         style_weight=LOSS.style_weight,
         tv_weight=0.0,
+        balance=1.0,
         **OPTIMIZATIONS[way],
     )
 

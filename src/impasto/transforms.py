@@ -72,7 +72,7 @@ def transformed(objective: Goal, transform: Transform, seed: int = 0) -> Turns:
 #: Pixels down and to the right; less than 0 for up and to the left.
 Displacement = tuple[int, int]
 #: Steps for which a jittered picture stays where it is, since a content's features must be computed for each place.
-STILL = 6
+STILL = 4
 
 
 def mirrored(maps: Tensor, by: Displacement) -> Tensor:

@@ -16,7 +16,7 @@ from impasto.methods.presets import preset
 from impasto.methods.styles import Region, StyleImage, room, style_terms
 from impasto.objective import Objective
 from impasto.optimize import Goal
-from impasto.settings import JITTERED, StylizeSettings
+from impasto.settings import JITTERED, LITE_BALANCE, StylizeSettings
 from impasto.transforms import STILL, jittered, mirrored, rolled
 
 SETTINGS = StylizeSettings(
@@ -107,6 +107,22 @@ def test_auto_is_adam_with_jitter_for_lite_and_lbfgs_for_the_others() -> None:
     asked = StylizeSettings(jitter=4).resolved("vgg19")
     assert (asked.optimizer, asked.jitter, asked.cooldown) == ("adam", 4, JITTERED["cooldown"])
     assert preset("gatys").resolved("lite").optimizer == "lbfgs"
+
+
+def test_a_style_s_weight_means_the_same_with_lite() -> None:
+    assert StylizeSettings().resolved("vgg19").balance == 1
+    assert StylizeSettings(style_weight=20.0).resolved("lite").balance == LITE_BALANCE
+    assert StylizeSettings(balance=1.0).resolved("lite").balance == 1
+    assert StylizeSettings(jitter=8).resolved("vgg19").balance == 1
+    assert StylizeSettings(steps=20).resolved("lite").balance == 1, "measured for jittered pictures only"
+
+
+def test_a_content_is_read_where_the_encoder_sees_well() -> None:
+    assert StylizeSettings().resolved("vgg16").content_layers == ("relu4_1", "relu4_2")
+    assert StylizeSettings(optimizer="lbfgs").resolved("lite").content_layers == ("relu4_1",)
+    assert StylizeSettings(content_layers=("relu3_1",)).resolved("lite").content_layers == ("relu3_1",)
+    told = StylizeSettings().resolved("lite")
+    assert told.resolved("lite") == told
 
 
 def test_lbfgs_refuses_jitter() -> None:

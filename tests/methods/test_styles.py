@@ -126,7 +126,7 @@ def test_a_rotation_turns_picture_and_mask_and_leaves_out_what_comes_from_outsid
 
 @pytest.mark.parametrize("loss", STYLE_LOSSES)
 def test_masks_give_each_style_its_region_with_every_statistic(tiny, loss: str) -> None:  # type: ignore[no-untyped-def]
-    settings = SETTINGS.changed(style_loss=loss, style_layers=LAYERS)
+    settings = SETTINGS.changed(style_loss=loss, style_layers=LAYERS, balance=0.5)
     regions = [Region([StyleImage(picture(1))], half("left")), Region([StyleImage(picture(2))], half("right"))]
     image = picture(5, 32, 32)
     features = tiny(image, LAYERS)
@@ -139,7 +139,7 @@ def test_masks_give_each_style_its_region_with_every_statistic(tiny, loss: str) 
     left, right = gradients(terms)
     assert left[..., :12].abs().sum() > 0 and left[..., 20:].abs().max() == 0
     assert right[..., 20:].abs().sum() > 0 and right[..., :12].abs().max() == 0
-    assert sum(weight for weight, _ in terms) == pytest.approx(settings.style_weight)
+    assert sum(weight for weight, _ in terms) == pytest.approx(0.5 * settings.style_weight)
 
 
 def test_a_blend_that_sums_to_zero_or_is_negative_is_refused(tiny) -> None:  # type: ignore[no-untyped-def]

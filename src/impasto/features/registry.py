@@ -39,6 +39,8 @@ def _published(name: str) -> Callable[[Path_ | None, Pooling], VGG]:
 def _lite(path: Path_ | None, pooling: Pooling) -> VGG:
     with as_file(files("impasto") / "data" / "lite.safetensors") as packaged:
         file = packaged if path is None else Path(path)
+        if file.is_dir():
+            file /= "lite.safetensors"
         try:
             with safe_open(file, "pt") as opened:
                 state = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118

@@ -58,7 +58,10 @@ def style_term(
 def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
     """What makes the optimizer of each scale."""
     if settings.optimizer == "adam":
-        return lambda stage: Adam(settings.rate, levels=settings.levels, last=stage.steps, cooldown=settings.cooldown)
+        betas = (0.85, 0.95) if settings.jitter else (0.9, 0.99)  # a jittered goal changes every few steps
+        return lambda stage: Adam(
+            settings.rate, betas, levels=settings.levels, last=stage.steps, cooldown=settings.cooldown
+        )
     return lambda _: LBFGS(settings.history, levels=settings.levels)
 
 

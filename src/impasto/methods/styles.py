@@ -155,7 +155,7 @@ def style_terms(
     progress: Progress = lambda done, total: None,
     workspace: float | None = None,
 ) -> list[tuple[float, Term]]:
-    """A term for each region, weighted by `settings.style_weight` and the region's part of the picture.
+    """A term for each region, weighted by the style's weight, the balance and the region's part of the picture.
 
     Args:
         encoder: of the features.
@@ -184,8 +184,8 @@ def style_terms(
         def told(count: int, before: int = done) -> None:
             progress(before + count, total)
 
-        part = settings.style_weight * (1.0 if region.mask is None else float(region.mask.mean()))
         mask = region.mask
+        part = settings.style_weight * (settings.balance or 1.0) * (1.0 if mask is None else float(mask.mean()))
         if additive:
             targets = average_statistics(encoder, region.styles, size, settings, prepare, cache, told, workspace)
             statistic = STATISTICS[settings.style_loss]
