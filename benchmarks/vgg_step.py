@@ -7,7 +7,7 @@ backward pass of the last map's sum to the image (`plain.py`). Own: the same of 
 where they serve. Plain step: loss and gradient of the same objective by that network, Gram matrices as programs have
 them, without an optimizer. Step and lite step: of `stylize` with VGG-19 and with the packaged encoder, each with its
 default optimizer, in float32 and, where `--precision auto` is that, in bfloat16; the mean of as many as a
-jittered picture stays still for. All keep freed memory, as the command line does.
+jittered picture has in three places. All keep freed memory, as the command line does.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from impasto.methods.gatys import stylize
 from impasto.settings import StylizeSettings
 from impasto.transforms import STILL
 
+#: Steps that are timed together, since a run has many: the first one after another network's is slower.
+BLOCK = 3 * STILL
 LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
@@ -54,10 +56,10 @@ def main() -> None:
         networks["step_bf16"] = load_encoder("vgg19-caffe", weights=a.weights, precision="bf16")
         networks["lite_step_bf16"] = load_encoder("lite", precision="bf16")
     for name, network in networks.items():
-        steps = max(80, (a.rounds + 1) * STILL)
+        steps = max(80, (a.rounds + 1) * BLOCK)
         settings = StylizeSettings(size=a.size, encoder=network.name, steps=steps, scales=1)
         loops[name] = stylize(network, content, style, settings)
-        for _ in range(STILL):  # targets and first evaluations
+        for _ in range(BLOCK):  # targets and first evaluations
             next(loops[name])
     targets = [gram(f) for f in bare(style, LAYERS).values()]
     wanted = {n: f.detach() for n, f in bare(content, ("relu4_1", "relu4_2")).items()}
@@ -74,9 +76,9 @@ def main() -> None:
         "own": lambda: torch.autograd.grad(encoder(image, ["relu5_1"])["relu5_1"].sum(), image),
         "plain_step": plain_step,
     }
-    work |= {name: lambda loop=loop: [next(loop) for _ in range(STILL)] for name, loop in loops.items()}  # type: ignore[misc]
+    work |= {name: lambda loop=loop: [next(loop) for _ in range(BLOCK)] for name, loop in loops.items()}  # type: ignore[misc]
     rows = [
-        {name: seconds(done) / (STILL if name in loops else 1) for name, done in work.items()} for _ in range(a.rounds)
+        {name: seconds(done) / (BLOCK if name in loops else 1) for name, done in work.items()} for _ in range(a.rounds)
     ]
 
     def ratio(one: str, other: str) -> float:
