@@ -7,9 +7,9 @@ from impasto.settings import StylizeSettings
 
 
 def default() -> StylizeSettings:
-    """Ours: relative losses, so that weights mean the same for every encoder; content at relu4_1 and relu4_2, which for
-    the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content, coarse to fine above 256
-    pixels, which gives strokes their length (`docs/default.md`)."""
+    """Ours: relative losses, so that weights mean the same for every encoder; content at relu4_1 and relu4_2 (`lite`:
+    relu4_1), which for the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content, coarse
+    to fine above 256 pixels, which gives strokes their length (`docs/default.md`)."""
     return StylizeSettings()
 
 
