@@ -9,7 +9,8 @@
    half-stylized pictures that the student itself has optimized lately (`OWN` of each batch): where it can be fooled,
    it is shown what the teacher sees.
 3. The lifts of all layers are fitted once more by least squares, turned into projections (see
-   `impasto.features.lite`), and written as fp16 safetensors with the held-out errors in the metadata.
+   `impasto.features.lite`), and written as safetensors, convolutions in int8 and the rest in fp16, with the held-out
+   errors in the metadata.
 """
 
 from __future__ import annotations

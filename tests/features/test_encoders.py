@@ -95,6 +95,11 @@ def test_weights_in_8_bits_are_unpacked_within_half_a_step_of_their_channel() ->
     assert (error <= 0.501 * step).all() and (step[2:] > 1e-3).all()
 
 
+def test_lite_is_looked_for_in_a_folder_of_weights(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"lite\.safetensors"):
+        load_encoder("lite", weights=tmp_path)
+
+
 def test_lite_is_packaged_and_gives_every_layer() -> None:
     encoder = load_encoder("lite")
     found = encoder(torch.rand(1, 3, 64, 48), LITE_LAYERS)
