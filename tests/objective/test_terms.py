@@ -67,6 +67,9 @@ def test_gram_passes_gradcheck() -> None:
     f = torch.randn(2, 3, 2, 4, dtype=torch.float64, requires_grad=True)
     weights = torch.rand(1, 1, 2, 4, dtype=torch.float64) + 0.1
     assert torch.autograd.gradcheck(lambda x: gram(x, weights).mean(), f)
+    assert torch.autograd.gradcheck(lambda x: gram(x).mean(), f)
+    rows = f.detach().flatten(2)
+    torch.testing.assert_close(gram(f.detach()).mean(), rows @ rows.mT / 8)
 
 
 def test_gram_adds_up_over_tiles_and_weights_positions() -> None:
