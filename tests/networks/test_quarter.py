@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from impasto.networks.conditioning import ConditionalNorm, Mixing, Recorder, Slots
-from impasto.networks.quarter import Bottom, Quarter, Recolor, style_colors
+from impasto.networks.quarter import Bottom, Quarter, Recolor, folded, style_colors
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -115,3 +116,10 @@ def test_moments_of_a_mask_are_those_of_its_part() -> None:
     norm(x[..., :4], whole)
     torch.testing.assert_close(part.vector(8), whole.vector(8))
     assert part.vector(10)[0, 8:].tolist() == [0, 0]
+
+
+def test_folded_pixels_are_those_of_torch() -> None:
+    image = torch.rand(2, 3, 8, 12)
+    torch.testing.assert_close(folded(image), 4 * F.pixel_unshuffle(image, 4), atol=0, rtol=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(folded(image), 4 * F.pixel_unshuffle(image.bfloat16(), 4), atol=0, rtol=0)

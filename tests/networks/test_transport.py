@@ -13,7 +13,7 @@ from impasto.features import load_encoder
 from impasto.features.vgg import VGG
 from impasto.networks.conditioning import Recorder, Slots
 from impasto.networks.quarter import Quarter
-from impasto.networks.transport import Front, Transport, front_widths, roots
+from impasto.networks.transport import Front, Transport, front_widths, products, roots
 
 
 @pytest.mark.parametrize("least", [1e-3, 1e-8])
@@ -87,12 +87,23 @@ def test_in_mixed_precision_roots_keep_their_digits_and_the_picture_stays() -> N
     assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
 
 
+def test_products_of_halves_are_nearer_than_halves_can_say() -> None:
+    torch.manual_seed(0)
+    x = torch.einsum("ij,bjhw->bihw", torch.randn(6, 6), torch.randn(2, 6, 24, 32)).bfloat16()
+    expected = products(x.double())
+    rounded = (expected.bfloat16() - expected).norm()
+    for layout in (torch.contiguous_format, torch.channels_last):
+        found = products(x.contiguous(memory_format=layout))
+        assert found.dtype == torch.float32 and (found - expected).norm() < rounded / 3
+
+
+@pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("value", [0.0, 0.5])
-def test_a_flat_picture_stays_finite(value: float) -> None:
+def test_a_flat_picture_stays_finite(value: float, half: bool) -> None:
     torch.manual_seed(0)
     network = Quarter(8, 8, 1, 0, "lite").eval()
     flat = torch.full((1, 3, 24, 40), value)
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=half):
         vector = network.moments(torch.rand(1, 3, 32, 32))
         assert network(flat, vector).isfinite().all()
         assert network(torch.rand(1, 3, 24, 40), network.moments(flat)).isfinite().all()

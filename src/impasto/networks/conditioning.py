@@ -264,6 +264,12 @@ def noise(rows: Tensor, columns: Tensor, seed: int) -> Tensor:
     return (n.float() / 999983 - 0.5) * 12**0.5
 
 
+def mixed(x: Tensor) -> Tensor:
+    """`x` in the type that a convolution takes it in: before it is moved about, so that half as much is moved."""
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 def edged(x: Tensor, sides: Sequence[int], mode: Padding = "replicate") -> Tensor:
     """`torch.nn.functional.pad` that keeps the type: mixed precision would pad in float32, and the convolution that
     follows turn it back."""
@@ -313,6 +319,8 @@ def padded(images: Tensor, divisor: int, least: int = 1) -> Tensor:
     height, width = images.shape[-2:]
     # Divided without a negative number: ONNX rounds toward zero, Python down.
     below, after = (max(least, (n + divisor - 1) // divisor * divisor) - n for n in (height, width))
+    if not torch.compiler.is_exporting() and below == after == 0:
+        return images
     return edged(images, (0, after, 0, below))
 
 

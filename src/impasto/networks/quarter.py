@@ -21,6 +21,7 @@ from impasto.networks.conditioning import (
     Residual,
     Slots,
     in_float32,
+    mixed,
     padded,
     whole_cells,
 )
@@ -110,9 +111,11 @@ def _conv(inward: int, outward: int, stride: int = 1) -> nn.Conv2d:
     return Conv(inward, outward, 3, stride, padding=1, padding_mode="replicate")
 
 
-def _folded(x: Tensor) -> Tensor:
-    """`(B, 3, H, W)` to `(B, 48, H/4, W/4)`, of about unit size."""
-    return 4 * F.pixel_unshuffle(x, 4)
+def folded(x: Tensor) -> Tensor:
+    """`(B, 3, H, W)` to `(B, 48, H/4, W/4)`, of about unit size: `pixel_unshuffle`, as a convolution, which is faster
+    and leaves channels last, as the one that follows likes them."""
+    kernel = 4 * torch.eye(48, dtype=x.dtype, device=x.device).view(48, 3, 4, 4)
+    return F.conv2d(mixed(x).contiguous(memory_format=torch.channels_last), kernel, stride=4)
 
 
 class Bottom(nn.Module):
@@ -257,10 +260,10 @@ class Quarter(nn.Module):
         """What it works on, `(B, width, H/4, W/4)`: of folded pixels `recolored`, around 0, of features of `images`, or
         both."""
         if self.front is None or self.transport is None:
-            alone: Tensor = self.stem(_folded(recolored))
+            alone: Tensor = self.stem(folded(recolored))
             return alone
         found: Tensor = self.transport(self.front(images), style, self.stem)
-        return found if self.pixel_stem is None else found + self.pixel_stem(_folded(recolored))
+        return found if self.pixel_stem is None else found + self.pixel_stem(folded(recolored))
 
     def _worked(self, x: Tensor, style: Tensor | Recorder) -> Tensor:
         """`(B, width, H/4, W/4)` to `(B, fine, H/2, W/2)`, all but the last convolution."""

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.features.vgg import VGG
-from impasto.networks.conditioning import OfWhole, Recorder, Slots, edged, in_float32
+from impasto.networks.conditioning import OfWhole, Recorder, Slots, edged, mixed
 from impasto.objective.statistics import positions
 
 
@@ -59,14 +59,17 @@ class Front(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """`(B, 3, H, W)`, sides multiples of 4, to `(B, C, H/4, W/4)` of about unit size."""
-        # Channels last, in which a first convolution takes a tenth of the time.
-        x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        x = mixed((images - self.mean) / self.std)
         for first in (0, 2, 4):
             convs = self.convs[first : first + 2]
             # As wide as a block looks; zeros, which the encoder itself has there, end in a dark frame.
-            x = edged(x if first == 0 else halved(x), (len(convs),) * 4)
-            for conv in convs:
+            x = edged(x, (len(convs),) * 4)
+            if first == 0:  # channels last, in which a first convolution takes a tenth of the time
+                x = x.contiguous(memory_format=torch.channels_last)
+            for conv in convs[:-1]:
                 x = F.relu(conv(x), inplace=True)  # its maps are by far the largest
+            x = convs[-1](x)
+            x = F.relu(x if first == 4 else halved(x), inplace=True)
         found: Tensor = self.projection(x) / self.scale
         return found
 
@@ -99,9 +102,15 @@ def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
 
 
 def products(x: Tensor) -> Tensor:
-    """Mean products of channels: `(B, C, H, W)` to `(B, C, C)`."""
+    """Mean products of channels: `(B, C, H, W)` to `(B, C, C)`, in float32 at least.
+
+    In mixed precision products are taken of parts of the map, so that what is rounded is small beside their sum.
+    """
     rows = positions(x)
-    return rows.mT @ rows / (x.shape[2] * x.shape[3])
+    if x.dtype.itemsize < 4:
+        rows = rows.reshape(len(x), math.gcd(rows.shape[1], 64), -1, x.shape[1])
+    found = rows.mT @ rows
+    return (found if found.dim() == 3 else found.sum(1, dtype=torch.float32)) / (x.shape[2] * x.shape[3])
 
 
 class Transport(OfWhole):
@@ -127,30 +136,35 @@ class Transport(OfWhole):
         self.register_buffer("index", index, persistent=False)
         self._lower = rows, columns
 
-    @in_float32
     def forward(self, x: Tensor, style: Tensor | Recorder, then: nn.Conv2d) -> Tensor:
         """`then`, a 1×1 convolution, of the features carried over: both in one product of matrices."""
         if isinstance(style, Recorder):
             self._note(x, style)
             return F.conv2d(x, then.weight, then.bias)
-        centered = x - self.of_whole("mean", x, lambda y: y.mean((2, 3), keepdim=True))
+        exact = x.to(torch.promote_types(x.dtype, torch.float32))
+        centered = (exact - self.of_whole("mean", exact, lambda y: y.mean((2, 3), keepdim=True))).to(x.dtype)
         covariance = self.of_whole("covariance", centered, products)
         # A style that learns keeps its covariance: a step away from it may be none, and have no root.
         own = style[:, self.where].detach()
-        theirs = own[:, self.channels :][:, self.index]
-        least = self.ridge / self.channels / (1 + self.ridge)
-        root, inverse = roots(self._ridged(covariance), least)
-        middle, _ = roots(self._ridged(root @ theirs @ root), least)
         weight = then.weight[:, :, 0, 0]
-        matrix = (inverse @ middle @ inverse) @ weight.T  # symmetric before: (B, C, outward)
-        shift = own[:, None, : self.channels] @ weight.T + (0 if then.bias is None else then.bias)
+        with torch.autocast(x.device.type, enabled=False):  # roots of matrices need the digits
+            matrix = self._map(covariance, own[:, self.channels :][:, self.index]) @ weight.T
+        shift = F.linear(own[:, None, : self.channels], weight, then.bias)
         carried: Tensor = torch.baddbmm(shift, positions(centered), matrix.expand(len(x), -1, -1))
         return carried.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
 
+    def _map(self, ours: Tensor, theirs: Tensor) -> Tensor:
+        """`T` for two covariances `(B, C, C)`; it is symmetric."""
+        least = self.ridge / self.channels / (1 + self.ridge)
+        root, inverse = roots(self._ridged(ours), least)
+        middle, _ = roots(self._ridged(root @ theirs @ root), least)
+        return inverse @ middle @ inverse
+
     def _note(self, x: Tensor, recorder: Recorder) -> None:
         mean, centered, weights = recorder.centered(x)
-        covariance = products(centered) if weights is None else positions(centered * weights).mT @ positions(centered)
-        recorder.note(self.where, torch.cat([mean, covariance[:, self._lower[0], self._lower[1]]], 1))
+        with torch.autocast(x.device.type, enabled=False):
+            mine = products(centered) if weights is None else positions(centered * weights).mT @ positions(centered)
+        recorder.note(self.where, torch.cat([mean, mine[:, self._lower[0], self._lower[1]]], 1))
 
     def _ridged(self, covariance: Tensor) -> Tensor:
         eye = torch.eye(self.channels, dtype=covariance.dtype, device=covariance.device)
