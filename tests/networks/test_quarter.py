@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.networks.conditioning import ConditionalNorm, Mixing, Recorder, Slots
-from impasto.networks.quarter import Bottom, Quarter, Recolor, folded, style_colors
+from impasto.networks.conditioning import ConditionalNorm, Mixing, Recorder, Slots, mixed
+from impasto.networks.quarter import Bottom, Quarter, Recolor, folded, style_colors, unfolded
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -118,8 +118,10 @@ def test_moments_of_a_mask_are_those_of_its_part() -> None:
     assert part.vector(10)[0, 8:].tolist() == [0, 0]
 
 
-def test_folded_pixels_are_those_of_torch() -> None:
-    image = torch.rand(2, 3, 8, 12)
-    torch.testing.assert_close(folded(image), 4 * F.pixel_unshuffle(image, 4), atol=0, rtol=0)
-    with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(folded(image), 4 * F.pixel_unshuffle(image.bfloat16(), 4), atol=0, rtol=0)
+@pytest.mark.parametrize("half", [False, True])
+def test_pixels_are_folded_as_torch_does(half: bool) -> None:
+    image, cells = torch.rand(2, 3, 8, 12), torch.rand(2, 12, 4, 5)
+    with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        expected = [4 * F.pixel_unshuffle(mixed(image), 4), F.pixel_shuffle(mixed(cells), 2)]
+        assert expected[0].dtype == (torch.bfloat16 if half else torch.float32)
+        torch.testing.assert_close([folded(image), unfolded(cells)], expected, atol=0, rtol=0)

@@ -111,11 +111,21 @@ def _conv(inward: int, outward: int, stride: int = 1) -> nn.Conv2d:
     return Conv(inward, outward, 3, stride, padding=1, padding_mode="replicate")
 
 
+def _folds(cell: int, x: Tensor) -> Tensor:
+    """The kernel that moves the pixels of a cell to channels, or back."""
+    count = 3 * cell**2
+    return torch.eye(count, dtype=x.dtype, device=x.device).view(count, 3, cell, cell)
+
+
 def folded(x: Tensor) -> Tensor:
     """`(B, 3, H, W)` to `(B, 48, H/4, W/4)`, of about unit size: `pixel_unshuffle`, as a convolution, which is faster
     and leaves channels last, as the one that follows likes them."""
-    kernel = 4 * torch.eye(48, dtype=x.dtype, device=x.device).view(48, 3, 4, 4)
-    return F.conv2d(mixed(x).contiguous(memory_format=torch.channels_last), kernel, stride=4)
+    return F.conv2d(mixed(x).contiguous(memory_format=torch.channels_last), 4 * _folds(4, x), stride=4)
+
+
+def unfolded(x: Tensor) -> Tensor:
+    """`(B, 12, H, W)` to `(B, 3, 2H, 2W)`: `pixel_shuffle`, as a convolution."""
+    return F.conv_transpose2d(x, _folds(2, x), stride=2)
 
 
 class Bottom(nn.Module):
@@ -253,7 +263,7 @@ class Quarter(nn.Module):
         x = self.recolor(whole, style) - 0.5
         h = self._worked(self._seen(whole, x, style), style)
         kept = 0.5 + style[:, self.shine, None, None]
-        out: Tensor = self.finish(kept * x + F.pixel_shuffle(self.head(h), 2), style)
+        out: Tensor = self.finish(kept * x + unfolded(self.head(h)), style)
         return out[..., :height, :width]
 
     def _seen(self, images: Tensor, recolored: Tensor, style: Tensor | Recorder) -> Tensor:

@@ -70,8 +70,7 @@ class Front(nn.Module):
                 x = F.relu(conv(x), inplace=True)  # its maps are by far the largest
             x = convs[-1](x)
             x = F.relu(x if first == 4 else halved(x), inplace=True)
-        found: Tensor = self.projection(x) / self.scale
-        return found
+        return F.conv2d(x, self.projection.weight / self.scale)
 
 
 def halved(x: Tensor) -> Tensor:
