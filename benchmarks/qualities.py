@@ -1,4 +1,4 @@
-"""What each quality of `impasto stylize` takes and gives: one pass, quick, and best by `lite`.
+"""What each quality of `impasto stylize` takes and gives: one pass, refined, quick, and best by `lite`.
 
     python benchmarks/qualities.py --shared ../shared [--size 512] [--sheet FILE]
 
@@ -29,7 +29,7 @@ from impasto.methods.presets import preset
 from impasto.methods.styles import whole
 
 #: Qualities -> presets; None for one pass.
-QUALITIES = {"instant": None, "quick": "quick", "best": "default"}
+QUALITIES = {"instant": None, "refined": "refined", "quick": "quick", "best": "default"}
 
 
 def main() -> None:
@@ -46,9 +46,10 @@ def main() -> None:
 
     def painted(name: str | None, content: Tensor, style: Tensor) -> Tensor:
         settings = preset(name or "default").changed(size=args.size, encoder="lite")
-        if name is None:
-            return instant(painter, content, whole(style), settings)
-        for step in stylize(encoder, content, style, settings):
+        first = instant(painter, content, whole(style), settings) if settings.init == "instant" or not name else None
+        if first is not None and not name:
+            return first
+        for step in stylize(encoder, content, style, settings, init=first):
             last = step
         return last.image()
 

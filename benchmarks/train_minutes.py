@@ -5,9 +5,9 @@
 Twenty photographs are kept out of both trainings: `impasto train`, and the recipe of Johnson et al. 2016
 (their network, batches of four crops of 256, VGG's features) from nothing. Each photograph is then painted by both
 networks and by 150 steps of optimization with the same objective: as `impasto stylize` does it, and by L-BFGS on pixels
-alone (`lbfgs`), as it was always done. All are judged by the objective's parts, with `lite` and, where it is found,
-VGG-19. What was trained already is kept in `--work`. The body that `impasto train`
-begins with, `any`, may have seen these photographs.
+alone (`lbfgs`), as it was always done. Of our network there is also what `--quality refined` makes in a few steps
+from its picture. All are judged by the objective's parts, with `lite` and, where it is found, VGG-19. What was trained
+already is kept in `--work`. The body that `impasto train` begins with, `any`, may have seen these photographs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.gatys import stylize
 from impasto.methods.instant import Painter, open_painter
+from impasto.methods.presets import preset
 from impasto.methods.styles import scaled
 from impasto.networks.loss import LossSettings
 from impasto.settings import StylizeSettings
@@ -81,12 +82,19 @@ def objective_settings(content: Tensor, style: Tensor, steps: int, way: str) -> 
     )
 
 
-def optimized(encoder: Encoder, content: Tensor, style: Tensor, steps: int, way: str) -> Tensor:
-    """The picture after so many steps from the photograph, with the same objective."""
-    settings = objective_settings(content, style, steps, way)
-    for step in stylize(encoder, content, style, settings):
+def optimized(
+    encoder: Encoder, content: Tensor, style: Tensor, settings: StylizeSettings, init: Tensor | None = None
+) -> Tensor:
+    """The picture after the last step, from the photograph if not from `init`."""
+    for step in stylize(encoder, content, style, settings, init=init):
         last = step
     return last.image()
+
+
+def refined_settings(content: Tensor, style: Tensor) -> StylizeSettings:
+    """Those of `impasto stylize --quality refined`, with the same objective but for the preset's balance."""
+    refined = preset("refined")
+    return objective_settings(content, style, refined.steps, "optimization").changed(balance=refined.balance)
 
 
 @torch.no_grad()
@@ -132,10 +140,15 @@ def judged(
     pictures, row = {}, dict[str, Any](photo=path.name)
     for way in OPTIMIZATIONS:
         began = time.perf_counter()
-        pictures[way] = optimized(judges["lite"], content, style, steps, way)
+        pictures[way] = optimized(judges["lite"], content, style, objective_settings(content, style, steps, way))
         row[f"seconds_{way}"] = time.perf_counter() - began
     for name, painter in painters.items():
         pictures[name] = painter(content, painter.model.blended(dict.fromkeys(painter.model.styles, 1.0)))
+    if "impasto" in painters:
+        began = time.perf_counter()
+        settings = refined_settings(content, style)
+        pictures["refined"] = optimized(judges["lite"], content, style, settings, pictures["impasto"])
+        row["seconds_refined"] = time.perf_counter() - began
     for name, picture in pictures.items():
         row[name] = {judge: parts(encoder, picture, content, style) for judge, encoder in judges.items()}
     return row, [content, *pictures.values()]
@@ -189,13 +202,13 @@ def main() -> None:
         rows.append(before.get(path.name, {}) | row)
         shown.append(pictures)
         print(row, flush=True)
-    manners = [*OPTIMIZATIONS, *(name for name in RECIPES if all(name in row for row in rows))]
+    manners = [*OPTIMIZATIONS, *(name for name in (*RECIPES, "refined") if all(name in row for row in rows))]
     if args.sheet:
         size = max(shown[0][0].shape[-2:])
         square = [[middle(p, size * 5 // 8) for p in row] for row in shown[:6]]
-        write_image(
-            args.sheet, sheet(square, [r["photo"] for r in rows[:6]], ["photograph", *OPTIMIZATIONS, *args.recipes])
-        )
+        refined = ["refined"] if "impasto" in args.recipes else []
+        names = ["photograph", *OPTIMIZATIONS, *args.recipes, *refined]
+        write_image(args.sheet, sheet(square, [r["photo"] for r in rows[:6]], names))
     result = {"painting": painting.name, "minutes": args.minutes, "photos": len(held), "size": args.size}
     result |= {"steps": args.steps, "mean": means(rows, manners, judges), "rows": rows}
     write(RESULT, result)

@@ -186,6 +186,21 @@ def test_a_style_of_the_packaged_networks_needs_no_model(
     assert float((read_image(out).pixels - expected.pixels).abs().max()) < 0.003
 
 
+def test_a_refined_picture_goes_on_from_the_networks(
+    monkeypatch: pytest.MonkeyPatch, photos: Path, painting: Path, model_file: Path, tmp_path: Path
+) -> None:
+    photo, out, report = photos / "0.png", tmp_path / "o.png", tmp_path / "r.json"
+    words = ("stylize", photo, painting, "--quality", "refined", "--model", model_file, "--size", 48, "--quiet")
+    assert run(monkeypatch, *words, "-o", out, "--report", report) == 0
+    found = json.loads(report.read_text())
+    assert found["settings"]["init"] == str(model_file) and len(found["loss_curve"]) == 15
+    first = impasto.instant(photo, painting, model=str(model_file), size=48).image
+    first.save(tmp_path / "first.png")
+    expected = impasto.stylize(photo, painting, preset="refined", size=48, init=str(tmp_path / "first.png"))
+    assert float((read_image(out).pixels - expected.pixels).abs().mean()) < 0.02  # the first one was rounded
+    assert found["loss_curve"][-1]["loss"] == pytest.approx(sum(expected.losses[-1].values()), rel=0.05)
+
+
 def test_transparency_is_kept(
     monkeypatch: pytest.MonkeyPatch, painting: Path, model_file: Path, tmp_path: Path
 ) -> None:
@@ -209,6 +224,10 @@ BAD = {
     "a painting and a packaged style": ("@p --style mosaic", "not both"),
     "another quality": ("@p --quality fast", "did you mean best"),
     "quick in one pass": ("--model @m --quality quick", "optimizes the picture"),
+    "refined by a style's name": ("--model @m --style waves --quality refined", "leave it out, or --style"),
+    "refined without a painting": ("--model @m --quality refined", "there is no style"),
+    "refined from a packaged style": ("@p --model gallery --quality refined", "not with gallery"),
+    "refined from a picture": ("@p --model @m --quality refined --init noise", "leave out --init"),
     "no such model": ("@p --model nothing.safetensors", "no model file"),
     "another runtime": ("@p --model @m --runtime onnx", "impasto export"),
 }

@@ -14,6 +14,7 @@ FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 NUMBERS: dict[str, dict[str, object]] = {
     "default": {"encoder": "auto", "size": 512, "init": "content", "convention": "relative", "optimizer": "auto"},
     "quick": {"encoder": "lite", "size": 512, "init": "content", "convention": "relative", "steps": 20},
+    "refined": {"encoder": "lite", "init": "instant", "scales": 1, "steps": 15, "balance": 0.6, "style_weight": 10},
     "gatys": {
         "encoder": "vgg19-caffe", "pooling": "avg", "content_layers": ("relu4_2",), "style_layers": FIVE,
         "convention": "gatys", "content_weight": 1, "style_weight": 1000, "init": "noise", "optimizer": "lbfgs",

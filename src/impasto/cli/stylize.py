@@ -58,7 +58,7 @@ Scale = Annotated[
     str | None, typer.Option(help="Size of the strokes relative to the picture; several, as 0.5,1,2, are averaged.")
 ]
 Rotation = Annotated[str | None, typer.Option(help="Degrees; turned copies of the style join the patches: -15,0,15.")]
-QUALITIES = ("best", "quick", "instant")
+QUALITIES = ("best", "quick", "refined", "instant")
 MaxMemory = Annotated[
     str | None, typer.Option(help="What the run may take, such as 4GB; larger pictures are computed in tiles.")
 ]
@@ -81,7 +81,7 @@ def stylize(
         str,
         typer.Option(
             help="best: optimize the picture; quick: in fewer steps, by lite; instant: one pass of a network, for any "
-            "painting."
+            "painting; refined: a few steps from there."
         ),
     ] = "best",
     model: Annotated[str | None, typer.Option(help="A network for one pass: a file, or any, gallery, live.")] = None,
@@ -160,10 +160,13 @@ def stylize(
     """
     if quality not in QUALITIES:
         raise unknown("quality", quality, QUALITIES)
-    if quality == "quick" and preset != "default":
-        raise InputError("--quality quick is a preset of its own; leave out --preset, or give --steps")
+    is_preset = quality in ("quick", "refined")
+    if is_preset and preset != "default":
+        raise InputError(f"--quality {quality} is a preset of its own; leave out --preset, or give --steps")
+    if quality == "refined" and model is not None:
+        init, model = start_of(model, init), None
     where = choose_device(device)
-    settings = preset_settings("quick" if quality == "quick" else preset, method).changed(
+    settings = preset_settings(quality if is_preset else preset, method).changed(
         size=size,
         encoder=encoder,
         style_loss=style_loss,
@@ -192,8 +195,9 @@ def stylize(
         seed=seed,
     )
     one_pass = quality == "instant" or model is not None or bool(style_name)
-    if one_pass and quality == "quick":
-        raise InputError("--quality quick optimizes the picture; leave it out, or --model and --style")
+    if one_pass and is_preset:
+        other = "--style" if quality == "refined" else "--model and --style"
+        raise InputError(f"--quality {quality} optimizes the picture; leave it out, or {other}")
     for option, given in (
         ("--strength", strength != 1),
         ("--runtime", runtime is not None),
@@ -225,6 +229,21 @@ def stylize(
     raise typer.Exit(
         paint(scene, content, output, settings, weights, save_every, resume, report, no_cache, quiet, force, max_memory)
     )
+
+
+def start_of(model: str, init: str | None) -> str:
+    """The `init` of `--quality refined` with `--model`.
+
+    Raises:
+        InputError: if the picture cannot begin with that.
+    """
+    if init is not None:
+        raise InputError("--quality refined begins with what --model makes of the photograph; leave out --init")
+    if model == "any":
+        return "instant"
+    if not model.lower().endswith(".safetensors"):
+        raise InputError(f"--quality refined begins with any or with a network's .safetensors file, not with {model}")
+    return model
 
 
 def doodle(

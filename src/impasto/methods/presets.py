@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from impasto.errors import unknown
-from impasto.settings import StylizeSettings
+from impasto.settings import LITE_BALANCE, StylizeSettings
 
 
 def default() -> StylizeSettings:
@@ -16,6 +16,12 @@ def default() -> StylizeSettings:
 def quick() -> StylizeSettings:
     """A picture in seconds: ours, but by `lite` in 20 steps a scale, which are L-BFGS's then (`docs/speed.md`)."""
     return StylizeSettings(encoder="lite", steps=20)
+
+
+def refined() -> StylizeSettings:
+    """A picture in two seconds: what a network makes of it in one pass, and a few steps by `lite` from there, at the
+    balance that its longer runs have (`docs/speed.md`)."""
+    return StylizeSettings(encoder="lite", init="instant", scales=1, steps=15, balance=LITE_BALANCE)
 
 
 def gatys() -> StylizeSettings:
@@ -146,6 +152,7 @@ def nnst() -> StylizeSettings:
 PRESETS = {
     "default": default,
     "quick": quick,
+    "refined": refined,
     "gatys": gatys,
     "neural-style": neural_style,
     "johnson-lecture": johnson_lecture,
