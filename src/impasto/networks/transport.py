@@ -106,10 +106,11 @@ def products(x: Tensor) -> Tensor:
     In mixed precision products are taken of parts of the map, so that what is rounded is small beside their sum.
     """
     rows = positions(x)
-    if x.dtype.itemsize < 4:
-        rows = rows.reshape(len(x), math.gcd(rows.shape[1], 64), -1, x.shape[1])
-    found = rows.mT @ rows
-    return (found if found.dim() == 3 else found.sum(1, dtype=torch.float32)) / (x.shape[2] * x.shape[3])
+    count = rows.shape[1]
+    if x.dtype.itemsize >= 4:
+        return rows.mT @ rows / count
+    parts = rows.reshape(len(x), math.gcd(count, 64), -1, x.shape[1])
+    return (parts.mT @ parts).sum(1, dtype=torch.float32) / count
 
 
 class Transport(OfWhole):
