@@ -46,9 +46,9 @@ def main() -> None:
 
     def painted(name: str | None, content: Tensor, style: Tensor) -> Tensor:
         settings = preset(name or "default").changed(size=args.size, encoder="lite")
-        first = instant(painter, content, whole(style), settings) if settings.init == "instant" or not name else None
-        if first is not None and not name:
-            return first
+        if name is None:
+            return instant(painter, content, whole(style), settings)
+        first = instant(painter, content, whole(style), settings) if settings.init == "instant" else None
         for step in stylize(encoder, content, style, settings, init=first):
             last = step
         return last.image()

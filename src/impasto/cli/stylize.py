@@ -160,7 +160,7 @@ def stylize(
     """
     if quality not in QUALITIES:
         raise unknown("quality", quality, QUALITIES)
-    is_preset = quality in ("quick", "refined")
+    is_preset = quality in PRESETS
     if is_preset and preset != "default":
         raise InputError(f"--quality {quality} is a preset of its own; leave out --preset, or give --steps")
     if quality == "refined" and model is not None:

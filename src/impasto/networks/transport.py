@@ -63,13 +63,10 @@ class Front(nn.Module):
         for first in (0, 2, 4):
             convs = self.convs[first : first + 2]
             # As wide as a block looks; zeros, which the encoder itself has there, end in a dark frame.
-            x = edged(x, (len(convs),) * 4)
-            if first == 0:  # channels last, in which a first convolution takes a tenth of the time
-                x = x.contiguous(memory_format=torch.channels_last)
-            for conv in convs[:-1]:
+            x = edged(x if first == 0 else halved(x), (len(convs),) * 4)
+            x = x.contiguous(memory_format=torch.channels_last)  # a first convolution takes a tenth of the time
+            for conv in convs:
                 x = F.relu(conv(x), inplace=True)  # its maps are by far the largest
-            x = convs[-1](x)
-            x = F.relu(x if first == 4 else halved(x), inplace=True)
         return F.conv2d(x, self.projection.weight / self.scale)
 
 
