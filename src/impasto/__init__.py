@@ -1,29 +1,11 @@
-"""impasto: neural artistic style transfer, every method on one small core."""
+"""impasto: neural artistic style transfer, every method on one small core.
 
-from impasto.api import Result, dream, excite, instant, invert, saliency, stylize, stylize_steps, texture
-from impasto.augment import StyleAugment
-from impasto.errors import ImpastoError, InputError, NonFiniteError, WeightsError
-from impasto.features import ModuleEncoder, load_encoder
-from impasto.networks.models import load_model
-from impasto.settings import StylizeSettings
+What is public stands in `__init__.pyi`; each name is imported when it is first used, so that `import impasto` is quick.
+"""
 
-__all__ = [
-    "ImpastoError",
-    "InputError",
-    "ModuleEncoder",
-    "NonFiniteError",
-    "Result",
-    "StyleAugment",
-    "StylizeSettings",
-    "WeightsError",
-    "dream",
-    "excite",
-    "instant",
-    "invert",
-    "load_encoder",
-    "load_model",
-    "saliency",
-    "stylize",
-    "stylize_steps",
-    "texture",
-]
+from importlib.metadata import version
+
+import lazy_loader
+
+__version__ = version("impasto")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

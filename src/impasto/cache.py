@@ -13,6 +13,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from impasto.features.encoder import Encoder
+from impasto.features.weights import cache_folder
+
+
+def statistics_folder() -> Path:
+    """Where statistics of paintings are kept: `statistics` beside the weights' folder."""
+    return cache_folder().parent / "statistics"
 
 
 def encoder_hash(encoder: Encoder) -> str:

@@ -4,6 +4,8 @@
     ├── InputError          a picture, a setting or a file that cannot be used (also a ValueError)
     │   └── WeightsError    an encoder's weights: not found, damaged, or of another network
     └── NonFiniteError      an objective became NaN or infinite while it was being minimized
+    KeyboardInterrupt
+    └── Interrupted         Ctrl-C, after what was made has been written
 
 Every message names the value received, the rule it breaks and, where there is one, the fix. It is one line, so that a
 command line can print it as it is.
@@ -43,6 +45,10 @@ class NonFiniteError(ImpastoError):
         self.step = step
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a job that writes files: the message says what was written and how to go on."""
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in a list: names the nearest ones, or all of them if none is near.
 
@@ -56,3 +62,8 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     if near:
         return InputError(f"unknown {kind} {name!r}; did you mean {' or '.join(near)}?")
     return InputError(f"unknown {kind} {name!r}; there are {', '.join(options)}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, here or on a GPU."""
+    return type(error).__name__ in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in str(error)

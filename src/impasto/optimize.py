@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -68,6 +68,17 @@ class State:
     optimizer: Mapping[str, Tensor]
     average: Tensor | None = None
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it by name, for files."""
+        found = {"parameters": self.parameters} | {f"optimizer.{k}": v for k, v in self.optimizer.items()}
+        return found if self.average is None else found | {"average": self.average}
+
+    @staticmethod
+    def of(scale: int, step: int, tensors: Mapping[str, Tensor]) -> State:
+        """From `tensors`."""
+        optimizer = {k.removeprefix("optimizer."): v for k, v in tensors.items() if k.startswith("optimizer.")}
+        return State(scale, step, tensors["parameters"], optimizer, tensors.get("average"))
+
 
 @dataclass(frozen=True)
 class Step:
@@ -94,6 +105,7 @@ class Step:
     seconds: float
     image: Callable[[], Tensor]
     state: Callable[[], State]
+    layers: Mapping[str, float] = field(default_factory=dict)
 
 
 class Optimizer(Protocol):

@@ -1,16 +1,20 @@
-"""Settings: frozen dataclasses, from which command line, reports and resume files take their fields."""
+"""The settings of methods: frozen dataclasses, whose fields are the options of every front."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
-from impasto.errors import InputError, unknown
+from impasto.errors import InputError
 from impasto.features import PRECISIONS
 from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LOSSES
-from impasto.optimize import OPTIMIZERS
+from impasto.options import AUTO, FLAG, MODEL, NAMES, NUMBER, NUMBERS, SIDES, TEXT, WHOLE, Auto, Settings, known, option
+from impasto.options import ENCODER as ENCODER_KIND
+
+if TYPE_CHECKING:
+    from impasto.features import Encoder
 
 #: Style loss -> the layers that it reads unless told otherwise.
 STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")) | {
@@ -23,179 +27,210 @@ CONTENT_LAYERS = {"lite": ("relu4_1",)}
 USUAL_CONTENT_LAYERS = ("relu4_1", "relu4_2")
 #: Values of `init` that are no path.
 STARTS = ("content", "noise", "gray", "style", "instant")
-#: How pictures are optimized that shall not deceive their encoder (`docs/decisions/0007-lite-is-jittered.md`).
+#: How pictures are optimized that shall not deceive their encoder (`docs/decisions/0007-lite-is-jittered.md`), and how
+#: all others are.
 JITTERED: dict[str, Any] = {"cooldown": 0.8, "jitter": 16, "levels": 4, "rate": 0.03}
+STEADY: dict[str, Any] = {"cooldown": 0.0, "jitter": 0, "levels": 5, "rate": 0.02}
 #: What a style's weight is multiplied by in jittered pictures of `lite`, so that it means the same as with VGG-19:
-#: then VGG-19 sees as much of the photograph in them as in its own (`docs/lite.md`).
+#: then VGG-19 sees as much of the photograph in them as in its own (`docs/lab/lite.md`).
 LITE_BALANCE = 0.6
-#: Steps a scale from which on that is worth it with `lite`; L-BFGS gets further in fewer.
+#: Steps a scale from which on jitter is worth it with `lite`; L-BFGS gets further in fewer.
 LITE_STEPS = 60
 COLORS = ("style", "content-luminance", "content-match", "histogram")
+CANVASES = ("pixels", "fourier")
+OPTIMIZERS = ("lbfgs", "adam")
+
+#: Groups of options, in the order in which they are shown.
+PICTURE, LOSS, STYLE, SEARCH, ENCODER = "picture", "loss", "style", "optimization", "encoder"
+#: The modes in which a picture is optimized step by step, from `init` or, refined, from what a network makes of it;
+#: options without modes work in one pass of a network, too.
+OPTIMIZE = ("optimize", "refined")
 
 
-@dataclass(frozen=True)
-class StylizeSettings:
-    """Everything that decides what `stylize` makes of its two pictures.
+def encoder_name(encoder: str | Encoder) -> str:
+    """The name of an encoder that is given by name, or itself."""
+    return encoder if isinstance(encoder, str) else encoder.name
 
-    Attributes:
-        size: long side of the result in pixels; the style is read at the same size, so that its strokes grow with the
-            picture.
-        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
-        pooling: `max` as the encoders were trained, or `avg`.
-        precision: of the maps of the encoder, or of the network that paints in one pass, one of
-            `impasto.features.PRECISIONS`; everything else is float32. `auto` is `bf16` on processors that have
-            instructions for it, which takes half of the time.
-        content_weight, style_weight, tv_weight: weights of the terms.
-        balance: what the style's weight is multiplied by; None for 1, or `LITE_BALANCE` in jittered pictures of `lite`.
-        content_layers, style_layers: layers that they read; if empty, the content's are those of the encoder
-            (`CONTENT_LAYERS`) and the style's those of `style_loss`.
-        style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
-        style_loss: how styles are compared, one of `impasto.objective.STYLE_LOSSES`.
-        style_scales: sizes of the style's strokes, relative to the picture; several are averaged.
-        style_rotations: degrees; copies of the style turned by these are part of it (for `patches` and `nearest`).
-        color: keep the `style`'s colors, the content's chroma exactly (`content-luminance`), or first give the style
-            the content's mean and covariance (`content-match`) or histogram (`histogram`).
-        color_form: matrix root of `content-match`: `cholesky` or `symmetric`.
-        semantic_weight: say of semantic maps against features, where patches are compared.
-        feather: blur of masks, as a fraction of the long side.
-        dream, dream_weight: a layer, or `LAYER:CHANNEL`, whose activation is raised at the same time.
-        convention: how losses are scaled, a key of `impasto.objective.CONVENTIONS`.
-        tv: definition of total variation: `squared`, `absolute`, or `power` with `tv_gamma`.
-        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with jitter it is `adam` and what `JITTERED` says, and so
-            it is with the encoder `lite`, `LITE_STEPS` or more and a style loss that is no matching of patches.
-        history: pairs that L-BFGS remembers.
-        levels: of a pyramid in which both optimizers move the picture, so that what many pixels agree on moves further;
-            1 for none.
-        rate: learning rate of Adam, in units of the range [0, 1].
-        cooldown: share of each scale's steps, the last ones, in which that rate falls to nothing.
-        jitter: the encoder sees the picture displaced at random, from one of so many places each way, see
-            `impasto.transforms.jittered`; for Adam. 0 for no jitter.
-        steps: of each scale.
-        first_steps: of the coarsest, if it has another number.
-        warmup_steps: of each scale, made with the encoder `warmup_encoder` before its own: `lite` is a quarter of
-            VGG-19's work, and its pictures are most of the way.
-        warmup_encoder: a key of `impasto.features.ENCODERS`; there is no warm-up where `encoder` is the same.
-        scales: how many, each `scale_factor` times as large as the one before; None for as many as begin at 256 pixels
-            or more, so that a small preview shows what a large picture will be.
-        average: weight of the past in a running average of the pictures, which is what is shown, kept and handed to
-            the next scale; 0 for none.
-        init: start from `content`, `noise`, `gray` (all but no noise), `style`, `instant` (what a network makes of it
-            in one pass), or the path of a picture or of a trained network (`impasto train`).
-        seed: of the noise.
-    """
 
-    size: int = 512
-    encoder: str = "auto"
-    pooling: str = "max"
-    precision: str = "auto"
-    content_weight: float = 1.0
-    style_weight: float = 10.0
-    tv_weight: float = 0.0
-    balance: float | None = None
-    content_layers: tuple[str, ...] = ()
-    style_layers: tuple[str, ...] = ()
-    style_layer_weights: tuple[float, ...] = ()
-    style_loss: str = "gram"
-    style_scales: tuple[float, ...] = (1.0,)
-    style_rotations: tuple[float, ...] = (0.0,)
-    color: str = "style"
-    color_form: str = "cholesky"
-    semantic_weight: float = 1.0
-    feather: float = 0.01
-    dream: str = ""
-    dream_weight: float = 0.0
-    convention: str = "relative"
-    tv: str = "squared"
-    tv_gamma: float = 1.0
-    optimizer: str = "auto"
-    history: int = 10
-    levels: int = 5
-    rate: float = 0.02
-    cooldown: float = 0.0
-    jitter: int = 0
-    steps: int = 80
-    first_steps: int = 0
-    warmup_steps: int = 0
-    warmup_encoder: str = "lite"
-    scales: int | None = None
-    scale_factor: float = 2.0
-    average: float = 0.0
-    init: str = "content"
-    seed: int = 0
+def style_losses() -> Iterable[str]:
+    """Every way to compare styles, by name."""
+    return STYLE_LOSSES
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            if isinstance(field.default, tuple):
-                object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
-        if not self.style_layers and self.style_loss in STYLE_LAYERS:
-            object.__setattr__(self, "style_layers", STYLE_LAYERS[self.style_loss])
-        self._check_choices()
-        self._check_numbers()
-        given = len(self.style_layer_weights)
-        if given and (given != len(self.style_layers) or sum(self.style_layer_weights) == 0):
+
+def style_layers(style_loss: str) -> tuple[str, ...]:
+    """The layers that a style loss reads unless told otherwise."""
+    return STYLE_LAYERS[style_loss]
+
+
+def encoder_option(modes: tuple[str, ...] = ()) -> Any:
+    return option(
+        "auto",
+        ENCODER_KIND,
+        "Network whose features are compared: a name (`impasto weights list`).",
+        group=ENCODER,
+        auto="VGG-19 where its weights are found, else lite",
+        modes=modes,
+        metavar="NAME",
+    )
+
+
+def _pooling(modes: tuple[str, ...] = ()) -> Any:
+    return option(
+        "max",
+        TEXT,
+        "Pooling of the encoder: max as trained, or avg.",
+        group=ENCODER,
+        choices=("max", "avg"),
+        modes=modes,
+    )
+
+
+def precision_option() -> Any:
+    return option(
+        "auto",
+        TEXT,
+        "Arithmetic of encoder or network; pictures, statistics and losses stay float32.",
+        group=ENCODER,
+        choices=tuple(PRECISIONS),
+        auto="bf16 on processors with instructions for it",
+    )
+
+
+def _seed(help: str = "Random seed.", modes: tuple[str, ...] = ()) -> Any:
+    return option(0, WHOLE, help, group=SEARCH, least=0, modes=modes)
+
+
+def _weight(default: float, help: str, modes: tuple[str, ...] = ()) -> Any:
+    return option(default, NUMBER, help, group=LOSS, least=0, modes=modes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StylizeSettings(Settings):
+    """Everything that decides what `stylize` makes of its pictures."""
+
+    # fmt: off
+    size: int = option(512, WHOLE, "Long side of the result in pixels; strokes grow with it.", group=PICTURE, least=1)
+    color: str = option("style", TEXT,
+        "Colors of the result: style, the photograph's own (content-luminance), or the painting's given the "
+        "photograph's mean and covariance (content-match) or histogram (histogram).", group=PICTURE, choices=COLORS)
+    color_form: str = option("cholesky", TEXT, "Matrix root of content-match: cholesky or symmetric.", group=PICTURE,
+        choices=("cholesky", "symmetric"))
+    feather: float = option(
+        0.01, NUMBER, "Blur of masks as a fraction of the long side.", group=PICTURE, least=0, most=0.5)
+    content_weight: float = _weight(1.0, "How much of the photograph is kept.", OPTIMIZE)
+    style_weight: float = _weight(10.0, "How strong the style is.", OPTIMIZE)
+    tv_weight: float = _weight(0.0, "How smooth the picture is: weight of the total variation.", OPTIMIZE)
+    balance: float | Auto = option(AUTO, NUMBER,
+        "Factor of the style weight that makes it mean the same for every encoder.", group=LOSS, above=0,
+        auto="what suits the encoder", modes=OPTIMIZE)
+    content_layers: tuple[str, ...] | Auto = option(AUTO, NAMES,
+        "Layer that the photograph is compared at; several count alike.", group=LOSS, auto="those of the encoder",
+        flag="--content-layer", modes=OPTIMIZE)
+    style_layers: tuple[str, ...] | Auto = option(AUTO, NAMES, "Layer that the style is compared at; several.",
+        group=LOSS, auto="those of the style loss", flag="--style-layer", modes=OPTIMIZE)
+    style_layer_weights: tuple[float, ...] = option((), NUMBERS,
+        "Weight of each style layer, relative to the others; all alike if not given.", group=LOSS, least=0,
+        flag="--style-layer-weight", modes=OPTIMIZE)
+    style_loss: str = option("gram", TEXT, "How styles are compared.", group=LOSS, choices=style_losses, modes=OPTIMIZE)
+    style_scales: tuple[float, ...] = option((1.0,), NUMBERS,
+        "Size of the strokes relative to the picture; several are averaged.", group=STYLE, above=0,
+        flag="--style-scale", modes=OPTIMIZE)
+    style_rotations: tuple[float, ...] = option((0.0,), NUMBERS,
+        "Degrees by which copies of the painting are turned that join the patches, such as -15,0,15.", group=STYLE,
+        flag="--style-rotation", modes=OPTIMIZE)
+    semantic_weight: float = option(1.0, NUMBER,
+        "Weight of semantic maps against features where patches are compared.", group=STYLE, least=0, modes=OPTIMIZE)
+    dream: str = option(
+        "", TEXT, "LAYER or LAYER:CHANNEL whose activation is raised at the same time.", group=LOSS, modes=OPTIMIZE)
+    dream_weight: float | Auto = option(
+        AUTO, NUMBER, "Weight of that activation.", group=LOSS, least=0, auto="1 with dream, else 0", modes=OPTIMIZE)
+    convention: str = option("relative", TEXT, "How losses are scaled, as in papers (docs/reference).", group=LOSS,
+        choices=lambda: CONVENTIONS, modes=OPTIMIZE)
+    tv: str = option("squared", TEXT, "Definition of total variation.", group=LOSS,
+        choices=("squared", "absolute", "power"), modes=OPTIMIZE)
+    tv_gamma: float = option(
+        1.0, NUMBER, "Exponent of the total variation `power`.", group=LOSS, above=0, modes=OPTIMIZE)
+    optimizer: str = option("auto", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS,
+        auto="adam with jitter, else lbfgs", modes=OPTIMIZE)
+    history: int = option(10, WHOLE, "Pairs that L-BFGS remembers.", group=SEARCH, least=1, modes=OPTIMIZE)
+    levels: int | Auto = option(AUTO, WHOLE,
+        "Levels of the pyramid in which a picture is moved, so that what many pixels agree on moves further; 1: none.",
+        group=SEARCH, least=1, auto="4 with jitter, else 5", modes=OPTIMIZE)
+    rate: float | Auto = option(AUTO, NUMBER, "Learning rate of Adam, in units of the range 0 to 1.", group=SEARCH,
+        above=0, auto="0.03 with jitter, else 0.02", modes=OPTIMIZE)
+    cooldown: float | Auto = option(AUTO, NUMBER,
+        "Share of each scale's steps, the last ones, in which that rate falls to nothing.", group=SEARCH, least=0,
+        most=1, auto="0.8 with jitter, else 0", modes=OPTIMIZE)
+    jitter: int | Auto = option(AUTO, WHOLE,
+        "Places each way from which the encoder sees the picture, at random, for adam; 0: none.", group=SEARCH,
+        least=0, auto="16 with lite and 60 steps or more, else 0", modes=OPTIMIZE)
+    steps: int = option(80, WHOLE, "Steps at each scale.", group=SEARCH, least=1, modes=OPTIMIZE)
+    first_steps: int | Auto = option(AUTO, WHOLE, "Steps at the coarsest scale.", group=SEARCH, least=1,
+        auto="as many as at the others", modes=OPTIMIZE)
+    warmup_steps: int = option(0, WHOLE, "Steps by the warm-up encoder at each scale, before those of a slower one.",
+        group=SEARCH, least=0, modes=OPTIMIZE)
+    warmup_encoder: str = option("lite", TEXT, "Encoder of the warm-up steps.", group=SEARCH, modes=OPTIMIZE)
+    scales: int | Auto = option(AUTO, WHOLE, "Scales from coarse to fine.", group=SEARCH, least=1,
+        auto="as many as begin at 256 pixels or more", modes=OPTIMIZE)
+    scale_factor: float = option(2.0, NUMBER, "Ratio from scale to scale.", group=SEARCH, above=1, modes=OPTIMIZE)
+    average: float = option(0.0, NUMBER,
+        "Weight of the past in a running average of the pictures, which is what is kept; 0: none.", group=SEARCH,
+        least=0, below=1, modes=OPTIMIZE)
+    init: str = option("content", MODEL,
+        f"First picture: {', '.join(STARTS)}, or the path of a picture or of a trained network.", group=SEARCH,
+        modes=OPTIMIZE[:1])
+    seed: int = _seed("Random seed of noise and jitter.", OPTIMIZE)
+    encoder: str | Encoder = encoder_option(OPTIMIZE)
+    pooling: str = _pooling(OPTIMIZE)
+    precision: str = precision_option()
+    # fmt: on
+
+    def check(self) -> None:
+        layers, given = self.style_layers, len(self.style_layer_weights)
+        if layers == AUTO:
+            layers = style_layers(self.style_loss)
+        if given and (given != len(layers) or sum(self.style_layer_weights) == 0):
             raise InputError(
-                f"there are {given} style layer weights for {len(self.style_layers)} style layers; "
-                "give one for each, not all 0"
+                f"there are {given} style layer weights for {len(layers)} style layers; give one for each, not all 0"
             )
-        if self.jitter and self.optimizer == "lbfgs":
+        if self.jitter not in (AUTO, 0) and self.optimizer == "lbfgs":
             raise InputError("with jitter each step has another goal, which L-BFGS cannot follow; choose adam")
-        if not any((self.content_weight, self.style_weight, self.tv_weight, self.dream_weight)):
+        if not any((self.content_weight, self.style_weight, self.tv_weight, self.dream_strength)):
             raise InputError("all weights are 0; give the content or the style a weight")
-        if self.dream_weight and not self.dream:
+        if self.dream_strength and not self.dream:
             raise InputError("there is a dream weight, but no layer to dream of; name one with dream")
-
-    def _check_choices(self) -> None:
-        for kind, value, known in (
-            ("pooling", self.pooling, ("max", "avg")),
-            ("precision", self.precision, PRECISIONS),
-            ("total variation", self.tv, ("squared", "absolute", "power")),
-            ("optimizer", self.optimizer, ("auto", *OPTIMIZERS)),
-            ("convention", self.convention, tuple(CONVENTIONS)),
-            ("style loss", self.style_loss, STYLE_LOSSES),
-            ("color", self.color, COLORS),
-            ("color form", self.color_form, ("cholesky", "symmetric")),
-        ):
-            if value not in known:
-                raise unknown(kind, value, known)
-
-    def _check_numbers(self) -> None:
-        """Each number against its range; `values` is the field's value, or its items."""
-
-        def check(names: str, fits: Callable[[float], bool], rule: str) -> None:
-            check_numbers(self, names, fits, rule)
-
-        check("size steps history levels", lambda x: x >= 1, "at least 1")
-        if self.scales is not None:
-            check("scales", lambda x: x >= 1, "at least 1")
-        if self.balance is not None:
-            check("balance", lambda x: x > 0, "a finite number above 0")
-        check("first_steps warmup_steps jitter", lambda x: x >= 0, "at least 0")
-        weights = "content_weight style_weight tv_weight dream_weight semantic_weight style_layer_weights"
-        check(weights, lambda x: x >= 0, "a finite number, at least 0")
-        check("rate tv_gamma style_scales", lambda x: x > 0, "a finite number above 0")
-        check("scale_factor", lambda x: x > 1, "a finite number above 1")
-        check("style_rotations", lambda _: True, "a finite number")
-        check("average", lambda x: 0 <= x < 1, "at least 0 and below 1")
-        check("cooldown", lambda x: 0 <= x <= 1, "between 0 and 1")
-        check("feather", lambda x: 0 <= x <= 0.5, "between 0 and 0.5")
         if not (self.style_scales and self.style_rotations):
             raise InputError("the style has no scale or no rotation; give at least one of each")
 
-    def resolved(self, encoder: str) -> StylizeSettings:
-        """With what the encoder decides: the content's layers and the balance, if there are none, and what `optimizer`
-        stands for instead of `auto`, with `JITTERED`; fields that are not as they are by default stay."""
-        changes: dict[str, Any] = {"optimizer": self.optimizer}
+    @property
+    def dream_strength(self) -> float:
+        """The dream's weight."""
+        return float(bool(self.dream)) if self.dream_weight == AUTO else float(self.dream_weight)
+
+    def resolved(self, encoder: str) -> Self:
+        """With what `auto` stands for, given the encoder's name; what is not `auto` stays."""
         deceived = encoder == "lite" and self.steps >= LITE_STEPS and self.style_loss not in MATCHINGS
-        if self.optimizer == "auto":
-            changes["optimizer"] = "adam" if self.jitter or deceived else "lbfgs"
-            if self.jitter or deceived:
-                changes |= {n: v for n, v in JITTERED.items() if getattr(self, n) == getattr(type(self), n)}
-        if not self.content_layers:
-            changes["content_layers"] = CONTENT_LAYERS.get(encoder, USUAL_CONTENT_LAYERS)
-        if self.balance is None:
-            jittered = changes.get("jitter", self.jitter) > 0
-            changes["balance"] = LITE_BALANCE if encoder == "lite" and jittered else 1.0
-        return self.changed(**changes)
+        jitter, optimizer = self.jitter, self.optimizer
+        if jitter == AUTO:
+            jitter = JITTERED["jitter"] if deceived and optimizer == AUTO else STEADY["jitter"]
+        jitters = optimizer == AUTO and bool(jitter)
+        usual = JITTERED if jitters else STEADY
+        if optimizer == AUTO:
+            optimizer = "adam" if jitters else "lbfgs"
+        stands_for = {
+            **{name: usual[name] for name in ("cooldown", "levels", "rate")},
+            "content_layers": CONTENT_LAYERS.get(encoder, USUAL_CONTENT_LAYERS),
+            "style_layers": style_layers(self.style_loss),
+            "balance": LITE_BALANCE if encoder == "lite" and jitter else 1.0,
+            "first_steps": self.steps,
+            "scales": self._usual_scales(),
+            "dream_weight": self.dream_strength,
+        }
+        changes = {name: value for name, value in stands_for.items() if getattr(self, name) == AUTO}
+        return self.changed(**changes, jitter=jitter, optimizer=optimizer)
+
+    def _usual_scales(self) -> int:
+        return 1 + max(0, math.floor(math.log(self.size / 256) / math.log(self.scale_factor) + 1e-9))
 
     @property
     def warms_up(self) -> bool:
@@ -204,53 +239,137 @@ class StylizeSettings:
 
     def sizes(self) -> list[int]:
         """Long sides of the picture, from coarse to fine."""
-        count = self.scales
-        if count is None:
-            count = 1 + max(0, math.floor(math.log(self.size / 256) / math.log(self.scale_factor) + 1e-9))
+        count = self._usual_scales() if self.scales == AUTO else known(self.scales)
         return [max(1, round(self.size / self.scale_factor**k)) for k in reversed(range(count))]
 
     def layer_weights(self) -> dict[str, float]:
         """Style layer -> weight; they sum to 1."""
-        given = self.style_layer_weights or (1.0,) * len(self.style_layers)
-        return {n: w / sum(given) for n, w in zip(self.style_layers, given, strict=True)}
-
-    def changed(self, **changes: Any) -> StylizeSettings:
-        """A copy with some fields changed; `None` leaves a field as it is.
-
-        Raises:
-            InputError: if there is no such field, or a value is out of its range.
-        """
-        given = known_fields(self, changes)
-        if "style_loss" in given and self.style_layers == STYLE_LAYERS[self.style_loss]:
-            given.setdefault("style_layers", ())  # those of the other loss, not of this one
-        return replace(self, **given)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as in a report."""
-        return asdict(self)
+        layers = known(self.style_layers)
+        given = self.style_layer_weights or (1.0,) * len(layers)
+        return {n: w / sum(given) for n, w in zip(layers, given, strict=True)}
 
 
-def known_fields(settings: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `changes` that are not `None`.
+@dataclass(frozen=True, kw_only=True)
+class TextureSettings(Settings):
+    """Everything that decides what `texture` makes of a sample."""
 
-    Raises:
-        InputError: if one is no field of `settings`.
-    """
-    known = [f.name for f in fields(settings)]
-    for name in changes:
-        if name not in known:
-            raise unknown("setting", name, known)
-    return {k: v for k, v in changes.items() if v is not None}
+    # fmt: off
+    size: tuple[int, int] = option((512, 512), SIDES,
+        "Width and height of the texture in pixels: 1024x512, or one number for a square.", group=PICTURE, least=1)
+    sample_size: int | Auto = option(AUTO, WHOLE,
+        "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1,
+        auto="the texture's")
+    own_size: bool = option(
+        False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE)
+    tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE)
+    style_loss: str = option("gram", TEXT, "How textures are compared.", group=LOSS, choices=style_losses)
+    layers: tuple[str, ...] | Auto = option(
+        AUTO, NAMES, "Layer that is compared; several.", group=LOSS, auto="those of the style loss", flag="--layer")
+    layers_up_to: str | None = option(
+        None, TEXT, "Deepest layer that is compared, such as relu3_1.", group=LOSS, metavar="LAYER")
+    optimizer: str = option(
+        "auto", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS, auto="as for stylize")
+    rate: float | Auto = option(AUTO, NUMBER, "Learning rate of Adam, in units of the range 0 to 1.", group=SEARCH,
+        above=0, auto="as for stylize")
+    steps: int = option(100, WHOLE, "Steps at each scale.", group=SEARCH, least=1)
+    scales: int = option(
+        2, WHOLE, "Scales from coarse to fine, each twice as large as the one before.", group=SEARCH, least=1)
+    seed: int = _seed("Random seed of the noise.")
+    encoder: str | Encoder = encoder_option()
+    pooling: str = _pooling()
+    precision: str = precision_option()
+    # fmt: on
+
+    def check(self) -> None:
+        if self.own_size and self.sample_size != AUTO:
+            raise InputError("sample size and own size exclude each other: give one of them")
+        least = 16 * 2 ** (self.scales - 1)
+        shown = "x".join(map(str, self.size))
+        if min(self.size) < least:
+            raise InputError(
+                f"the texture's size is {shown}; with {self.scales} scales both sides must be {least} or more"
+            )
+        if self.tileable and any(side % least for side in self.size):
+            raise InputError(
+                f"a tileable texture of {shown} does not divide into whole cells at every scale: with {self.scales} "
+                f"scales its sides must be multiples of {least}"
+            )
 
 
-def check_numbers(settings: Any, names: str, fits: Callable[[float], bool], rule: str) -> None:
-    """Each of the fields, or each of its items, is finite and fits.
+@dataclass(frozen=True, kw_only=True)
+class InversionSettings(Settings):
+    """Everything that decides what `invert` makes of a picture."""
 
-    Raises:
-        InputError: if one does not, with the rule.
-    """
-    for name in names.split():
-        value = getattr(settings, name)
-        for number in value if isinstance(value, tuple) else (value,):
-            if not (math.isfinite(number) and fits(number)):
-                raise InputError(f"{name.replace('_', ' ')} is {number}; it must be {rule}")
+    # fmt: off
+    layer: str = option("relu4_2", TEXT,
+        "Layer whose features are inverted, such as relu4_2 or pool5; with a whole VGG also fc6, fc7, logits, prob.",
+        group=LOSS)
+    size: int = option(224, WHOLE, "Long side of the result in pixels; VGG was trained at 224.", group=PICTURE, least=1)
+    beta: float = option(2.0, NUMBER, "Exponent of the total variation (dx² + dy²)^(β/2).", group=LOSS, above=0)
+    alpha: float = option(6.0, NUMBER, "Exponent of the norm.", group=LOSS, above=0)
+    tv_weight: float = _weight(1.0, "Weight of the total variation per pixel.")
+    norm_weight: float = _weight(0.01, "Weight of the norm per pixel, which keeps from black and white.")
+    canvas: str = option("pixels", TEXT, "What is optimized: the picture's pixels or its Fourier spectrum.",
+        group=SEARCH, choices=CANVASES)
+    optimizer: str = option("lbfgs", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS)
+    rate: float = option(0.05, NUMBER, "Learning rate of Adam.", group=SEARCH, above=0)
+    steps: int = option(200, WHOLE, "Steps.", group=SEARCH, least=1)
+    seed: int = _seed("Random seed of the noise.")
+    encoder: str | Encoder = encoder_option()
+    pooling: str = _pooling()
+    # fmt: on
+
+    @property
+    def classifier(self) -> bool:
+        """Whether the layer is one of the fully connected ones."""
+        from impasto.features.classifier import CLASSIFIER_LAYERS
+
+        return self.layer in CLASSIFIER_LAYERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class DreamSettings(Settings):
+    """Everything that decides what is dreamt of."""
+
+    # fmt: off
+    layer: str = option("relu4_2", TEXT, "Layer whose activation grows, such as relu4_2.", group=LOSS)
+    channel: int | None = option(None, WHOLE, "Channel of that layer; all of them if not given.", group=LOSS, least=0)
+    size: int | Auto = option(
+        AUTO, WHOLE, "Long side of the result in pixels.", group=PICTURE, least=1, auto="the picture's own")
+    octaves: int = option(4, WHOLE, "Octaves: sizes from small to large.", group=SEARCH, least=1)
+    octave_scale: float = option(1.4, NUMBER, "Ratio from octave to octave.", group=SEARCH, above=1)
+    steps: int = option(10, WHOLE, "Steps of each octave.", group=SEARCH, least=1)
+    rate: float = option(
+        1.5 / 255, NUMBER, "Mean change of a value by one step, in units of the range 0 to 1.", group=SEARCH, above=0)
+    jitter: int = option(32, WHOLE, "Pixels that the picture is rolled by at random.", group=SEARCH, least=0)
+    seed: int = _seed("Random seed of the jitter.")
+    encoder: str | Encoder = encoder_option()
+    pooling: str = _pooling()
+    # fmt: on
+
+
+@dataclass(frozen=True, kw_only=True)
+class AscentSettings(Settings):
+    """Everything that decides how a unit is shown."""
+
+    # fmt: off
+    size: int = option(224, WHOLE, "Side of the square picture in pixels.", group=PICTURE, least=32)
+    canvas: str = option("fourier", TEXT,
+        "What is optimized: pixels, or the Fourier spectrum in decorrelated colors.", group=SEARCH, choices=CANVASES)
+    norm_weight: float = _weight(0.0, "Weight of Σ (2x − 1)², which keeps the picture gray (Simonyan et al. 2014).")
+    tv_weight: float = _weight(0.0, "Weight of the squared total variation.")
+    blur_every: int = option(
+        0, WHOLE, "Steps between blurs of the picture (Yosinski et al. 2015); 0: none.", group=SEARCH, least=0)
+    blur_sigma: float = option(0.5, NUMBER, "Deviation of that blur in pixels.", group=SEARCH, least=0)
+    clip_percentile: float = option(0.0, NUMBER,
+        "Percentile of contribution below which pixels become gray; 0: none.", group=SEARCH, least=0, most=100)
+    shift: float = option(8.0, NUMBER,
+        "Pixels that the picture is moved at random before each step (Olah et al. 2017).", group=SEARCH, least=0)
+    scale: float = option(0.1, NUMBER, "Part by which it is scaled at random.", group=SEARCH, least=0)
+    degrees: float = option(10.0, NUMBER, "Degrees by which it is turned at random.", group=SEARCH, least=0)
+    diversity_weight: float = _weight(1.0, "Weight against likeness of several answers.")
+    rate: float = option(0.05, NUMBER, "Learning rate of Adam.", group=SEARCH, above=0)
+    steps: int = option(200, WHOLE, "Steps.", group=SEARCH, least=1)
+    seed: int = _seed()
+    encoder: str | Encoder = encoder_option()
+    pooling: str = _pooling()

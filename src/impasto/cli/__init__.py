@@ -1,4 +1,4 @@
-"""The command `impasto`."""
+"""The command `impasto`. Help, versions, usage errors and completion import no torch."""
 
 from __future__ import annotations
 
@@ -7,106 +7,116 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
-import torch
-import typer
-from rich.console import Console
-from rich.table import Table
-from typer.core import TyperCommand
+import click
 
-from impasto.cli import dream, export, figures, invert, live, stylize, texture, train, upscale, visualize, weights
-from impasto.cli.common import choose_device
-from impasto.errors import ImpastoError, InputError
-from impasto.features import ENCODERS, encoder_source
-from impasto.memory import keep_freed_memory
+from impasto.cli.command import QUIET, command_of, read_job
+from impasto.cli.weights import weights
+from impasto.errors import ImpastoError, Interrupted
+from impasto.jobs.every import JOBS
 
-#: Options of two words, and how they are handed on: joined to one word, or as the option twice.
-PAIRS = {"--mask": "=", "--style-mask": "=", "--semantic": None}
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
-class Pairs(TyperCommand):
-    """A command with options of two words each, any number of times, which Typer itself does not know."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        words, found = iter(args), []
-        for word in words:
-            found.append(word)
-            if word in PAIRS:
-                first, second = next(words, ""), next(words, "")
-                if not second or second.startswith("-"):
-                    raise InputError(
-                        f"{word} is followed by two words: {'MASK INDEX' if PAIRS[word] else 'CONTENT_MAP STYLE_MAP'}"
-                    )
-                found += [first, word, second] if PAIRS[word] is None else [f"{first}{PAIRS[word]}{second}"]
-        return super().parse_args(ctx, found)
+@click.group(context_settings=HELP | {"max_content_width": 120})
+@click.version_option(None, "-V", "--version", package_name="impasto", prog_name="impasto")
+def app() -> None:
+    """Neural artistic style transfer: a photo and a painting become a picture."""
 
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="Neural artistic style transfer: a photo and a painting become a picture.",
-)
-app.command(cls=Pairs)(stylize.stylize)
-for command in (
-    stylize.doodle,
-    live.live,
-    texture.texture,
-    invert.invert,
-    dream.dream,
-    figures.reconstruct,
-    figures.grid,
-    export.export,
-):
-    app.command()(command)
-app.command("train")(train.train_command)
-app.command()(upscale.upscale)
-app.add_typer(visualize.app, name="visualize")
-app.add_typer(weights.app, name="weights")
+@app.group()
+def visualize() -> None:
+    """Look inside a network."""
 
 
-def _meant(error: Exception) -> str | None:
-    """The one line of an error that is the user's to mend; None of any other.
+for job in JOBS.values():
+    (visualize if job.name.startswith("visualize ") else app).add_command(command_of(job))
+app.add_command(weights)
 
-    Typer's own errors are known by their shape: some versions bring their own copy of click.
+
+@app.command(params=[QUIET])
+@click.argument("job")
+def run(job: str, quiet: bool) -> int:
+    """Run the job in a JSON file, which --save-job wrote or a person.
+
+    impasto run job.json
     """
+    from impasto.cli.watch import watch
+
+    return watch(read_job(job), quiet=quiet)
+
+
+@app.command(params=[QUIET])
+@click.argument("picture")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Picture to write.")
+@click.option(
+    "--inputs", multiple=True, metavar="FOLDER", help="Folder with the inputs, if they are not here; several."
+)
+@click.option("--force", is_flag=True, help="Overwrite files that exist.")
+def again(picture: str, output: str, inputs: tuple[str, ...], force: bool, quiet: bool) -> int:
+    """Make PICTURE again from the manifest in it, which has names and hashes of its inputs.
+
+    impasto again out.png -o again.png
+    """
+    from impasto.api import job_again
+    from impasto.cli.watch import watch
+
+    return watch(job_again(picture, inputs, {"output": output, "force": force}), quiet=quiet)
+
+
+@app.command()
+@click.argument("picture", required=False)
+def info(picture: str | None) -> int:
+    """The manifest of PICTURE; or versions, devices, and the encoders found."""
+    if picture is not None:
+        import json
+
+        from impasto.jobs.report import manifest_of
+
+        print(json.dumps(manifest_of(picture), indent=1))
+        return 0
+    import torch
+
+    from impasto.devices import resolve_device
+    from impasto.features import ENCODERS, encoder_source
+
+    print(f"impasto  {version('impasto')}\npython   {platform.python_version()}")
+    print(f"torch    {torch.__version__}, {torch.get_num_threads()} threads\ndevice   {resolve_device('auto')}")
+    for name in ENCODERS:
+        print(f"encoder  {name}: {encoder_source(name) or 'no weights found'}")
+    return 0
+
+
+def told(error: BaseException) -> tuple[str, int] | None:
+    """The one line of an error that is the user's to mend, and the exit code; None of any other."""
     if isinstance(error, ImpastoError):
-        return f"impasto: {error}"
-    if type(error).__name__ == "NoArgsIsHelpError":
-        return str(error)
-    if type(error).__name__ == "Abort":
-        return "impasto: interrupted"
-    told = getattr(error, "format_message", None)
-    return f"impasto: {' '.join(told().split())}" if told is not None else None
+        return f"impasto: {error}", 2
+    if isinstance(error, Interrupted):
+        return str(error), 130
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        return "interrupted", 130
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return error.format_message(), 2
+    if isinstance(error, click.ClickException):
+        return f"impasto: {' '.join(error.format_message().split())}", 2
+    from impasto.errors import is_out_of_memory
+
+    if is_out_of_memory(error):
+        return "impasto: there is not enough memory for this: choose a smaller size, or a lower --max-memory", 2
+    return None
 
 
 def main() -> None:
     """Entry point: an error on purpose is one line and exit code 2, an interruption exit code 130."""
-    keep_freed_memory()
+    code: Any = 0
     try:
         code = app(standalone_mode=False)
-    except KeyboardInterrupt:
-        code = 130
-    except Exception as error:
-        message = _meant(error)
-        if message is None:
+    except BaseException as error:
+        found = told(error)
+        if found is None:
             raise
-        print(message, file=sys.stderr)
-        code = 2
+        print(found[0], file=sys.stderr)
+        code = found[1]
     sys.exit(code or 0)
-
-
-@app.command()
-def info() -> None:
-    """Versions, devices, and the encoders found."""
-    table = Table("what", "is")
-    table.add_row("impasto", version("impasto"))
-    table.add_row("python", platform.python_version())
-    table.add_row("torch", f"{torch.__version__}, {torch.get_num_threads()} threads")
-    table.add_row("device", choose_device("auto"))
-    for name in ENCODERS:
-        table.add_row(f"encoder {name}", encoder_source(name) or "no weights found")
-    Console().print(table)
 
 
 __all__ = ["app", "main"]

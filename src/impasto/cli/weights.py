@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+import click
 
-from impasto.cli.common import console
 from impasto.errors import InputError, unknown
 from impasto.features import weights as weight_files
 
-app = typer.Typer(no_args_is_help=True, help="Find, fetch and check the weights of encoders.")
+
+@click.group()
+def weights() -> None:
+    """Find, fetch and check the weights of encoders."""
 
 
-@app.command("list")
+@weights.command("list")
 def weights_list() -> None:
     """Which weights there are, and where they were found."""
-    table = Table("encoder", "found", "license", "home")
-    table.add_row("lite", "packaged", "Apache-2.0", "-")
+    print("lite\tpackaged\tApache-2.0")
     for row in weight_files.status():
-        table.add_row(row.name, str(row.path) if row.path else "no", row.license, row.url)
-    Console().print(table)
+        print(f"{row.name}\t{row.path or 'not found'}\t{row.license}\t{row.url}")
 
 
-@app.command("path")
+@weights.command("path")
+@click.argument("name")
 def weights_path(name: str) -> None:
     """Where the weights of an encoder are."""
     _known(name)
@@ -37,25 +34,28 @@ def weights_path(name: str) -> None:
     print(found)
 
 
-@app.command("fetch")
+@weights.command("fetch")
+@click.argument("name")
 def weights_fetch(name: str) -> None:
     """Download the weights of an encoder into impasto's cache, and check them."""
     _known(name)
-    with _Download(name) as bar:
+    with Download(name) as bar:
         path = weight_files.fetch(name, progress=bar)
     print(path)
 
 
-class _Download:
+class Download:
     """A progress bar of the shape that the downloader reports to (see `impasto.features.weights.Progress`)."""
 
     def __init__(self, name: str) -> None:
-        self.progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console
-        )
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        self.progress: Any = Progress(*columns, console=Console(stderr=True))
         self.task = self.progress.add_task(name, total=None)
 
-    def __enter__(self) -> _Download:
+    def __enter__(self) -> Download:
         self.progress.start()
         return self
 
@@ -80,10 +80,10 @@ class _Download:
         """Nothing: the bar is closed when the command ends."""
 
 
-@app.command("verify")
-def weights_verify(
-    name: str, path: Annotated[Path | None, typer.Option(help="The file, if it is elsewhere.")] = None
-) -> None:
+@weights.command("verify")
+@click.argument("name")
+@click.option("--path", metavar="FILE", help="The file, if it is elsewhere.")
+def weights_verify(name: str, path: str | None) -> None:
     """Check the weights of an encoder: hash where it is known, names, shapes, finite values."""
     _known(name)
     entry = weight_files.WEIGHTS[name]

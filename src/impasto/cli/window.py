@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import Any
 
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.jobs.live import Live
+from impasto.jobs.records import Painted
 from impasto.media import to_pil
 
 
@@ -51,3 +55,27 @@ class Window:
 
     def close(self) -> None:
         self._root.destroy()
+
+
+def show_live(job: Live, quiet: bool) -> int:
+    """Show frames, those of a file no sooner than their time; returns the exit code."""
+    window = Window(f"impasto {job.source}")
+    began, count, line = time.perf_counter(), 0, "0 frames"
+    try:
+        for record in job.records():
+            if not isinstance(record, Painted):
+                continue
+            if not job.source.isdecimal():
+                time.sleep(max(0.0, began + record.seconds - time.perf_counter()))
+            count += 1
+            rate = count / (time.perf_counter() - began)
+            line = f"{count} frames, {rate:.1f} a second, network {1000 * record.took:.0f} ms"
+            if not window.show(record.pixels):
+                break
+    except KeyboardInterrupt:
+        pass
+    finally:
+        window.close()
+    if not quiet:
+        print(line, file=sys.stderr)
+    return 0

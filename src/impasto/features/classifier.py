@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from impasto.errors import WeightsError
 from impasto.features.encoder import check_layers
 from impasto.features.vgg import VGG
-from impasto.features.weights import read_torch
+from impasto.features.weights import WEIGHTS, find, read_torch
 
 #: From shallow to deep; `prob` stands for log-probabilities.
 CLASSIFIER_LAYERS = ("fc6", "fc7", "logits", "prob")
@@ -116,3 +116,12 @@ def _checked(found: dict[str, Tensor], path: Path, name: str) -> dict[str, Tenso
                 )
         inputs = outputs
     return found
+
+
+def has_classifier(encoder: str, weights: str | None) -> bool:
+    """Whether the encoder's fully connected layers are on this machine."""
+    file = find(encoder, weights) if encoder in WEIGHTS else None
+    try:
+        return file is not None and bool(load_classifier(file, encoder))
+    except WeightsError:
+        return False

@@ -3,6 +3,8 @@
 from impasto.media.image import (
     Picture,
     check_output,
+    encode_image,
+    pictures_in,
     read_image,
     read_metadata,
     to_pil,
@@ -13,7 +15,9 @@ from impasto.media.sheet import gallery, sheet
 __all__ = [
     "Picture",
     "check_output",
+    "encode_image",
     "gallery",
+    "pictures_in",
     "read_image",
     "read_metadata",
     "sheet",

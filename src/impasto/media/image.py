@@ -494,6 +494,27 @@ def _srgb_profile() -> bytes:
     return profile[:24] + made + profile[36:]
 
 
+def encode_image(
+    pixels: Tensor, suffix: str = ".png", *, alpha: Tensor | None = None, metadata: Mapping[str, str] | None = None
+) -> bytes:
+    """TEMPORARY until readers merge."""
+    import tempfile as t
+
+    with t.TemporaryDirectory() as d:
+        path = Path(d) / f"x{suffix}"
+        write_image(path, pixels, alpha=alpha, metadata=metadata)
+        return path.read_bytes()
+
+
+def pictures_in(folder: str | Path, *, recursive: bool = False) -> list[Path]:
+    """TEMPORARY until readers merge."""
+    return sorted(
+        p
+        for p in (Path(folder).rglob("*") if recursive else Path(folder).iterdir())
+        if p.suffix.lower() in {".png", ".jpg"}
+    )
+
+
 def _replace(target: Path, image: Image.Image, kind: str, options: Mapping[str, Any]) -> None:
     """Save `image` next to `target`, then move it there in one step; on failure leave no trace."""
     try:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from impasto.canvas import Canvas, Fourier, Pixels
-from impasto.errors import InputError, unknown
+from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.attribution import Unit
 from impasto.objective import AlphaNorm, Objective, TotalVariation
@@ -18,89 +17,8 @@ from impasto.objective.statistics import gram
 from impasto.objective.terms import Term
 from impasto.optimize import Adam, Goal, Stage, State, Step, Turns, minimize
 from impasto.resample import blur
-from impasto.settings import check_numbers, known_fields
+from impasto.settings import AscentSettings
 from impasto.transforms import move, transformed
-
-
-@dataclass(frozen=True)
-class AscentSettings:
-    """Everything that decides how a unit is shown.
-
-    Attributes:
-        size: of the square picture in pixels.
-        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
-        pooling: `max` or `avg`.
-        canvas: `pixels`, or `fourier` with decorrelated colors.
-        norm_weight: of `Σ (2x − 1)²` (Simonyan et al. 2014).
-        tv_weight: of the squared total variation.
-        blur_every, blur_sigma: a Gaussian blur after every so many steps, in pixels (Yosinski et al. 2015); 0 for none.
-        clip_percentile: pixels whose contribution is below this percentile become gray (the same); 0 for none.
-        shift, scale, degrees: random moves before each evaluation (Olah et al. 2017), see `impasto.transforms.move`.
-        diversity: weight against likeness of several answers.
-        rate, steps, seed: of Adam and of all that is random.
-    """
-
-    size: int = 224
-    encoder: str = "auto"
-    pooling: str = "max"
-    canvas: str = "fourier"
-    norm_weight: float = 0.0
-    tv_weight: float = 0.0
-    blur_every: int = 0
-    blur_sigma: float = 0.5
-    clip_percentile: float = 0.0
-    shift: float = 8.0
-    scale: float = 0.1
-    degrees: float = 10.0
-    diversity: float = 1.0
-    rate: float = 0.05
-    steps: int = 200
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.canvas not in ("pixels", "fourier"):
-            raise unknown("canvas", self.canvas, ("pixels", "fourier"))
-        if self.pooling not in ("max", "avg"):
-            raise unknown("pooling", self.pooling, ("max", "avg"))
-        check_numbers(self, "size", lambda x: x >= 32, "at least 32")
-        check_numbers(self, "steps", lambda x: x >= 1, "at least 1")
-        check_numbers(self, "rate", lambda x: x > 0, "a finite number above 0")
-        check_numbers(
-            self,
-            "norm_weight tv_weight blur_every blur_sigma clip_percentile shift scale degrees diversity",
-            lambda x: x >= 0,
-            "a finite number, at least 0",
-        )
-
-    def changed(self, **changes: Any) -> AscentSettings:
-        """A copy with some fields changed; `None` leaves a field as it is."""
-        return replace(self, **known_fields(self, changes))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as in a report."""
-        return asdict(self)
-
-
-def olah() -> AscentSettings:
-    """Olah, Mordvintsev, Schubert 2017, "Feature visualization": spectrum, decorrelated colors, random moves, Adam."""
-    return AscentSettings()
-
-
-def simonyan() -> AscentSettings:
-    """Simonyan, Vedaldi, Zisserman 2014, §2: gradient ascent from a gray picture with an L2 penalty, nothing else."""
-    return AscentSettings(canvas="pixels", norm_weight=0.3, shift=0.0, scale=0.0, degrees=0.0, rate=0.01)
-
-
-def yosinski() -> AscentSettings:
-    """Yosinski et al. 2015, "Understanding neural networks through deep visualization", §3: decay, a blur of 0.5 to 1
-    pixels every four steps, and clipping of pixels that contribute little."""
-    return AscentSettings(
-        canvas="pixels", norm_weight=0.1, blur_every=4, blur_sigma=0.7, clip_percentile=10.0, shift=0.0, scale=0.0,
-        degrees=0.0, rate=0.02,
-    )  # fmt: skip
-
-
-ASCENT_PRESETS: dict[str, Callable[[], AscentSettings]] = {"olah": olah, "simonyan": simonyan, "yosinski": yosinski}
 
 
 @dataclass(frozen=True)
@@ -217,7 +135,7 @@ def ascend(
             (settings.tv_weight, TotalVariation()),
         ]
         if len(units) > 1 and len(set(units)) < len(units) and not units[0].classifier:
-            terms.append((settings.diversity, Alike(units[0].layer)))
+            terms.append((settings.diversity_weight, Alike(units[0].layer)))
         objective = Objective(encoder, terms)
         if not (settings.shift or settings.scale or settings.degrees):
             return objective

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,53 +17,10 @@ from impasto.objective.matching import best_match
 from impasto.objective.statistics import positions
 from impasto.objective.terms import Term
 from impasto.optimize import Evaluate, Goal, Parts, Stage, State, Step, Turns, minimize
+from impasto.options import AUTO, known
 from impasto.resample import lanczos
-from impasto.settings import check_numbers, known_fields
+from impasto.settings import DreamSettings
 from impasto.transforms import roll, transformed
-
-
-@dataclass(frozen=True)
-class DreamSettings:
-    """Everything that decides what is dreamt of.
-
-    Attributes:
-        layer: whose activation grows.
-        channel: of it; -1 for all.
-        size: long side of the picture in pixels; 0 for its own.
-        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
-        pooling: `max` or `avg`.
-        octaves, octave_scale: how many sizes, and the ratio between them.
-        steps: of each octave.
-        rate: mean change of a value by one step, in units of [0, 1].
-        jitter: pixels that the picture is rolled by at random.
-        seed: of that.
-    """
-
-    layer: str = "relu4_2"
-    channel: int = -1
-    size: int = 0
-    encoder: str = "auto"
-    pooling: str = "max"
-    octaves: int = 4
-    octave_scale: float = 1.4
-    steps: int = 10
-    rate: float = 1.5 / 255
-    jitter: int = 32
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "octaves steps", lambda x: x >= 1, "at least 1")
-        check_numbers(self, "size jitter", lambda x: x >= 0, "at least 0")
-        check_numbers(self, "octave_scale", lambda x: x > 1, "a finite number above 1")
-        check_numbers(self, "rate", lambda x: x > 0, "a finite number above 0")
-
-    def changed(self, **changes: Any) -> DreamSettings:
-        """A copy with some fields changed; `None` leaves a field as it is."""
-        return replace(self, **known_fields(self, changes))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as in a report."""
-        return asdict(self)
 
 
 class Dreamt:
@@ -156,16 +112,16 @@ def dream(
         resume: see `minimize`.
     """
     check_layers([settings.layer], encoder.layers)
-    picture = scaled(image, settings.size) if settings.size else image
+    picture = image if settings.size == AUTO else scaled(image, known(settings.size))
     sizes = [
         tuple(round(int(side) / settings.octave_scale**k) for side in picture.shape[-2:])
         for k in reversed(range(settings.octaves))
     ]
     check_sides("picture", image, picture)
     sizes = [size for size in sizes if min(size) >= 2 * SHORTEST] or [sizes[-1]]
-    term: Term = Activation(settings.layer, None if settings.channel < 0 else settings.channel)
+    term: Term = Activation(settings.layer, settings.channel)
     if guide is not None:
-        if settings.channel >= 0:
+        if settings.channel is not None:
             raise InputError("a guide is for a whole layer; leave out the channel or the guide")
         with torch.no_grad():
             maps = encoder(scaled(guide, max(sizes[-1])), [settings.layer])[settings.layer]
@@ -176,3 +132,10 @@ def dream(
 
     stages = [Stage((size[0], size[1]), settings.steps, build) for size in sizes]
     return minimize(Dreamt(picture), stages, lambda _: NormalizedSteps(settings.rate), resume)
+
+
+def nearer(picture: Tensor, ratio: float = 0.05) -> Tensor:
+    """A picture `(B, C, H, W)` enlarged about its center and cut to its size."""
+    height, width = (int(side) for side in picture.shape[-2:])
+    dy, dx = round(height * ratio / 2), round(width * ratio / 2)
+    return lanczos(picture[..., dy : height - dy, dx : width - dx], (height, width))

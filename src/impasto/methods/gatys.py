@@ -21,6 +21,7 @@ from impasto.objective import STATISTICS, Activation, Content, Objective, Style,
 from impasto.objective.terms import Term, TVKind
 from impasto.objective.tiled import TiledObjective, whole_maps
 from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
+from impasto.options import known
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
 from impasto.transforms import Displacement, jittered, mirrored
@@ -60,9 +61,13 @@ def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
     if settings.optimizer == "adam":
         betas = (0.85, 0.95) if settings.jitter else (0.9, 0.99)  # a jittered goal changes every few steps
         return lambda stage: Adam(
-            settings.rate, betas, levels=settings.levels, last=stage.steps, cooldown=settings.cooldown
+            known(settings.rate),
+            betas,
+            levels=known(settings.levels),
+            last=stage.steps,
+            cooldown=known(settings.cooldown),
         )
-    return lambda _: LBFGS(settings.history, levels=settings.levels)
+    return lambda _: LBFGS(settings.history, levels=known(settings.levels))
 
 
 def recolor(settings: StylizeSettings, content: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -160,7 +165,7 @@ def stylize(
     """
     settings = settings.resolved(encoder.name)
     for read in [encoder] if warmup is None else [encoder, warmup]:
-        check_layers([*settings.content_layers, *settings.style_layers], read.layers)
+        check_layers([*known(settings.content_layers), *known(settings.style_layers)], read.layers)
     shape = content if content is not None else guide
     if shape is None:
         raise InputError("there is neither a content picture nor a semantic map to take the shape from")
@@ -219,7 +224,7 @@ class _Sought:
             terms += _other_terms(encoder, shown, settings, at.workspace)
             return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
 
-        most = room(settings.jitter, at.size)
+        most = room(known(settings.jitter), at.size)
         return jittered(goal, most, settings.seed) if most else goal()
 
     def _styles(self, at: Plan, encoder: Encoder) -> list[tuple[float, Term]]:
@@ -256,10 +261,10 @@ def _other_terms(
     """Content, dream and smoothness as `settings` weighs them."""
     terms: list[tuple[float, Term]] = []
     if content is not None and settings.content_weight:
-        term = content_term(encoder, content, settings.content_layers, settings.convention, workspace)
+        term = content_term(encoder, content, known(settings.content_layers), settings.convention, workspace)
         terms.append((settings.content_weight, term))
-    if settings.dream_weight:
-        terms.append((settings.dream_weight, Activation.named(settings.dream, encoder.layers)))
+    if settings.dream_strength:
+        terms.append((settings.dream_strength, Activation.named(settings.dream, encoder.layers)))
     if settings.tv_weight:
         smooth = TotalVariation(cast(TVKind, settings.tv), settings.tv_gamma, settings.convention)
         terms.append((settings.tv_weight, smooth))

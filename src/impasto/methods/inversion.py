@@ -3,82 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from impasto.canvas import Canvas, Fourier, Pixels
-from impasto.errors import unknown
-from impasto.features.classifier import CLASSIFIER_LAYERS
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import content_term
 from impasto.methods.styles import check_sides, scaled
 from impasto.objective import AlphaNorm, Objective, TotalVariation
-from impasto.optimize import LBFGS, OPTIMIZERS, Adam, Optimizer, Stage, State, Step, minimize
-from impasto.settings import check_numbers, known_fields
-
-CANVASES = ("pixels", "fourier")
-
-
-@dataclass(frozen=True)
-class InversionSettings:
-    """Everything that decides what `invert` makes of a picture.
-
-    Attributes:
-        layer: what is inverted; `fc6`, `fc7`, `logits` and `prob` need a full VGG.
-        size: long side of the picture in pixels; VGG was trained at 224.
-        encoder: a key of `impasto.features.ENCODERS`, or `auto`: VGG-19 where it is found, else `lite`.
-        pooling: `max` or `avg`.
-        beta: of the total variation `(dx² + dy²)^{β/2}`.
-        alpha: of the norm.
-        tv_weight, norm_weight: of these two, per pixel, against a relative error of features.
-        canvas: `pixels` or `fourier`.
-        optimizer: `lbfgs` or `adam`.
-        rate: of Adam.
-        steps: how many.
-        seed: of the noise to start from.
-    """
-
-    layer: str = "relu4_2"
-    size: int = 224
-    encoder: str = "auto"
-    pooling: str = "max"
-    beta: float = 2.0
-    alpha: float = 6.0
-    tv_weight: float = 1.0
-    norm_weight: float = 0.01
-    canvas: str = "pixels"
-    optimizer: str = "lbfgs"
-    rate: float = 0.05
-    steps: int = 200
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for kind, value, known in (
-            ("canvas", self.canvas, CANVASES),
-            ("optimizer", self.optimizer, tuple(OPTIMIZERS)),
-            ("pooling", self.pooling, ("max", "avg")),
-        ):
-            if value not in known:
-                raise unknown(kind, value, known)
-        check_numbers(self, "size steps", lambda x: x >= 1, "at least 1")
-        check_numbers(self, "beta alpha rate", lambda x: x > 0, "a finite number above 0")
-        check_numbers(self, "tv_weight norm_weight", lambda x: x >= 0, "a finite number, at least 0")
-
-    @property
-    def classifier(self) -> bool:
-        """Whether the layer is one of the fully connected ones."""
-        return self.layer in CLASSIFIER_LAYERS
-
-    def changed(self, **changes: Any) -> InversionSettings:
-        """A copy with some fields changed; `None` leaves a field as it is."""
-        return replace(self, **known_fields(self, changes))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as in a report."""
-        return asdict(self)
+from impasto.optimize import LBFGS, Adam, Optimizer, Stage, State, Step, minimize
+from impasto.settings import InversionSettings
 
 
 def invert(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from impasto.errors import unknown
-from impasto.settings import LITE_BALANCE, StylizeSettings
+from impasto.settings import LITE_BALANCE, AscentSettings, StylizeSettings
 
 
-def default() -> StylizeSettings:
+def best() -> StylizeSettings:
     """Ours: relative losses, so that weights mean the same for every encoder; content at relu4_1 and relu4_2 (`lite`:
     relu4_1), which for the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content, coarse
     to fine above 256 pixels, which gives strokes their length (`docs/default.md`)."""
@@ -22,6 +24,11 @@ def refined() -> StylizeSettings:
     """A picture in two seconds: what a network makes of it in one pass, and a few steps by `lite` from there, at the
     balance that its longer runs have (`docs/speed.md`)."""
     return StylizeSettings(encoder="lite", init="instant", scales=1, steps=15, balance=LITE_BALANCE)
+
+
+def instant() -> StylizeSettings:
+    """A picture in a tenth of a second: one pass of a network, which knows no steps (`docs/guide/instant.md`)."""
+    return StylizeSettings()
 
 
 def gatys() -> StylizeSettings:
@@ -59,7 +66,7 @@ def neural_style() -> StylizeSettings:
     )
 
 
-def johnson_lecture() -> StylizeSettings:
+def johnson() -> StylizeSettings:
     """Johnson, Alahi, Fei-Fei 2016, baseline of §4.1: VGG-16, content relu3_3, style relu1_2, 2_2, 3_3, 4_3, total
     variation, 500 steps of L-BFGS from noise."""
     return StylizeSettings(
@@ -149,34 +156,61 @@ def nnst() -> StylizeSettings:
     )
 
 
-PRESETS = {
-    "default": default,
+def mrf() -> StylizeSettings:
+    """Patches as in Li and Wand 2016, with our weights and optimizer."""
+    return StylizeSettings(style_loss="patches", content_layers=("relu4_2",), scales=3, tv_weight=0.1)
+
+
+def nearest() -> StylizeSettings:
+    """Nearest neighbors as in Kolkin et al. 2022, with our weights and optimizer."""
+    return StylizeSettings(style_loss="nearest", scales=3)
+
+
+#: Quality -> its settings; the four of ours first, then those of papers.
+QUALITIES: dict[str, Callable[[], StylizeSettings]] = {
+    "best": best,
     "quick": quick,
     "refined": refined,
+    "instant": instant,
     "gatys": gatys,
     "neural-style": neural_style,
-    "johnson-lecture": johnson_lecture,
+    "johnson": johnson,
     "cnnmrf": cnnmrf,
     "crowsonkb": crowsonkb,
     "nnst": nnst,
-}
-
-#: Methods: what a statistic needs beside it, whatever the encoder.
-METHODS: dict[str, dict[str, object]] = {
-    "gatys": {},
-    "mrf": {"style_loss": "patches", "content_layers": ("relu4_2",), "scales": 3, "tv": "squared", "tv_weight": 0.1},
-    "nearest": {"style_loss": "nearest", "scales": 3},
+    "mrf": mrf,
+    "nearest": nearest,
 }
 
 
-def preset(name: str, method: str = "gatys") -> StylizeSettings:
-    """The settings of that name, changed to a method.
+def quality(name: str) -> StylizeSettings:
+    """The settings of that name.
 
     Raises:
         InputError: if there is none.
     """
-    if name not in PRESETS:
-        raise unknown("preset", name, PRESETS)
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
-    return PRESETS[name]().changed(**METHODS[method])
+    if name not in QUALITIES:
+        raise unknown("quality", name, QUALITIES)
+    return QUALITIES[name]()
+
+
+def olah() -> AscentSettings:
+    """Olah, Mordvintsev, Schubert 2017, "Feature visualization": spectrum, decorrelated colors, random moves, Adam."""
+    return AscentSettings()
+
+
+def simonyan() -> AscentSettings:
+    """Simonyan, Vedaldi, Zisserman 2014, §2: gradient ascent from a gray picture with an L2 penalty, nothing else."""
+    return AscentSettings(canvas="pixels", norm_weight=0.3, shift=0.0, scale=0.0, degrees=0.0, rate=0.01)
+
+
+def yosinski() -> AscentSettings:
+    """Yosinski et al. 2015, "Understanding neural networks through deep visualization", §3: decay, a blur of 0.5 to 1
+    pixels every four steps, and clipping of pixels that contribute little."""
+    return AscentSettings(
+        canvas="pixels", norm_weight=0.1, blur_every=4, blur_sigma=0.7, clip_percentile=10.0, shift=0.0, scale=0.0,
+        degrees=0.0, rate=0.02,
+    )  # fmt: skip
+
+
+ASCENT_PRESETS: dict[str, Callable[[], AscentSettings]] = {"olah": olah, "simonyan": simonyan, "yosinski": yosinski}

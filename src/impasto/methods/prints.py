@@ -16,6 +16,7 @@ from impasto.features.spans import Span, Spanned
 from impasto.methods.styles import scaled_size
 from impasto.objective import MATCHINGS
 from impasto.optimize import LARGE, LARGE_HISTORY
+from impasto.options import known
 from impasto.settings import StylizeSettings
 
 #: Bytes that are there whatever the picture's size: interpreter, torch, the weights twice over, gaps in the heap.
@@ -55,9 +56,9 @@ class Plan:
 def layers_read(settings: StylizeSettings, content: bool) -> list[str]:
     """The layers that the terms read; the content's only if there is one."""
     return [
-        *(settings.style_layers if settings.style_weight else ()),
-        *(settings.content_layers if content and settings.content_weight else ()),
-        *([settings.dream.partition(":")[0]] if settings.dream_weight else ()),
+        *(known(settings.style_layers) if settings.style_weight else ()),
+        *(known(settings.content_layers) if content and settings.content_weight else ()),
+        *([settings.dream.partition(":")[0]] if settings.dream_strength else ()),
     ]
 
 
@@ -65,7 +66,7 @@ def plans(
     encoder: Encoder, settings: StylizeSettings, shape: Tensor, max_memory: float | None, *, content: bool = True
 ) -> list[Plan]:
     """How each scale of a picture of the shape of `shape` is computed, from coarse to fine; see `plan`."""
-    counts = [settings.first_steps or settings.steps] + [settings.steps] * (len(settings.sizes()) - 1)
+    counts = [known(settings.first_steps)] + [settings.steps] * (len(settings.sizes()) - 1)
     return [
         plan(encoder, settings, scaled_size(shape, size), steps, max_memory, content=content)
         for size, steps in zip(settings.sizes(), counts, strict=True)
@@ -128,8 +129,8 @@ def _optimizer(settings: StylizeSettings, pixels: int) -> float:
     """Bytes a pixel of pictures (now, at the step's start, the content), gradients (old and new), and memory, of Adam
     for each level of its pyramid; of a jittered picture and its gradient once more, displaced."""
     if settings.optimizer == "adam":
-        memory = 2 * sum(0.25**level for level in range(settings.levels))
-        return 12 * (5 + memory + (settings.average > 0) + 2 * (settings.jitter > 0))
+        memory = 2 * sum(0.25**level for level in range(known(settings.levels)))
+        return 12 * (5 + memory + (settings.average > 0) + 2 * (known(settings.jitter) > 0))
     large = 3 * pixels > LARGE
     return 12 * 5 + (12 * min(settings.history, LARGE_HISTORY) if large else 24 * settings.history)
 
@@ -142,7 +143,7 @@ def _targets(spans: Sequence[Span], settings: StylizeSettings, content: bool) ->
         4 * level.channels / (cells * 4.0**level.halvings)
         for span, cells in zip(spans, _cells(spans), strict=True)
         for name, level in span.layers.items()
-        if name in settings.content_layers
+        if name in known(settings.content_layers)
     )
 
 

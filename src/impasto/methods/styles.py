@@ -19,6 +19,7 @@ from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.objective import MATCHINGS, STATISTICS, Match, Style, Term
 from impasto.objective.tiled import measured
+from impasto.options import known
 from impasto.resample import blur, lanczos
 from impasto.settings import StylizeSettings
 
@@ -185,7 +186,7 @@ def style_terms(
             progress(before + count, total)
 
         mask = region.mask
-        part = settings.style_weight * (settings.balance or 1.0) * (1.0 if mask is None else float(mask.mean()))
+        part = settings.style_weight * known(settings.balance) * (1.0 if mask is None else float(mask.mean()))
         if additive:
             targets = average_statistics(encoder, region.styles, size, settings, prepare, cache, told, workspace)
             statistic = STATISTICS[settings.style_loss]
@@ -216,7 +217,8 @@ def average_statistics(
     statistic = STATISTICS[settings.style_loss]
     shares = [s.share for s in styles]
     average: dict[str, Tensor] = {}
-    about = (settings.style_loss, size, settings.style_scales, settings.style_layers)
+    layers = known(settings.style_layers)
+    about = (settings.style_loss, size, settings.style_scales, layers)
     for count, style in enumerate(styles, 1):
         picture = prepare(style.pixels())
         key = None if cache is None else cache.key(encoder_hash(encoder), about, picture, style.mask)
@@ -224,7 +226,7 @@ def average_statistics(
         if found is None:
             found = {}
             for copy in _copies([replace(style, picture=picture)], size, settings, lambda x: x):
-                values = measured(encoder, copy.picture, settings.style_layers, statistic, copy.mask, workspace)
+                values = measured(encoder, copy.picture, layers, statistic, copy.mask, workspace)
                 for layer, value in values.items():
                     found[layer] = found.get(layer, 0) + value / len(settings.style_scales)
             if cache is not None and key is not None:

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from impasto.errors import InputError, NonFiniteError, unknown
 from impasto.networks.muon import Muon
 from impasto.optimize import Goal, Parts
-from impasto.settings import check_numbers
 
 
 class Task(Protocol):
@@ -87,10 +86,6 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_numbers(self, "steps look_every save_every", lambda x: x >= 1, "at least 1")
-        check_numbers(self, "minutes warmup decay held_out patience", lambda x: x >= 0, "a finite number, at least 0")
-        check_numbers(self, "rate clip", lambda x: x > 0, "a finite number above 0")
-        check_numbers(self, "average", lambda x: 0 <= x < 1, "at least 0 and below 1")
         if self.optimizer not in OPTIMIZERS:
             raise unknown("optimizer", self.optimizer, OPTIMIZERS)
         if self.precision not in ("fp32", "bf16"):

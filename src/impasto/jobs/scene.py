@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.features.weights import cache_folder
 from impasto.media import read_image
 from impasto.media.image import Source
 from impasto.methods.instant import instant, open_painter
@@ -19,11 +18,6 @@ from impasto.settings import STARTS, StylizeSettings
 
 #: What a folder of paintings is searched for.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
-
-
-def statistics_folder() -> Path:
-    """Where statistics of paintings are kept: `statistics` beside the weights' folder."""
-    return cache_folder().parent / "statistics"
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,7 @@ class Scene:
     styles: Sequence[Source]
     blend: Sequence[float] = ()
     masks: Sequence[tuple[Source, int]] = ()
-    style_masks: Mapping[int, Source] = field(default_factory=dict)
+    style_masks: Sequence[tuple[Source, int]] = ()
     semantic: Sequence[Source] = ()
     device: str = "cpu"
     notice: Callable[[str], None] = lambda text: None
@@ -110,7 +104,7 @@ class Scene:
             role = "style" if len(self.styles) == 1 else f"style {number}"
             found |= {f"{role}: {p.name}": p for p in _pictures(style)} if _is_folder(style) else {role: style}
         found |= {f"mask {i}": source for i, (source, _) in enumerate(self.masks, 1)}
-        found |= {f"mask of style {n}": source for n, source in self.style_masks.items()}
+        found |= {f"mask of style {n}": source for source, n in self.style_masks}
         found |= {f"semantic map {i}": source for i, source in enumerate(self.semantic)}
         return {role: str(p) for role, p in found.items() if isinstance(p, str | os.PathLike)}
 
@@ -122,7 +116,7 @@ class Scene:
             raise InputError(f"the blend has {len(self.blend)} weights for {count} styles; give one for each")
         for what, numbers, least in (
             ("mask", [n for _, n in self.masks], 0),
-            ("style mask", list(self.style_masks), 1),
+            ("style mask", [n for _, n in self.style_masks], 1),
         ):
             for number in numbers:
                 if not least <= number <= count:
@@ -140,7 +134,7 @@ class Scene:
         if _is_folder(source):
             paths = _pictures(source)
             return [StyleImage(lambda p=p: self._pixels(p), share / len(paths)) for p in paths]  # type: ignore[misc]
-        mask = self.style_masks.get(number)
+        mask = next((m for m, n in self.style_masks if n == number), None)
         picture = self._pixels(source)
         return [
             StyleImage(

@@ -1,0 +1,142 @@
+"""A camera or a video, painted frame by frame: `live`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from impasto.errors import InputError
+from impasto.jobs.base import COMPUTING, FILES, INPUT, Job
+from impasto.options import AUTO, BLEND, FILE, FLAG, MODEL, NAMES, NUMBER, PICTURES, TEXT, WHOLE, Auto, known, option
+from impasto.settings import COLORS, precision_option
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from impasto.jobs.records import Painted, Record, Tell
+    from impasto.media.image import Source
+    from impasto.media.video import Frame, Video
+    from impasto.methods.instant import Painter
+
+
+@dataclass(frozen=True, eq=False)
+class Live(Job):
+    """Paint a camera's pictures or a video while they come. Ctrl-C ends it."""
+
+    name: ClassVar[str] = "live"
+    example: ClassVar[str] = "impasto live 0 painting.jpg"
+
+    # fmt: off
+    source: str = option(None, TEXT, "The number of a camera, a video, or a pattern: frames/%04d.png.", group=INPUT,
+        positional=True, required=True, metavar="SOURCE")
+    style: tuple[Source, ...] = option((), PICTURES, "The painting; several are blended.", group=INPUT, positional=True,
+        metavar="PAINTING")
+    _: KW_ONLY
+    model: str | None = option(None, MODEL, "Model file, .onnx too, or the name of a packaged one.", group=INPUT)
+    style_name: tuple[str, ...] = option((), NAMES, "Style of the model's own; several are blended.", group=INPUT,
+        flag="--style")
+    blend: tuple[float, ...] = option((), BLEND, "Weight of each style: 0.3,0.7.", group=INPUT)
+    strength: float = option(1.0, NUMBER, "Strength: from 0, the frames as they are, to 1, the style.", group=INPUT,
+        least=0, most=1)
+    size: int | Auto = option(AUTO, WHOLE, "Long side of the frames in pixels.", group="picture", least=16, most=16384,
+        auto="a video's own, 320 for a camera")
+    color: str = option("style", TEXT, "Colors of the result, as for stylize.", group="picture", choices=COLORS)
+    mirror: bool = option(False, FLAG, "Left and right changed, for cameras.", group="picture")
+    frames: int | None = option(None, WHOLE, "Frames after which to stop; all if not given.", group=INPUT, least=1)
+    precision: str = precision_option()
+    device: str = option("auto", TEXT, "Where to compute: cpu, cuda or mps.", group=COMPUTING,
+        auto="a GPU if there is one", decides=False)
+    output: str | None = option(None, FILE, "Video to write: .mp4, .mov or .mkv; a window if not given.", group=FILES,
+        decides=False)
+    force: bool = option(False, FLAG, "Overwrite files that exist.", group=FILES, decides=False)
+    # fmt: on
+
+    def check(self) -> None:
+        if self.style and self.style_name:
+            raise InputError("there are paintings and styles by name: give one or the other")
+
+    def work(self, tell: Tell) -> Generator[Record, None, Any]:
+        """A `Painted` for each frame; where `output` is given, they are written, too."""
+        from impasto.devices import resolve_device
+        from impasto.jobs.records import Wrote
+        from impasto.media.video import Video, VideoWriter, check_video_output
+
+        if self.output is not None:
+            check_video_output(self.output, force=self.force, source=self.source)
+        device = resolve_device(self.device)
+        is_camera = self.source.isdecimal()
+        size = (320 if is_camera else None) if self.size == AUTO else known(self.size)
+        video = Video(self.source, size)
+        painted = self.painted(video, device)
+        if self.output is None:
+            yield from painted
+            return None
+        sound = None if is_camera or "%" in self.source else self.source
+        try:
+            with VideoWriter(self.output, video.rate(), sound) as writer:
+                for frame in painted:
+                    writer.write(frame.pixels, frame.seconds)
+                    yield frame
+        except KeyboardInterrupt:
+            from impasto.errors import Interrupted
+
+            if not is_camera:
+                raise Interrupted(f"interrupted: wrote {self.output} as far as it went") from None
+        yield Wrote(self.output)
+        return None
+
+    def painted(self, video: Video, device: str) -> Iterator[Painted]:
+        """The frames, painted with one look."""
+        import time
+        from itertools import chain, islice
+
+        from impasto.jobs.paint import open_network
+        from impasto.jobs.records import Painted
+
+        painter = open_network(self, self.model or self._usual_model(), device)
+        pictures = video.frames()
+        first = next(pictures)
+        look = self._look(painter, first, device)
+        for frame in islice(chain([first], pictures), self.frames):
+            began = time.perf_counter()
+            pixels = self._brushed(painter, look, frame.pixels.to(device))
+            yield Painted(pixels.cpu(), frame.seconds, time.perf_counter() - began)
+
+    def _usual_model(self) -> str:
+        """The fastest packaged network that can do it."""
+        from impasto.networks.models import default_model
+
+        return default_model(self.style_name, ("live", "gallery")) if self.style or self.style_name else "live"
+
+    def _look(self, painter: Painter, first: Frame, device: str) -> Tensor:
+        """The style vector `(1, P)` of all frames: of paintings, or of the model's own styles."""
+        from impasto.jobs.scene import Scene
+        from impasto.methods.gatys import recolor
+        from impasto.methods.instant import painting_vector
+        from impasto.settings import StylizeSettings
+
+        if self.style:
+            styles = Scene(self.style, self.blend, device=device).regions(None)[0].styles
+            return painting_vector(painter, styles, recolor(StylizeSettings(color=self.color), first.pixels.to(device)))
+        if self.color in ("content-match", "histogram"):
+            raise InputError(f"color {self.color} changes paintings, and there is none; give one after the source")
+        if not painter.model.styles:
+            raise InputError("this model has no styles of its own; give a painting after the source")
+        names = self.style_name or [next(iter(painter.model.styles))]
+        if self.blend and len(self.blend) != len(names):
+            raise InputError(f"the blend has {len(self.blend)} weights for {len(names)} styles; give one for each")
+        return painter.model.blended(dict(zip(names, self.blend or [1.0] * len(names), strict=True))).to(device)
+
+    def _brushed(self, painter: Painter, look: Tensor, plain: Tensor) -> Tensor:
+        """A frame `(1, 3, H, W)` painted."""
+        import torch
+
+        from impasto.methods.instant import with_chroma
+
+        with torch.inference_mode():
+            plain = plain.flip(3) if self.mirror else plain
+            painted = painter(plain, look)
+            if self.strength < 1:
+                painted = torch.lerp(plain, painted, self.strength)
+            return with_chroma(painted, plain) if self.color == "content-luminance" else painted

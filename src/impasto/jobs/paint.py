@@ -1,0 +1,95 @@
+"""One pass of a network instead of an optimization: `stylize --quality instant`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.jobs.live import Live
+from impasto.jobs.records import Note, Progress, Record, Tell
+from impasto.jobs.report import manifest
+from impasto.jobs.result import Result
+from impasto.jobs.running import fitted, resolved, written
+from impasto.jobs.stylize import Stylize
+from impasto.media import Picture, read_image
+from impasto.methods.instant import Painter, instant, open_painter, painting_vector
+from impasto.methods.styles import Region
+from impasto.networks.models import default_model
+
+
+class Brush:
+    """What paints each picture of a job: the network, and the styles measured once.
+
+    Args:
+        job: resolved.
+        notes: what is to be said is added to these.
+    """
+
+    def __init__(self, job: Stylize, notes: list[Note]) -> None:
+        self.job, self.scene = job, job.scene(notes)
+        self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=True))
+        self.painter = open_network(job, job.model or default_model(job.style_name), job.device)
+        self._vector: Tensor | None = None
+        known_styles = self.painter.model.styles
+        if not job.style:
+            if not self.own and len(known_styles) != 1:
+                named = ", ".join(known_styles)
+                raise InputError(
+                    f"name a style of the network: {named}" if named else "style is missing: give a painting"
+                )
+            self._vector = self.painter.model.blended(self.own or dict.fromkeys(known_styles, 1.0))
+
+    def _styles(self, photo: Picture) -> Sequence[Region] | Tensor:
+        """Regions, or the one vector that serves all pictures alike, which is made once."""
+        if self._vector is not None:
+            return self._vector
+        regions = self.scene.regions(photo.pixels.to(self.job.device))
+        if not self.job.masks and not self.job.semantic and self.job.color == "style":
+            self._vector = painting_vector(self.painter, regions[0].styles)
+            return self._vector
+        return regions
+
+    def __call__(self, photo: Picture, tell: Tell = lambda record: None) -> Tensor:
+        """A photograph painted, `(1, 3, H, W)` in [0, 1], on the CPU."""
+        styles = self._styles(photo)
+        painted = instant(
+            self.painter,
+            photo.pixels.to(self.job.device),
+            styles,
+            self.job,
+            strength=self.job.strength,
+            guide=self.scene.guide() if self.job.style else None,
+            progress=lambda done, total: tell(Progress("painting", done, total)),
+        )
+        return painted.cpu()
+
+
+def open_network(job: Stylize | Live, model: str, device: str) -> Painter:
+    """The painter of a network, computed by what its file or the job says."""
+    from impasto.export import load_onnx
+
+    runtime, is_onnx = job.as_dict().get("runtime"), Path(model).suffix.lower() == ".onnx"
+    if runtime == "onnx" and not is_onnx:
+        raise InputError(f"runtime onnx takes an ONNX file; make one: impasto export {model} model.onnx")
+    if runtime == "torch" and is_onnx:
+        raise InputError(f"runtime torch cannot compute {model}; give the model file, or runtime onnx")
+    return open_painter(load_onnx(model), device, "fp32") if is_onnx else open_painter(model, device, job.precision)
+
+
+def paint_records(asked: Stylize, tell: Tell, brush: Brush | None = None) -> Generator[Record, None, Result[Stylize]]:
+    """Paint one picture, with the brush of an equal job if there is one."""
+    job, notes = resolved(asked)
+    photo = read_image(job.content)
+    brush = brush or Brush(job, notes)
+    job = job.changed(precision=brush.painter.precision, model=job.model or default_model(job.style_name))
+    began = time.perf_counter()
+    pixels = brush(photo, tell)
+    yield from notes
+    seconds = time.perf_counter() - began
+    result = Result(pixels, job, fitted(photo.alpha, pixels), (), manifest(job))
+    yield from written(result, seconds, f"after {seconds:.2f} s")
+    return result

@@ -1,0 +1,283 @@
+"""How jobs run: checked before the work, watched, written at the end, saved when interrupted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from impasto.devices import resolve_device
+from impasto.errors import InputError, Interrupted, NonFiniteError
+from impasto.features import Encoder, load_encoder, resolve, resolve_precision
+from impasto.files import check_apart, check_target, write_text
+from impasto.jobs.base import Job, OptimizingJob, PictureJob
+from impasto.jobs.records import Note, Progress, Record, Wrote
+from impasto.jobs.report import load_state, manifest, save_state
+from impasto.jobs.result import Result
+from impasto.media import check_output, gallery, sheet, write_image
+from impasto.memory import allowance
+from impasto.optimize import State, Step
+from impasto.options import AUTO, known
+from impasto.resample import lanczos
+
+STAND_IN = "lite stands in for VGG-19, which is not on this machine; `impasto weights fetch vgg19` gets it"
+T = TypeVar("T")
+R = TypeVar("R")
+J = TypeVar("J", bound=PictureJob)
+Run = TypeVar("Run", bound=OptimizingJob)
+
+
+def check_outputs(job: PictureJob) -> None:
+    """Raise InputError if what the job will write cannot be written."""
+    plot = job.plot if isinstance(job, OptimizingJob) else None
+    check_apart(output=job.output, report=job.report, plot=plot)
+    if job.output is not None:
+        check_output(job.output, force=job.force)
+    for path, suffixes in ((job.report, (".json", ".csv")), (plot, (".png", ".svg", ".pdf"))):
+        if path is not None:
+            check_target(path, force=job.force, suffixes=suffixes)
+
+
+@contextmanager
+def computing(job: Job) -> Iterator[None]:
+    """With the job's number of threads, and outside of inference mode."""
+    before, threads = torch.get_num_threads(), job.as_dict().get("threads", AUTO)
+    if threads not in (AUTO, before):
+        torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode(False):
+            yield
+    finally:
+        if threads not in (AUTO, before):
+            torch.set_num_threads(before)
+
+
+def within(
+    context: Callable[[], AbstractContextManager[None]], records: Generator[T, None, R]
+) -> Generator[T, None, R]:
+    """The same records; each is made within a context, which is left while the caller has the word."""
+    go_on: Callable[[], T] = records.__next__
+    while True:
+        with context():
+            try:
+                record = go_on()
+            except StopIteration as end:
+                return cast(R, end.value)
+        try:
+            yield record
+            go_on = records.__next__
+        except GeneratorExit:
+            with context():
+                records.close()
+            raise
+        except BaseException as error:
+            go_on = partial(records.throw, error)
+
+
+def memory_limit(job: PictureJob) -> float | None:
+    """Bytes that the job may take."""
+    return allowance(job.device) if job.max_memory == AUTO else known(job.max_memory)
+
+
+def resolved(asked: J) -> tuple[J, list[Note]]:
+    """The job with device, threads, precision and the encoder's name instead of `auto`, after a look at where its
+    results go; and what is to be said about it."""
+    check_outputs(asked)
+    options, notes = asked.as_dict(), list[Note]()
+    changes: dict[str, Any] = {"device": resolve_device(asked.device)}
+    if asked.threads == AUTO:
+        changes["threads"] = torch.get_num_threads()
+    if "precision" in options:
+        changes["precision"] = resolve_precision(options["precision"], changes["device"])
+        # GPUs may round float32 to TensorFloat-32 in convolutions, unless the precision says otherwise.
+    if isinstance(options.get("encoder"), str) and "encoder" in asked.active():
+        changes["encoder"] = resolve(options["encoder"], options["weights"])
+        if changes["encoder"] == "lite" != options["encoder"]:
+            notes.append(Note(STAND_IN))
+    return asked.changed(**changes), notes
+
+
+def open_encoder(job: OptimizingJob, encoder: str | Encoder | None = None, **options: Any) -> Encoder:
+    """The job's encoder, or another one with its settings; `options` as for `load_encoder`."""
+    chosen = job.as_dict()
+    network = chosen["encoder"] if encoder is None else encoder
+    if not isinstance(network, str):
+        return cast(Encoder, network)
+    weights = job.weights if encoder is None else None
+    options = {"precision": chosen.get("precision", "fp32"), "pooling": chosen["pooling"]} | options
+    return load_encoder(network, weights=weights, device=job.device, **options)
+
+
+def open_named(job: Any, *, classifier: bool = False) -> Encoder:
+    """The encoder of a job that only looks."""
+    if not isinstance(job.encoder, str):
+        return cast(Encoder, job.encoder)
+    return load_encoder(job.encoder, weights=job.weights, classifier=classifier, device=job.device)
+
+
+def fitted(alpha: Tensor | None, pixels: Tensor) -> Tensor | None:
+    """A photograph's opacity, `(1, 1, h, w)`, at the size of the result."""
+    return None if alpha is None else lanczos(alpha.cpu(), (int(pixels.shape[-2]), int(pixels.shape[-1])))
+
+
+def state_of(job: OptimizingJob) -> State | None:
+    """The state to go on from, if the job names one; the job is resolved."""
+    return None if job.resume is None else load_state(job.resume, job, job.device)
+
+
+def state_path(output: str) -> Path:
+    """Of the state of an unfinished picture."""
+    return Path(output).with_name(Path(output).name + ".state.safetensors")
+
+
+def optimized(
+    job: Run,
+    asked: Run,
+    steps: Iterator[Step],
+    *,
+    alpha: Tensor | None = None,
+    picture: Callable[[Step], Tensor] = lambda step: step.image().cpu(),
+    more: Mapping[str, Any] | None = None,
+) -> Generator[Record, None, Result[Run]]:
+    """Run an optimization to the end, to the files that the job names.
+
+    Args:
+        job: resolved, as manifests tell it.
+        asked: as it was given, for the state.
+        steps: of the method.
+        alpha: of the photograph, kept in the result.
+        picture: what is shown of a step.
+        more: of the manifest.
+
+    Raises:
+        Interrupted: after Ctrl-C; picture and state are written where the job names an output.
+        NonFiniteError: the last good picture is written.
+    """
+    about = manifest(job) | dict(more or {})
+    curve: list[dict[str, Any]] = []
+    last: Step | None = None
+
+    def result(step: Step) -> Result[Run]:
+        pixels = picture(step)
+        return Result(pixels, job, fitted(alpha, pixels), curve, about)
+
+    def keep(step: Step) -> str:
+        """Picture, state and report of an unfinished run; returns the state's path."""
+        assert job.output is not None
+        write(result(step), step.seconds)
+        save_state(state_path(job.output), step.state(), asked, about)
+        return str(state_path(job.output))
+
+    yield Progress("painting", 0, 0)  # from here on it is painted, and can be stopped
+    try:
+        for last in steps:
+            curve.append(entry_of(last))
+            yield last
+            if job.save_every and job.output is not None and last.step % job.save_every == 0:
+                output = Path(job.output)
+                found = result(last)
+                snapshot = output.with_name(f"{output.stem}-{last.scale}-{last.step:04d}{output.suffix}")
+                write_image(snapshot, found.pixels, alpha=found.alpha, metadata=found.metadata())
+                save_state(state_path(job.output), last.state(), asked, about)
+    except KeyboardInterrupt:
+        if job.output is None:
+            raise
+        if last is None:
+            raise Interrupted("interrupted before the first step: nothing was written") from None
+        state = keep(last)
+        raise Interrupted(f"interrupted: wrote {job.output} as it is; go on with --resume {state}") from None
+    except GeneratorExit:
+        if job.output is not None and last is not None:
+            keep(last)
+        raise
+    except NonFiniteError as error:
+        if job.output is not None and last is not None:
+            keep(last)
+            error.args = (f"{error}; the last good picture is in {job.output}",)
+        raise
+    if last is None:
+        raise InputError("no step was made: ask for at least one")
+    finished = result(last)
+    yield from written(finished, last.seconds)
+    if job.output is not None and job.resume is not None:
+        mine = state_path(job.output)
+        if Path(job.resume).resolve() == mine.resolve() and not job.save_every:
+            mine.unlink(missing_ok=True)  # of a run that is finished now
+    return finished
+
+
+def entry_of(step: Step) -> dict[str, Any]:
+    """A step as the curve of losses keeps it."""
+    return {
+        "scale": step.scale,
+        "step": step.step,
+        "seconds": round(step.seconds, 3),
+        "loss": step.loss,
+        "losses": dict(step.losses),
+        "layers": dict(step.layers),
+    }
+
+
+def write(result: Result[J], seconds: float) -> None:
+    """What the job names: picture, report, plot."""
+    job = result.job
+    if job.output is not None:
+        write_image(job.output, result.pixels, alpha=result.alpha, metadata=result.metadata())
+    if job.report is not None and job.report.lower().endswith(".csv"):
+        write_text(job.report, result.csv())
+    elif job.report is not None:
+        whole = {**result.about, "seconds": round(seconds, 3), "loss_curve": list(result.curve)}
+        write_text(job.report, json.dumps(whole, indent=1))
+    if isinstance(job, OptimizingJob) and job.plot is not None:
+        result.plot(job.plot)
+
+
+def written(result: Result[J], seconds: float, text: str = "") -> Generator[Record, None, None]:
+    """Write what the job names, and tell."""
+    write(result, seconds)
+    if result.job.output is not None:
+        yield Wrote(result.job.output, text)
+
+
+def in_turn(
+    job: J,
+    cells: Mapping[str, Tensor | Iterator[Step]],
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+) -> Generator[Record, None, Result[J]]:
+    """Several optimizations, one after the other, into one labeled sheet.
+
+    Args:
+        job: resolved.
+        cells: label -> a picture, or the steps that make one; the first one's size is that of all.
+        rows, columns: labels of a table, row by row; without them a gallery.
+    """
+    pictures: list[Tensor] = []
+    curve: list[dict[str, Any]] = []
+    for number, (label, cell) in enumerate(cells.items()):
+        if isinstance(cell, Tensor):
+            pictures.append(cell.cpu())
+            continue
+        last: Step | None = None
+        for last in cell:
+            curve.append(entry_of(last) | {"cell": label})
+            part = (last.scale - 1 + last.step / last.steps) / last.scales
+            yield Progress(label, number + part, len(cells), f"loss {last.loss:.4g}")
+        if last is None:
+            raise InputError("no step was made: ask for at least one")
+        pictures.append(last.image().cpu())
+    size = (int(pictures[-1].shape[-2]), int(pictures[-1].shape[-1]))
+    pictures = [p if p.shape[-2:] == size else lanczos(p, size) for p in pictures]
+    width = max(1, len(columns))
+    table = [pictures[i : i + width] for i in range(0, len(pictures), width)]
+    page = sheet(table, rows, columns) if columns else gallery(pictures, list(cells))
+    result = Result(page, job, None, curve, manifest(job))
+    yield from written(result, sum(e["seconds"] for e in curve if e["step"] == 1))
+    return result

@@ -1,0 +1,260 @@
+"""Paint a photograph in the manner of paintings: `stylize`, and doodles from maps: `doodle`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from impasto.errors import InputError
+from impasto.jobs.base import FILES, INPUT, OptimizingJob
+from impasto.methods.presets import QUALITIES, quality
+from impasto.options import (
+    AUTO,
+    BLEND,
+    FLAG,
+    MODEL,
+    NAMES,
+    NUMBER,
+    PICTURE,
+    PICTURES,
+    PLACES,
+    TEXT,
+    option,
+)
+from impasto.settings import OPTIMIZE, StylizeSettings, encoder_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from impasto.features import Encoder
+    from impasto.jobs.records import Note, Record, Tell
+    from impasto.jobs.result import Result
+    from impasto.jobs.scene import Scene
+    from impasto.media.image import Source
+    from impasto.optimize import State
+
+J = TypeVar("J", "Stylize", "Doodle")
+ONE_PASS, REFINED = "one pass", "refined"
+RUNTIMES = ("torch", "onnx")
+
+
+@dataclass(frozen=True, eq=False)
+class Stylize(OptimizingJob, StylizeSettings):
+    """Paint CONTENT in the manner of STYLE."""
+
+    name: ClassVar[str] = "stylize"
+    example: ClassVar[str] = "impasto stylize photo.jpg painting.jpg -o out.png"
+    renamed: ClassVar[Mapping[str, str]] = {"preset": "quality", "method": "quality", "style_folder": "style"}
+
+    # fmt: off
+    content: Source = option(None, PICTURE, "The photograph; or a folder of them, painted into a folder.", group=INPUT,
+        positional=True, required=True, metavar="CONTENT")
+    style: tuple[Source, ...] = option((), PICTURES,
+        "The painting; several are blended, and a folder stands for the average of its pictures.", group=INPUT,
+        positional=True, metavar="STYLE")
+    _: KW_ONLY
+    quality: str = option("auto", TEXT,
+        "best: optimize the picture; quick: in fewer steps, by lite; instant: one pass of a network; refined: a few "
+        "steps from there; or the settings of a paper: gatys, neural-style, johnson, cnnmrf, crowsonkb, nnst, mrf, "
+        "nearest.", group=INPUT, choices=tuple(QUALITIES), auto="instant with model or style name, else best")
+    blend: tuple[float, ...] = option((), BLEND,
+        "Weight of each style: 0.3,0.7; of a network's own styles by name: waves=0.3,dots=0.7.", group=INPUT)
+    masks: tuple[tuple[Source, int], ...] = option((), PLACES,
+        "Where (white) the style of that number goes, counted from 1; 0 leaves a region as it is.", group=INPUT,
+        flag="--mask")
+    style_masks: tuple[tuple[Source, int], ...] = option((), PLACES,
+        "Which part (white) of the style of that number counts.", group=INPUT, flag="--style-mask")
+    semantic: tuple[Source, ...] = option((), PICTURES,
+        "Semantic maps in flat colors: of the photograph and of the first style; of further ones by --style-map.",
+        group=INPUT, metavar="CONTENT_MAP STYLE_MAP")
+    style_map: tuple[Source, ...] = option((), PICTURES, "Semantic map of the second style, the third, ….", group=INPUT)
+    model: str | None = option(None, MODEL, "Network that paints in one pass: a file, or any, gallery or live.",
+        group=INPUT, modes=(ONE_PASS, REFINED), metavar="FILE")
+    style_name: tuple[str, ...] = option((), NAMES, "Style of the network's own; several are blended.", group=INPUT,
+        modes=(ONE_PASS,), flag="--style")
+    strength: float = option(1.0, NUMBER, "Strength of one pass: from 0, the photograph, to 1, the style.",
+        group=INPUT, least=0, most=1, modes=(ONE_PASS,))
+    runtime: str | None = option(None, TEXT,
+        "What computes the network: torch, or onnx for a file from `impasto export`; as the file is if not given.",
+        group="computing", choices=RUNTIMES, modes=(ONE_PASS,), decides=False)
+    cache: bool = option(True, FLAG, "Keep statistics of paintings on disk.", group=FILES, decides=False,
+        modes=OPTIMIZE)
+    # fmt: on
+
+    def __post_init__(self) -> None:
+        if isinstance(self.style, Mapping):  # a network's own styles with their shares
+            self.settle(blend=dict(self.style), style=())
+        if self.quality == AUTO:
+            named = isinstance(self.blend, Mapping) or (isinstance(self.blend, str) and "=" in self.blend)
+            one_pass = named or {"model", "style_name"} & self.given
+            object.__setattr__(self, "quality", "instant" if one_pass else "best")
+        super().__post_init__()
+
+    def usual(self) -> Mapping[str, Any]:
+        plain = StylizeSettings()
+        preset = quality(self.quality)
+        found = {f.name: getattr(preset, f.name) for f in fields(preset)}
+        found = {name: value for name, value in found.items() if value != getattr(plain, name)}
+        if "steps" in self.given:
+            found.pop("first_steps", None)  # of the preset's own steps
+        if self.quality == "refined" and self.model not in (None, "any"):
+            found["init"] = str(self.model)
+        return found
+
+    @property
+    def mode(self) -> str:
+        return {"instant": ONE_PASS, "refined": REFINED}.get(self.quality, OPTIMIZE[0])
+
+    @property
+    def mode_shown(self) -> str:
+        return f"with quality {self.quality}"
+
+    def check(self) -> None:
+        super().check()
+        if isinstance(self.blend, Mapping):
+            names = {**dict.fromkeys(self.style_name, 1.0), **self.blend}
+            self.settle(style_name=tuple(names), blend=tuple(names.values()))
+        if self.style_map:
+            self.settle(semantic=(*self.semantic, *self.style_map), style_map=())
+        if self.style_name and self.style:
+            raise InputError("there are paintings and styles by name: give one or the other")
+        if self.quality == "refined" and self.model not in (None, "any") and not self.init.endswith(".safetensors"):
+            raise InputError(f"refined begins with any or with a network's .safetensors file, not with {self.model}")
+        if not self.style and self.mode != ONE_PASS:
+            raise InputError("style is missing: give a painting, or a folder of paintings")
+
+    def scene(self, notes: list[Note]) -> Scene:
+        """Styles, masks and maps; what is to be said of them is added to `notes`."""
+        from impasto.jobs.records import Note
+        from impasto.jobs.scene import Scene
+
+        return Scene(
+            self.style,
+            self.blend if self.style else (),
+            self.masks,
+            self.style_masks,
+            self.semantic,
+            self.device,
+            lambda text: notes.append(Note(text)),
+        )
+
+    def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
+        if isinstance(self.content, str) and Path(self.content).is_dir():
+            from impasto.jobs.folder import folder_records
+
+            return folder_records(self, tell)
+        if self.mode == ONE_PASS:
+            from impasto.jobs.paint import paint_records
+
+            return paint_records(self, tell)
+        return optimize_records(self, tell)
+
+
+@dataclass(frozen=True, eq=False)
+class Doodle(OptimizingJob, StylizeSettings):
+    """A picture from a doodle: the parts of STYLE put where MAP wants them (Champandard 2016)."""
+
+    name: ClassVar[str] = "doodle"
+    example: ClassVar[str] = "impasto doodle map.png painting.jpg painting_map.png -o out.png"
+    left_out: ClassVar[frozenset[str]] = frozenset(
+        ("content_weight", "content_layers", "color", "color_form", "feather", "dream", "dream_weight")
+    )
+
+    # fmt: off
+    map: Source = option(None, PICTURE, "What goes where, in flat colors.", group=INPUT, positional=True, required=True,
+        metavar="MAP")
+    style: Source = option(None, PICTURE, "The painting.", group=INPUT, positional=True, required=True, metavar="STYLE")
+    style_map: Source = option(None, PICTURE, "What is what in the painting, in the same colors.", group=INPUT,
+        positional=True, required=True, metavar="STYLE_MAP")
+    _: KW_ONLY
+    cache: bool = option(True, FLAG, "Keep statistics of paintings on disk.", group=FILES, decides=False)
+    # fmt: on
+
+    def usual(self) -> Mapping[str, Any]:
+        return {"content_weight": 0.0, "scales": 3, "init": "noise"}
+
+    @property
+    def mode(self) -> str:
+        return OPTIMIZE[0]
+
+    def scene(self, notes: list[Note]) -> Scene:
+        """The style and the maps."""
+        from impasto.jobs.records import Note
+        from impasto.jobs.scene import Scene
+
+        semantic = (self.map, self.style_map)
+        return Scene([self.style], semantic=semantic, device=self.device, notice=lambda text: notes.append(Note(text)))
+
+    def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
+        return optimize_records(self, tell)
+
+
+def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]:
+    """Optimize a picture: `impasto.methods.gatys.stylize`."""
+    from impasto.cache import StatisticsCache, statistics_folder
+    from impasto.jobs.records import Progress
+    from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
+    from impasto.media import read_image
+    from impasto.methods import gatys
+
+    job, notes = resolved(asked)
+    photo = read_image(job.content) if isinstance(job, Stylize) else None
+    picture = None if photo is None else photo.pixels.to(job.device)
+    scene = job.scene(notes)
+    regions, guide = scene.regions(picture), scene.guide()
+    first = scene.first(picture, regions, job)
+    yield from notes
+    job = job.resolved(encoder_name(job.encoder))
+    network, warmup = open_encoder(job), None
+    if job.warms_up:
+        warmup = open_encoder(job, job.warmup_encoder)
+    limit, state = memory_limit(job), state_of(job)
+    shape = picture if picture is not None else guide
+    assert shape is not None
+    yield from estimate(network, job, shape, limit, content=picture is not None, state=state)
+    steps = gatys.stylize(
+        network,
+        picture,
+        regions,
+        job,
+        init=first,
+        guide=guide,
+        resume=state,
+        cache=StatisticsCache(statistics_folder()) if job.cache else None,
+        progress=lambda done, total: tell(Progress("reading styles", done, total)) if total > 1 else None,
+        warmup=warmup,
+        max_memory=limit,
+    )
+    del state  # a large picture's takes memory, and the loop has it now
+    return (yield from optimized(job, asked, steps, alpha=None if photo is None else photo.alpha))
+
+
+#: Long side from which a run says beforehand what it takes.
+LARGE_SIDE = 2048
+
+
+def estimate(
+    encoder: Encoder, job: StylizeSettings, shape: Tensor, limit: float | None, *, content: bool, state: State | None
+) -> Iterator[Note]:
+    """What a large picture, or one in tiles, will take: memory and time; nothing of others."""
+    from impasto.jobs.records import Note
+    from impasto.methods.prints import layers_read, plans, seconds_per_pixel
+
+    scales = plans(encoder, job, shape, limit, content=content)
+    last = scales[-1]
+    if not last.memory or (last.workspace is None and max(last.size) < LARGE_SIDE):
+        return
+    each = seconds_per_pixel(encoder, layers_read(job, content))
+    left = sum(at.seconds(each) * at.steps for at in scales)
+    if state is not None:
+        left -= sum(at.seconds(each) * at.steps for at in scales[: state.scale])
+        left -= scales[state.scale].seconds(each) * state.step
+    minutes = max(1, round(left / 60))
+    shown = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    yield Note(
+        f"{last.size[1]}x{last.size[0]} {'at once' if last.workspace is None else 'in tiles'}: about "
+        f"{last.memory / 1e9:.1f} GB, {last.seconds(each):.3g} s a step x {last.steps} steps at this size, "
+        f"{shown} in all"
+    )
