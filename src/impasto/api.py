@@ -59,6 +59,8 @@ def _function(job: Callable[P, J], name: str, **fixed: Any) -> Callable[P, Resul
 
     def function(*args: P.args, **options: P.kwargs) -> Result[J]:
         watch = cast(Any, options.pop("watch", None))
+        if "preset" in options:  # the older name
+            options["quality"] = {"default": "best"}.get(str(options["preset"]), options.pop("preset"))
         return cast(Result[J], run(job(*args, **fixed | options), watch))
 
     return cast(Callable[P, Result[J]], _described(function, job, name))
@@ -80,7 +82,20 @@ texture = _function(Texture, "texture")
 invert = _function(Invert, "invert")
 reconstruct = _function(Reconstruct, "reconstruct")
 dream = _function(Dream, "dream")
-excite = _function(Excite, "excite")
+
+
+def excite(*units: str | int, watch: Tell | None = None, **options: Any) -> Result[Excite]:
+    """Pictures that excite units, one each, `(N, 3, H, W)`: gradient ascent.
+
+        impasto.excite("relu4_1:17", "relu4_1:18").pixels
+
+    Args:
+        units: `LAYER:CHANNEL`, `LAYER:CHANNEL:Y,X`, or the number of an ImageNet class; all of one layer. One given
+            several times has several answers.
+        watch: see `run`.
+        options: of `impasto.Excite`.
+    """
+    return cast(Result[Excite], run(Excite(units, **options), watch)  # type: ignore[arg-type])
 
 
 def _stepwise(job: Callable[P, OptimizingJob], name: str) -> Callable[P, Generator[Step, None, None]]:

@@ -90,7 +90,7 @@ def watch(job: Job, *, quiet: bool) -> int:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet, transient=True) as bar:
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as bar:
         show = Watcher(bar, quiet)
         drain(job.records(show), show)
     return 0

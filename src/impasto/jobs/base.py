@@ -8,6 +8,7 @@ be compared, pickled, written as JSON and read back equal. `records` runs it.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import sys
@@ -31,6 +32,7 @@ from impasto.options import (
     label_of,
     option,
     options_of,
+    shown,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 INPUT, COMPUTING, FILES = "input", "computing", "files"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Job(Settings):
     """Base of all jobs."""
 
@@ -51,7 +53,8 @@ class Job(Settings):
 
     def __new__(cls, *args: Any, **given: Any) -> Self:
         self = super().__new__(cls)
-        positional = [name for name, about in options_of(cls).items() if about.positional]
+        cls.check_names(name for name in given if name not in cls.left_out)
+        positional = [f.name for f in dataclasses.fields(cls) if f.init and not f.kw_only]
         object.__setattr__(self, "_given", frozenset(given) | frozenset(positional[: len(args)]))
         return self
 
@@ -132,6 +135,9 @@ class Job(Settings):
             found[name] = _encoded(value, about.kind.read, portable)
         return found
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{n}={shown(getattr(self, n))}' for n in sorted(self.given))})"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Job) and self.as_json() == other.as_json()
 
@@ -139,7 +145,7 @@ class Job(Settings):
         return hash(json.dumps(self.as_json(), sort_keys=True))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PictureJob(Job):
     """A job that makes a picture."""
 
@@ -160,7 +166,7 @@ class PictureJob(Job):
     # fmt: on
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class OptimizingJob(PictureJob):
     """A job that optimizes one picture, step by step, and can be stopped and resumed."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from impasto.media.image import Source
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dream(OptimizingJob, DreamSettings):
     """Make what a layer sees in IMAGE stronger (DeepDream, Mordvintsev 2015)."""
 

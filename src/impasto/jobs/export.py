@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from impasto.jobs.records import Record, Tell
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Export(Job):
     """Write MODEL as an ONNX file, for ONNX Runtime and the many programs that read it."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from impasto.media.image import Source
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Grid(OptimizingJob, StylizeSettings):
     """Content/style ratio (columns) by depth of the style layers (rows), labeled: Gatys et al. 2015, figure 3.
 

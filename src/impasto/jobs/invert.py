@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ONE, STRIP = "", "all layers"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Invert(OptimizingJob, InversionSettings):
     """Reconstruct IMAGE from its features at one layer (Mahendran and Vedaldi 2015)."""
 
@@ -59,7 +59,7 @@ class Invert(OptimizingJob, InversionSettings):
         return (yield from in_turn(job, {"the picture": pixels, **runs}))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reconstruct(OptimizingJob, StylizeSettings):
     """What an encoder keeps of IMAGE: reconstruct it from noise, from its content or its style alone."""
 

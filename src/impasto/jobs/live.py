@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from impasto.methods.instant import Painter
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Live(Job):
     """Paint a camera's pictures or a video while they come. Ctrl-C ends it."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CLASSES = 1000
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Look(PictureJob):
     """A picture of what is in a network."""
 
@@ -51,7 +51,7 @@ class _Look(PictureJob):
         return result
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Filters(_Look):
     """The filters of the first layer as a labeled sheet."""
 
@@ -67,7 +67,7 @@ class Filters(_Look):
         return gallery(pictures, [str(i) for i in range(len(pictures))], least=48)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Activations(_Look):
     """The strongest maps of a layer as a labeled sheet."""
 
@@ -91,7 +91,7 @@ class Activations(_Look):
         return gallery([m[None] for m in maps], [str(c) for c in channels])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Saliency(_Look):
     """Where a unit or a class is sensitive: the gradient's magnitude (Simonyan et al. 2014)."""
 
@@ -131,7 +131,7 @@ class Saliency(_Look):
         return {}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Deconv(Saliency):
     """The deconvolution of a unit or a class (Zeiler and Fergus 2014)."""
 
@@ -140,7 +140,7 @@ class Deconv(Saliency):
     kind: ClassVar[str] = "deconv"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Guided(Saliency):
     """The guided gradient of a unit or a class (Springenberg et al. 2014)."""
 
@@ -149,7 +149,7 @@ class Guided(Saliency):
     kind: ClassVar[str] = "guided"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SmoothGrad(Saliency):
     """The mean gradient under noise (Smilkov et al. 2017)."""
 
@@ -173,7 +173,7 @@ class SmoothGrad(Saliency):
 GRADIENTS: Mapping[str, type[Saliency]] = {job.kind: job for job in (Saliency, Deconv, Guided, SmoothGrad)}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Excite(OptimizingJob, AscentSettings):
     """Pictures that excite a unit, a channel, or a class, by gradient ascent."""
 

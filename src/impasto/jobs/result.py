@@ -22,7 +22,7 @@ from impasto.optional import needed
 J = TypeVar("J", bound=Job, covariant=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result(Generic[J]):
     """What a job made. A notebook shows it as its picture.
 
@@ -34,11 +34,15 @@ class Result(Generic[J]):
         about: the manifest: the job, hashes of its inputs, versions, machine.
     """
 
-    pixels: Tensor = field(repr=False)
+    pixels: Tensor
     job: J
-    alpha: Tensor | None = field(default=None, repr=False)
-    curve: Sequence[dict[str, Any]] = field(default=(), repr=False)
-    about: dict[str, Any] = field(default_factory=dict, repr=False)
+    alpha: Tensor | None = None
+    curve: Sequence[dict[str, Any]] = ()
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        count, _, height, width = self.pixels.shape
+        return f"Result of {self.job.name}: {f'{count} pictures of ' if count > 1 else ''}{width}x{height}"
 
     @property
     def settings(self) -> J:

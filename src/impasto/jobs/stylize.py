@@ -40,7 +40,7 @@ ONE_PASS, REFINED = "one pass", "refined"
 RUNTIMES = ("torch", "onnx")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Stylize(OptimizingJob, StylizeSettings):
     """Paint CONTENT in the manner of STYLE."""
 
@@ -152,7 +152,7 @@ class Stylize(OptimizingJob, StylizeSettings):
         return optimize_records(self, tell)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Doodle(OptimizingJob, StylizeSettings):
     """A picture from a doodle: the parts of STYLE put where MAP wants them (Champandard 2016)."""
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from impasto.media.image import Source
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Texture(OptimizingJob, TextureSettings):
     """A texture like SAMPLE, of any size, from noise (Gatys, Ecker, Bethge 2015)."""
 

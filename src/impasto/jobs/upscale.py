@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from impasto.networks.superres import SuperResolution
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Upscale(PictureJob):
     """Enlarge PICTURE by a trained network (Johnson et al. 2016)."""
 
