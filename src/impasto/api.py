@@ -95,7 +95,7 @@ def excite(*units: str | int, watch: Tell | None = None, **options: Any) -> Resu
         watch: see `run`.
         options: of `impasto.Excite`.
     """
-    return cast(Result[Excite], run(Excite(units, **options), watch)  # type: ignore[arg-type])
+    return cast(Result[Excite], run(Excite(cast(Any, units), **options), watch))
 
 
 def _stepwise(job: Callable[P, OptimizingJob], name: str) -> Callable[P, Generator[Step, None, None]]:
