@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from impasto.cache import encoder_hash
 from impasto.errors import InputError, WeightsError
 from impasto.features import ModuleEncoder, load_encoder, resolve, resolve_precision
+from impasto.features.fingerprint import fingerprint
 from impasto.features.lite import LITE_LAYERS, packed, projection, rounded, teacher_channels, unpacked
-from impasto.features.vgg import CAFFE, VGG, VGG16_WIDTHS, VGG19_WIDTHS
+from impasto.features.variants import CAFFE, VGG16_WIDTHS, VGG19_WIDTHS
+from impasto.features.vgg import VGG
 from impasto.objective import Style, gram
 
 
@@ -187,7 +188,7 @@ def test_bfloat16_maps_come_as_float32_and_give_nearly_the_same_loss_and_gradien
         maps = encoder(x, layers)
         assert all(m.dtype == torch.float32 for m in maps.values())
         loss = Style(targets, dict.fromkeys(layers, 0.25), "relative")(x, maps)
-        found.append((loss.item(), torch.autograd.grad(loss, x)[0].flatten(), encoder_hash(encoder)))
+        found.append((loss.item(), torch.autograd.grad(loss, x)[0].flatten(), fingerprint(encoder)))
     (full, gradient, one), (half, other, two) = found
     assert half == pytest.approx(full, rel=0.03)
     assert torch.cosine_similarity(gradient, other, dim=0) > 0.99

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from impasto.features import load_encoder
 from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS
-from impasto.features.vgg import VGG, Normalization
+from impasto.features.variants import Normalization
+from impasto.features.vgg import VGG
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = ROOT / "src" / "impasto" / "data" / "lite.safetensors"

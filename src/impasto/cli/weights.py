@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from impasto.cli.common import console
-from impasto.errors import InputError, unknown
+from impasto.features import check_weights
 from impasto.features import weights as weight_files
 
 app = typer.Typer(no_args_is_help=True, help="Find, fetch and check the weights of encoders.")
@@ -21,7 +21,6 @@ app = typer.Typer(no_args_is_help=True, help="Find, fetch and check the weights 
 def weights_list() -> None:
     """Which weights there are, and where they were found."""
     table = Table("encoder", "found", "license", "home")
-    table.add_row("lite", "packaged", "Apache-2.0", "-")
     for row in weight_files.status():
         table.add_row(row.name, str(row.path) if row.path else "no", row.license, row.url)
     Console().print(table)
@@ -30,17 +29,12 @@ def weights_list() -> None:
 @app.command("path")
 def weights_path(name: str) -> None:
     """Where the weights of an encoder are."""
-    _known(name)
-    found = weight_files.find(name)
-    if found is None:
-        raise InputError(weight_files.missing_message(name))
-    print(found)
+    print(weight_files.locate(name))
 
 
 @app.command("fetch")
 def weights_fetch(name: str) -> None:
     """Download the weights of an encoder into impasto's cache, and check them."""
-    _known(name)
     with _Download(name) as bar:
         path = weight_files.fetch(name, progress=bar)
     print(path)
@@ -85,16 +79,5 @@ def weights_verify(
     name: str, path: Annotated[Path | None, typer.Option(help="The file, if it is elsewhere.")] = None
 ) -> None:
     """Check the weights of an encoder: hash where it is known, names, shapes, finite values."""
-    _known(name)
-    entry = weight_files.WEIGHTS[name]
-    found = weight_files.find(name, path)
-    if found is None:
-        raise InputError(weight_files.missing_message(name))
-    digest = weight_files.verify(found, entry)
-    weight_files.load_state(found, entry)
+    found, digest = check_weights(name, path)
     print(f"{found}: {'SHA-256 ' + digest if digest else 'no hash is known for this file; names and shapes'} ok")
-
-
-def _known(name: str) -> None:
-    if name not in weight_files.WEIGHTS:
-        raise unknown("encoder", name, weight_files.WEIGHTS)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from impasto.errors import WeightsError
 from impasto.features.encoder import check_layers
+from impasto.features.fingerprint import digest
+from impasto.features.states import read_torch
 from impasto.features.vgg import VGG
-from impasto.features.weights import read_torch
 
 #: From shallow to deep; `prob` stands for log-probabilities.
 CLASSIFIER_LAYERS = ("fc6", "fc7", "logits", "prob")
@@ -44,6 +45,10 @@ class Classifier(nn.Module):
         for name, number in zip(("fc6", "fc7", "logits"), (0, 3, 6), strict=True):
             self.register_buffer(f"{name}_weight", weights[f"classifier.{number}.weight"])
             self.register_buffer(f"{name}_bias", weights[f"classifier.{number}.bias"])
+
+    def fingerprint(self) -> str:
+        """See `Fingerprinted`."""
+        return digest(self, self.features.fingerprint(), self.cells)
 
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         wanted = check_layers(layers, self.layers)

@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from impasto.features.vgg import VGG, VGG19_WIDTHS, Normalization, Pooling
+from impasto.features.variants import VGG19_WIDTHS, Normalization
+from impasto.features.vgg import VGG, Pooling
 
 #: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map
 #: can be predicted), relu4_1 above all, where contents are compared; the ones between are a quarter of VGG-19's or
@@ -32,10 +33,12 @@ LITE_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.25, 0.25, 0.25))
 Widths = Sequence[Sequence[int]]
 
 
-def lite_network(widths: Widths = LITE_WIDTHS, *, pooling: Pooling = "max", projected: bool = True) -> VGG:
-    """The student's network, untrained; `projected=False` hands out its own maps, for training."""
+def lite_network(
+    widths: Widths = LITE_WIDTHS, *, pooling: Pooling = "max", projected: bool = True, drawn: bool = True
+) -> VGG:
+    """The student's network, untrained; `projected=False` hands out its own maps, for training; `drawn` as of `VGG`."""
     layers = LITE_LAYERS if projected else ()
-    return VGG(widths, LITE_NORMALIZATION, pooling=pooling, projected=layers, name="lite")
+    return VGG(widths, LITE_NORMALIZATION, pooling=pooling, projected=layers, name="lite", drawn=drawn)
 
 
 def stored_widths(state: Mapping[str, Tensor]) -> Widths:
