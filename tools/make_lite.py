@@ -41,10 +41,11 @@ from impasto.features.lite import (
     teacher_channels,
     unpacked,
 )
+from impasto.features.profile import JITTERED
 from impasto.features.vgg import VGG
 from impasto.networks.muon import Muon
 from impasto.optimize import Adam, Goal, Stage, minimize
-from impasto.settings import JITTERED, StylizeSettings
+from impasto.settings import StylizeSettings
 from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128

@@ -8,28 +8,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from impasto.errors import InputError, unknown
-from impasto.features import PRECISIONS
-from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LOSSES
+from impasto.features import PRECISIONS, profile_of
+from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LAYERS, STYLE_LOSSES
 from impasto.optimize import OPTIMIZERS
 
-#: Style loss -> the layers that it reads unless told otherwise.
-STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")) | {
-    "patches": ("relu3_1", "relu4_1"),
-    "nearest": ("relu2_1", "relu3_1", "relu4_1", "relu5_1"),
-}
-#: Encoder -> the layers that a content is read from, and those of all others. `lite` explains 95 % of relu4_1's energy,
-#: but 84 % of relu4_2's.
-CONTENT_LAYERS = {"lite": ("relu4_1",)}
-USUAL_CONTENT_LAYERS = ("relu4_1", "relu4_2")
 #: Values of `init` that are no path.
 STARTS = ("content", "noise", "gray", "style", "instant")
-#: How pictures are optimized that shall not deceive their encoder (`docs/decisions/0007-lite-is-jittered.md`).
-JITTERED: dict[str, Any] = {"cooldown": 0.8, "jitter": 16, "levels": 4, "rate": 0.03}
-#: What a style's weight is multiplied by in jittered pictures of `lite`, so that it means the same as with VGG-19:
-#: then VGG-19 sees as much of the photograph in them as in its own (`docs/lite.md`).
-LITE_BALANCE = 0.6
-#: Steps a scale from which on that is worth it with `lite`; L-BFGS gets further in fewer.
-LITE_STEPS = 60
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 
 
@@ -46,9 +30,10 @@ class StylizeSettings:
             `impasto.features.PRECISIONS`; everything else is float32. `auto` is `bf16` on processors that have
             instructions for it, which takes half of the time.
         content_weight, style_weight, tv_weight: weights of the terms.
-        balance: what the style's weight is multiplied by; None for 1, or `LITE_BALANCE` in jittered pictures of `lite`.
+        balance: what the style's weight is multiplied by; None for 1, in jittered pictures for the
+            `style_balance` of the encoder's profile.
         content_layers, style_layers: layers that they read; if empty, the content's are those of the encoder
-            (`CONTENT_LAYERS`) and the style's those of `style_loss`.
+            (`Profile`) and the style's those of `style_loss`.
         style_layer_weights: one for each style layer; equal ones if empty. They are normalized to sum to 1.
         style_loss: how styles are compared, one of `impasto.objective.STYLE_LOSSES`.
         style_scales: sizes of the style's strokes, relative to the picture; several are averaged.
@@ -61,8 +46,8 @@ class StylizeSettings:
         dream, dream_weight: a layer, or `LAYER:CHANNEL`, whose activation is raised at the same time.
         convention: how losses are scaled, a key of `impasto.objective.CONVENTIONS`.
         tv: definition of total variation: `squared`, `absolute`, or `power` with `tv_gamma`.
-        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with jitter it is `adam` and what `JITTERED` says, and so
-            it is with the encoder `lite`, `LITE_STEPS` or more and a style loss that is no matching of patches.
+        optimizer: `lbfgs` or `adam`; `auto` is `lbfgs`, but with jitter it is `adam` with what the encoder's
+            `Profile` says; so it is from the profile's `jitter_steps` on, if the style loss is no matching of patches.
         history: pairs that L-BFGS remembers.
         levels: of a pyramid in which both optimizers move the picture, so that what many pixels agree on moves further;
             1 for none.
@@ -182,19 +167,19 @@ class StylizeSettings:
             raise InputError("the style has no scale or no rotation; give at least one of each")
 
     def resolved(self, encoder: str) -> StylizeSettings:
-        """With what the encoder decides: the content's layers and the balance, if there are none, and what `optimizer`
-        stands for instead of `auto`, with `JITTERED`; fields that are not as they are by default stay."""
+        """With what the encoder's profile decides: the content's layers and the balance, if there are none, and what
+        `optimizer` stands for instead of `auto`; fields that are not as they are by default stay."""
+        profile = profile_of(encoder)
         changes: dict[str, Any] = {"optimizer": self.optimizer}
-        deceived = encoder == "lite" and self.steps >= LITE_STEPS and self.style_loss not in MATCHINGS
         if self.optimizer == "auto":
-            changes["optimizer"] = "adam" if self.jitter or deceived else "lbfgs"
-            if self.jitter or deceived:
-                changes |= {n: v for n, v in JITTERED.items() if getattr(self, n) == getattr(type(self), n)}
+            jittered = self.jitter or (profile.deceived(self.steps) and self.style_loss not in MATCHINGS)
+            changes["optimizer"] = "adam" if jittered else "lbfgs"
+            if jittered:
+                changes |= {n: v for n, v in profile.jittered.items() if getattr(self, n) == getattr(type(self), n)}
         if not self.content_layers:
-            changes["content_layers"] = CONTENT_LAYERS.get(encoder, USUAL_CONTENT_LAYERS)
+            changes["content_layers"] = profile.content_layers
         if self.balance is None:
-            jittered = changes.get("jitter", self.jitter) > 0
-            changes["balance"] = LITE_BALANCE if encoder == "lite" and jittered else 1.0
+            changes["balance"] = profile.style_balance if changes.get("jitter", self.jitter) else 1.0
         return self.changed(**changes)
 
     @property

@@ -34,9 +34,8 @@ from impasto.features.encoder import check_layers
 from impasto.media import check_output, read_image
 from impasto.methods.texture import TextureSettings
 from impasto.methods.texture import texture as synthesize
-from impasto.objective import STYLE_LOSSES
+from impasto.objective import STYLE_LAYERS, STYLE_LOSSES
 from impasto.report import load_state, manifest
-from impasto.settings import STYLE_LAYERS
 
 
 def texture(

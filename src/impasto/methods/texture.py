@@ -14,9 +14,9 @@ from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import optimizer
 from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, room, scaled, style_terms
-from impasto.objective import Objective
+from impasto.objective import STYLE_LAYERS, Objective
 from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
-from impasto.settings import STYLE_LAYERS, StylizeSettings, check_numbers, known_fields
+from impasto.settings import StylizeSettings, check_numbers, known_fields
 from impasto.transforms import jittered, mirrored, rolled
 
 
