@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -48,8 +49,8 @@ class Registry(MutableMapping[str, T]):
         return len(self._rows)
 
 
-def lazily(package: str, parts: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's `__getattr__` (PEP 562), which imports a module when something out of it is first asked for.
+def lazily(package: str, parts: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A package's `__getattr__` and `__dir__` (PEP 562): a module is imported when something out of it is asked for.
 
     Args:
         package: its `__name__`.
@@ -62,4 +63,4 @@ def lazily(package: str, parts: Mapping[str, str]) -> Callable[[str], Any]:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         return pkgutil.resolve_name(f"{package}.{where[name]}:{name}")
 
-    return find
+    return find, lambda: sorted({*vars(sys.modules[package]), *where})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -141,6 +142,23 @@ def test_without_its_variable_the_cache_is_the_systems(monkeypatch: pytest.Monke
     monkeypatch.delenv("IMPASTO_CACHE")
     assert weights.cache_folder().name == "weights"
     assert "impasto" in weights.cache_folder().parts
+
+
+@pytest.mark.parametrize("home", ["~/torch", "/data/torch", None])
+@pytest.mark.parametrize("cache", ["/data/cache", None])
+def test_torch_s_folder_is_known_without_torch(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, cache: str | None
+) -> None:
+    for variable, value in (("TORCH_HOME", home), ("XDG_CACHE_HOME", cache)):
+        monkeypatch.delenv(variable, raising=False) if value is None else monkeypatch.setenv(variable, value)
+    with_torch = weights.search_folders()
+    monkeypatch.delitem(sys.modules, "torch.hub")
+    assert weights.search_folders() == with_torch
+
+
+def test_a_hub_folder_set_in_this_process_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    assert tmp_path / "checkpoints" in weights.search_folders()
 
 
 def test_a_tilde_is_the_home_folder(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -542,6 +560,7 @@ def test_a_file_is_fetched_once(
 
 def test_a_file_is_fetched_into_the_folder_given(server: Server, tmp_path: Path) -> None:
     path = weights.fetch("tiny", tmp_path / "new" / "folder")
+    assert path.stat().st_mode & 0o044 == 0o044, "others may read it"
     assert path.parent == tmp_path / "new" / "folder"
     assert len(load_state(path, WEIGHTS["tiny"])) == 32
 
@@ -573,6 +592,10 @@ def test_a_damaged_file_is_replaced_only_by_a_sound_one(
     server.content = good
     assert weights.fetch("tiny").read_bytes() == good
     assert server.requests == 2
+
+
+def test_what_is_packaged_is_not_fetched() -> None:
+    assert weights.fetch("lite") == weights.locate("lite")
 
 
 @pytest.mark.parametrize(("answer", "says"), [(404, "404 Not Found"), (503, "503 Service Unavailable")])

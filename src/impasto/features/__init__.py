@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from impasto.features.loading import check_weights, layers_of, load_encoder
     from impasto.features.modules import ModuleEncoder
 
-__getattr__ = lazily(__name__, {"loading": "check_weights layers_of load_encoder", "modules": "ModuleEncoder"})
+__getattr__, __dir__ = lazily(__name__, {"loading": "check_weights layers_of load_encoder", "modules": "ModuleEncoder"})
 
 __all__ = [
     "ENCODERS",

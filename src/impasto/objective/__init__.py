@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from impasto.objective.statistics import Statistic, Sum, gram
     from impasto.objective.terms import AlphaNorm, Content, Style, Term, TotalVariation
 
-__getattr__ = lazily(
+__getattr__, __dir__ = lazily(
     __name__,
     {
         "activation": "Activation",
