@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from impasto.devices import resolve_device
@@ -15,7 +14,7 @@ from impasto.features.classifier import Classifier, load_classifier
 from impasto.features.lite import lite_network, stored_widths, unpacked
 from impasto.features.precision import resolve_precision
 from impasto.features.registry import ENCODERS, Path_, resolve
-from impasto.features.states import load_state
+from impasto.features.states import load_state, read_tensors
 from impasto.features.vgg import VGG, Padding, Pooling
 from impasto.features.weights import WEIGHTS, locate, verify
 
@@ -34,11 +33,7 @@ def open_published(name: str, path: Path_ | None, pooling: Pooling) -> VGG:
 def open_lite(name: str, path: Path_ | None, pooling: Pooling) -> VGG:
     """The packaged network, or another of its kind."""
     file = locate(name, path)
-    try:
-        with safe_open(file, "pt") as opened:
-            state = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise WeightsError(f"the weights of lite cannot be read from {file}: {str(error).splitlines()[0]}") from error
+    state = read_tensors(file)
     return _ready(lite_network(stored_widths(state), pooling=pooling, drawn=False), unpacked(state), file)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
 import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from impasto.errors import WeightsError
-from impasto.features.vgg import from_torchvision_names
 from impasto.features.weights import WeightsFile, weights_error
 
 # What torch.load and safetensors are seen to raise on damaged files; no other kind of error is hidden.
@@ -28,9 +28,8 @@ _READ_ERRORS = (
 def load_state(path: Path, entry: WeightsFile) -> dict[str, Tensor]:
     """An encoder's weights, checked, under the names of `VGG`'s state dict.
 
-    Reads `.safetensors` files, and what `torch.save` wrote (without running code from it). The file has torchvision's
-    names (`features.0.weight`, …), bare or under `state_dict`; what it has besides, such as `classifier.*`, is left
-    out. Weights for BGR are turned into weights for RGB.
+    The file has torchvision's names (`features.0.weight`, …), bare or under `state_dict`; what it has besides, such as
+    `classifier.*`, is left out. Weights for BGR are turned into weights for RGB.
 
     Returns:
         `{"convs.conv1_1.weight": (64, 3, 3, 3), "convs.conv1_1.bias": (64,), …}`, float32, on the CPU.
@@ -38,73 +37,79 @@ def load_state(path: Path, entry: WeightsFile) -> dict[str, Tensor]:
     Raises:
         WeightsError: if the file cannot be read, or a tensor is missing, of another shape, or not finite.
     """
-    read = _read_safetensors if path.suffix.lower() == ".safetensors" else read_torch
-    raw = read(path)
-    state = from_torchvision_names(raw, entry.widths)
+    raw = read_tensors(path, "features.")
     wrong = f"{path} does not hold the weights of {entry.name}"
     loaded: dict[str, Tensor] = {}
-    for name, shape in _shapes(entry.widths).items():
-        short = name.removeprefix("convs.")
-        if name not in state:
-            convs = sum(key.startswith("features.") and value.ndim == 4 for key, value in raw.items())
+    for short, theirs, shape in _names(entry.widths):
+        tensor = raw.get(theirs)
+        if tensor is None:
+            convs = sum(value.ndim == 4 for value in raw.values())
             raise weights_error(
                 f"{wrong}: {short}, of shape {shape}, is missing "
                 f"(the file has {convs} convolutions, {entry.name} has {sum(map(len, entry.widths))})"
             )
-        tensor = state[name]
         if tuple(tensor.shape) != shape:
             raise weights_error(f"{wrong}: {short} has shape {tuple(tensor.shape)}, not {shape}")
         if not (tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"):
-            raise weights_error(
-                f"{path}: {short} is {tensor.dtype}, {tensor.layout}; it must be plain floating point numbers"
-            )
+            kind = f"{tensor.dtype}, {tensor.layout}"
+            raise weights_error(f"{path}: {short} is {kind}; it must be plain floating point numbers")
         # A copy: the file may be mapped into memory, and change later.
-        loaded[name] = tensor.detach().to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-        if not loaded[name].isfinite().all():
+        found = tensor.detach().to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+        if not found.isfinite().all():
             raise weights_error(f"{path} is damaged: {short}, of shape {shape}, has values that are not finite")
+        loaded[f"convs.{short}"] = found
     if entry.normalization.bgr:
         loaded["convs.conv1_1.weight"] = loaded["convs.conv1_1.weight"].flip(1)
     return loaded
 
 
-def _shapes(widths: Sequence[Sequence[int]]) -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor of the network, from shallow to deep."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    channels = 3
+def _names(widths: Sequence[Sequence[int]]) -> Iterator[tuple[str, str, tuple[int, ...]]]:
+    """Our name, torchvision's name and the shape of each tensor, from shallow to deep."""
+    channels, index = 3, 0
     for block, block_widths in enumerate(widths, 1):
-        for index, width in enumerate(block_widths, 1):
-            shapes[f"convs.conv{block}_{index}.weight"] = (width, channels, 3, 3)
-            shapes[f"convs.conv{block}_{index}.bias"] = (width,)
-            channels = width
-    return shapes
+        for number, width in enumerate(block_widths, 1):
+            yield f"conv{block}_{number}.weight", f"features.{index}.weight", (width, channels, 3, 3)
+            yield f"conv{block}_{number}.bias", f"features.{index}.bias", (width,)
+            channels, index = width, index + 2  # a convolution and its ReLU
+        index += 1  # the pool
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {key: file.get_tensor(key) for key in file.keys() if key.startswith("features.")}  # noqa: SIM118
-    except _READ_ERRORS as error:
-        raise _unreadable(path, "safetensors", error) from error
+def read_tensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, out of a `.safetensors` file or of what `torch.save` wrote, which is
+    read without running code from it.
 
-
-def read_torch(path: Path) -> dict[str, Tensor]:
-    """Every tensor of what `torch.save` wrote, read without running code from it.
+    A tensor of 8-bit numbers with its `[scale, lowest]` in the metadata of safetensors is multiplied out.
 
     Raises:
         WeightsError: if the file cannot be read.
     """
+    is_safe = path.suffix.lower() == ".safetensors"
     try:
-        # Files from before torch 1.6, torchvision's and Caffe's among them, are no zip archives and cannot be mapped.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        return _read_safetensors(path, prefix) if is_safe else _read_torch(path, prefix)
+    except WeightsError:
+        raise
     except _READ_ERRORS as error:
-        raise _unreadable(path, "PyTorch", error) from error
+        raise _unreadable(path, "safetensors" if is_safe else "PyTorch", error) from error
+
+
+def _read_safetensors(path: Path, prefix: str) -> dict[str, Tensor]:
+    with safe_open(path, framework="pt", device="cpu") as file:
+        found = {key: file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
+        for key, about in (file.metadata() or {}).items():
+            if key in found:
+                scale, lowest = json.loads(about)
+                found[key] = found[key].float().mul_(scale).add_(lowest)
+    return found
+
+
+def _read_torch(path: Path, prefix: str) -> dict[str, Tensor]:
+    # Files from before torch 1.6, torchvision's and Caffe's among them, are no zip archives and cannot be mapped.
+    content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping):
-        raise weights_error(
-            f"{path} holds no weights: it has a {type(content).__name__} where a state dict was expected"
-        )
-    return {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
+        raise weights_error(f"{path} holds no weights: it has a {type(content).__name__}, not a state dict")
+    return {k: v for k, v in content.items() if isinstance(k, str) and k.startswith(prefix) and isinstance(v, Tensor)}
 
 
 def _unreadable(path: Path, kind: str, error: BaseException) -> WeightsError:

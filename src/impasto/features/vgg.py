@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 
 import torch
@@ -203,23 +203,3 @@ class VGG(nn.Module):
                 f"a picture of {width}x{height} is too small for {deepest}, which needs at least "
                 f"{2**pools} pixels each way"
             )
-
-
-def from_torchvision_names(state: Mapping[str, Tensor], widths: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-    """`convs.conv1_1.weight`, … out of torchvision's `features.0.weight`, …; the other entries are left out.
-
-    Args:
-        state: a state dict with torchvision's names, with or without `classifier.*`.
-        widths: the network's widths, which fix where its convolutions stand.
-    """
-    renamed: dict[str, Tensor] = {}
-    index = 0
-    for block, block_widths in enumerate(widths, 1):
-        for number in range(1, len(block_widths) + 1):
-            for part in ("weight", "bias"):
-                key = f"features.{index}.{part}"
-                if key in state:
-                    renamed[f"convs.conv{block}_{number}.{part}"] = state[key]
-            index += 2  # a convolution and its ReLU
-        index += 1  # the pool
-    return renamed

@@ -11,11 +11,10 @@ Nothing here needs torch, and nothing uses the network except `fetch`. A file is
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
+import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -175,10 +174,12 @@ def locate(name: str, path: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         WeightsError: also if there is no such file, with what was looked for, where, and what to do.
     """
-    file = find(name, path)
-    if file is None:
-        raise WeightsError(missing_message(name))
-    return file
+    if (file := find(name, path)) is not None:
+        return file
+    raise weights_error(
+        f"the weights of {name} are not on this machine: looked for {' or '.join(_filenames(name))} in "
+        f"{', '.join(map(str, search_folders()))}; get them with `impasto weights fetch {name}`"
+    )
 
 
 def published(path: str | os.PathLike[str], wanted: Sequence[str]) -> str:
@@ -202,16 +203,6 @@ def published(path: str | os.PathLike[str], wanted: Sequence[str]) -> str:
     if found is None:
         raise weights_error(f"{given} {reason}; name the encoder with --encoder")
     return found
-
-
-def missing_message(name: str) -> str:
-    """What to tell a user when `find` found nothing: what was looked for, where, and what to do; one line."""
-    entry = entry_of(name)
-    folders = ", ".join(str(folder) for folder in search_folders())
-    return (
-        f"the weights of {name} are not on this machine: looked for {' or '.join(entry.filenames)} in {folders}; "
-        f"get them with `impasto weights fetch {name}`"
-    )
 
 
 @dataclass(frozen=True)
@@ -247,8 +238,8 @@ _CHUNK = 1 << 18  # bytes
 def verify(path: Path, entry: WeightsFile) -> str | None:
     """Check a file's SHA-256, where it is known: for a file that goes by the published name.
 
-    A large file takes seconds, so that its hash is noted in impasto's cache with the file's size and time of change,
-    and computed again only when one of these differs.
+    A large file takes seconds, so that its hash is noted in impasto's cache, and computed again only when the file's
+    size or time of change differs.
 
     Returns:
         The SHA-256, or None for a file whose hash is not known (it was not read then).
@@ -277,37 +268,26 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _stamps() -> dict[str, object]:
-    """`{file: [size, time of change in ns, SHA-256]}` of the files hashed so far."""
-    try:
-        stamps = json.loads((cache_folder() / "verified.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return stamps if isinstance(stamps, dict) else {}
+def _noted(path: Path) -> Path:
+    """Where a file's hash is noted while it is as it is now."""
+    stat = path.stat()
+    state = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    return cache_folder() / "verified" / hashlib.sha256(state.encode()).hexdigest()
 
 
 def _known_digest(path: Path) -> str | None:
-    stat = path.stat()
-    match _stamps().get(str(path.resolve())):
-        case [stat.st_size, stat.st_mtime_ns, str(digest)]:
-            return digest
+    with suppress(OSError, ValueError):
+        text = _noted(path).read_text(encoding="ascii")
+        return text if re.fullmatch("[0-9a-f]{64}", text) else None  # half of one, or somebody else's
     return None
 
 
 def _remember(path: Path, digest: str) -> str:
     """Note a file's hash, if the cache can be written to."""
     with suppress(OSError):
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        stat = path.stat()
-        stamps = _stamps() | {str(path.resolve()): [stat.st_size, stat.st_mtime_ns, digest]}
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".json")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(stamps, file, indent=1)
-            os.replace(temporary, folder / "verified.json")  # never half a file, even with two programs at it
-        except OSError:
-            os.unlink(temporary)
+        note = _noted(path)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(digest, encoding="ascii")
     return digest
 
 
