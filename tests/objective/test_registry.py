@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
+from impasto.cache import StatisticsCache
 from impasto.errors import InputError
 from impasto.features.vgg import VGG
 from impasto.methods.gatys import stylize
+from impasto.methods.styles import StyleImage, average_statistics
 from impasto.methods.texture import TextureSettings
 from impasto.objective import MATCHINGS, STATISTICS, STYLE_LAYERS, STYLE_LOSSES, Sum
 from impasto.objective.matching import Matching
@@ -43,6 +48,29 @@ def test_a_statistic_of_one_s_own_is_used_by_its_name(monkeypatch: pytest.Monkey
     content, style = torch.rand(2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     losses = [step.losses["style"] for step in stylize(tiny, content, style**3, settings)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+@dataclass(frozen=True)
+class Powers(Skew):
+    """Means of powers."""
+
+    power: int
+
+    def measure(self, features: Tensor, weights: Tensor | None = None) -> Sum:
+        return Sum((features**self.power).sum((2, 3)), torch.full((1,), float(features[0, 0].numel())))
+
+
+def test_what_is_kept_of_one_statistic_is_not_taken_for_another_s(
+    monkeypatch: pytest.MonkeyPatch, tiny: VGG, tmp_path: Path
+) -> None:
+    picture = torch.rand(1, 3, 24, 24)
+    for power in (1, 2, 1):
+        monkeypatch.setitem(STATISTICS, "powers", Powers(power))
+        settings = StylizeSettings(style_loss="powers", style_layers=("relu1_1",))
+        found = average_statistics(tiny, [StyleImage(picture)], 24, settings, cache=StatisticsCache(tmp_path))
+        expected = (tiny(picture, ["relu1_1"])["relu1_1"] ** power).mean((2, 3))
+        torch.testing.assert_close(found["relu1_1"], expected)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_matching_of_one_s_own_too_and_the_usual_layers_if_it_names_none(

@@ -217,7 +217,7 @@ def average_statistics(
     statistic = STATISTICS[settings.style_loss]
     shares = [s.share for s in styles]
     average: dict[str, Tensor] = {}
-    about = (settings.style_loss, size, settings.style_scales, settings.style_layers)
+    about = (settings.style_loss, statistic, size, settings.style_scales, settings.style_layers)
     for count, style in enumerate(styles, 1):
         picture = prepare(style.pixels())
         key = None if cache is None else cache.key(fingerprint(encoder), about, picture, style.mask)
