@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto.features.vgg import VGG, Normalization
+from impasto.features.variants import Normalization
+from impasto.features.vgg import VGG
 from impasto.networks.models import Model, distribution
 from impasto.networks.quarter import Quarter
 

@@ -272,7 +272,7 @@ def test_fetch_when_offline_names_file_address_and_folder(
 
     gone = replace(weights.WEIGHTS["vgg16"], url="http://127.0.0.1:9/vgg16-397923af.pth")
     monkeypatch.setitem(weights.WEIGHTS, "vgg16", gone)
-    monkeypatch.setattr(weights, "_PAUSE", 0.0)
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
     assert run(monkeypatch, "weights", "fetch", "vgg16") == 2
     said = " ".join(capsys.readouterr().err.split())

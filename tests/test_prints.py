@@ -18,7 +18,8 @@ from impasto.canvas import Pixels
 from impasto.cli.stylize import spoken
 from impasto.errors import InputError
 from impasto.features import ModuleEncoder, load_encoder
-from impasto.features.vgg import CAFFE, VGG, VGG19_WIDTHS
+from impasto.features.variants import CAFFE, VGG19_WIDTHS
+from impasto.features.vgg import VGG
 from impasto.methods import prints
 from impasto.objective import tiled
 from impasto.optimize import LBFGS, Stage, minimize

@@ -31,20 +31,13 @@ from torch import Tensor, nn
 
 from impasto.canvas import Pixels
 from impasto.features import load_encoder, resolve_precision
-from impasto.features.lite import (
-    LITE_LAYERS,
-    LITE_WIDTHS,
-    lite_network,
-    packed,
-    projection,
-    rounded,
-    teacher_channels,
-    unpacked,
-)
+from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, unpacked
+from impasto.features.profile import JITTERED
+from impasto.features.variants import VGG19_WIDTHS
 from impasto.features.vgg import VGG
 from impasto.networks.muon import Muon
 from impasto.optimize import Adam, Goal, Stage, minimize
-from impasto.settings import JITTERED, StylizeSettings
+from impasto.settings import StylizeSettings
 from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128
@@ -55,6 +48,40 @@ GRAM_WEIGHT = 1.0
 KEEPING = ("relu4_1", "relu4_2")
 #: Of the student's own pictures: how many of a batch, how many are kept, and every how many steps how many are made.
 OWN, KEPT, EVERY, MADE = 3, 256, 40, 16
+
+
+# ---- the form of a file --------------------------------------------------------------------------------------------
+
+
+def projection(lift: Tensor) -> Tensor:
+    """`s R` of a lift `L = Q R`: the `(C, C)` matrix that `lite` multiplies a map with.
+
+    Args:
+        lift: `(C_t, C)` with `C ≤ C_t`, which predicts the teacher's map from the student's.
+    """
+    teacher_channels, channels = lift.shape
+    r: Tensor = torch.linalg.qr(lift.double()).R
+    scale = float(channels / teacher_channels) ** 0.5
+    scaled: Tensor = (scale * r).to(lift.dtype)
+    return scaled
+
+
+def packed(matrix: Tensor) -> Tensor:
+    """The upper triangle of `(C, C)`, row by row: all of a projection, whose other half is zeros."""
+    rows, columns = torch.triu_indices(*matrix.shape)
+    return matrix[rows, columns]
+
+
+def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Weights of a convolution in 8 bits, and the step of each channel that it makes, `(C',)`; see `unpacked`."""
+    step = weight.flatten(1).abs().amax(1).clamp_min(1e-12) / 127
+    return (weight / step.view(-1, 1, 1, 1)).round().to(torch.int8), step
+
+
+def teacher_channels(layer: str) -> int:
+    """Channels of VGG-19's map of that name, such as 512 for `relu4_1`."""
+    block, index = layer.removeprefix("relu").split("_")
+    return VGG19_WIDTHS[int(block) - 1][int(index) - 1]
 
 
 # ---- pictures ------------------------------------------------------------------------------------------------------

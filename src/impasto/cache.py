@@ -7,32 +7,16 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from impasto.features.encoder import Encoder
 from impasto.features.weights import cache_folder
 
 
 def statistics_folder() -> Path:
     """Where statistics of paintings are kept: `statistics` beside the weights' folder."""
     return cache_folder().parent / "statistics"
-
-
-def encoder_hash(encoder: Encoder) -> str:
-    """What tells encoders apart: the name and, of a module, its weights, pooling and precision; hashed once."""
-    known: str | None = getattr(encoder, "_hash", None)
-    if known is not None:
-        return known
-    kind = " ".join(str(getattr(encoder, name, "")) for name in ("name", "pooling", "precision"))
-    digest = hashlib.sha256(kind.encode())
-    if isinstance(encoder, torch.nn.Module):
-        for name, value in encoder.state_dict().items():
-            digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-        object.__setattr__(encoder, "_hash", digest.hexdigest())
-    return digest.hexdigest()
 
 
 class StatisticsCache:

@@ -3,39 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from impasto.errors import InputError
-from impasto.features import PRECISIONS
-from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LOSSES
+from impasto.features import PRECISIONS, profile_of
+from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LAYERS, STYLE_LOSSES
 from impasto.options import AUTO, FLAG, MODEL, NAMES, NUMBER, NUMBERS, SIDES, TEXT, WHOLE, Auto, Settings, known, option
 from impasto.options import ENCODER as ENCODER_KIND
 
 if TYPE_CHECKING:
     from impasto.features import Encoder
 
-#: Style loss -> the layers that it reads unless told otherwise.
-STYLE_LAYERS = dict.fromkeys(STYLE_LOSSES, ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")) | {
-    "patches": ("relu3_1", "relu4_1"),
-    "nearest": ("relu2_1", "relu3_1", "relu4_1", "relu5_1"),
-}
-#: Encoder -> the layers that a content is read from, and those of all others. `lite` explains 95 % of relu4_1's energy,
-#: but 84 % of relu4_2's.
-CONTENT_LAYERS = {"lite": ("relu4_1",)}
-USUAL_CONTENT_LAYERS = ("relu4_1", "relu4_2")
 #: Values of `init` that are no path.
 STARTS = ("content", "noise", "gray", "style", "instant")
-#: How pictures are optimized that shall not deceive their encoder (`docs/decisions/0007-lite-is-jittered.md`), and how
-#: all others are.
-JITTERED: dict[str, Any] = {"cooldown": 0.8, "jitter": 16, "levels": 4, "rate": 0.03}
+#: How pictures are optimized without jitter; with it as the encoder's `Profile` says.
 STEADY: dict[str, Any] = {"cooldown": 0.0, "jitter": 0, "levels": 5, "rate": 0.02}
-#: What a style's weight is multiplied by in jittered pictures of `lite`, so that it means the same as with VGG-19:
-#: then VGG-19 sees as much of the photograph in them as in its own (`docs/lab/lite.md`).
-LITE_BALANCE = 0.6
-#: Steps a scale from which on jitter is worth it with `lite`; L-BFGS gets further in fewer.
-LITE_STEPS = 60
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 CANVASES = ("pixels", "fourier")
 OPTIMIZERS = ("lbfgs", "adam")
@@ -50,16 +33,6 @@ OPTIMIZE = ("optimize", "refined")
 def encoder_name(encoder: str | Encoder) -> str:
     """The name of an encoder that is given by name, or itself."""
     return encoder if isinstance(encoder, str) else encoder.name
-
-
-def style_losses() -> Iterable[str]:
-    """Every way to compare styles, by name."""
-    return STYLE_LOSSES
-
-
-def style_layers(style_loss: str) -> tuple[str, ...]:
-    """The layers that a style loss reads unless told otherwise."""
-    return STYLE_LAYERS[style_loss]
 
 
 def encoder_option(modes: tuple[str, ...] = ()) -> Any:
@@ -131,7 +104,7 @@ class StylizeSettings(Settings):
     style_layer_weights: tuple[float, ...] = option((), NUMBERS,
         "Weight of each style layer, relative to the others; all alike if not given.", group=LOSS, least=0,
         flag="--style-layer-weight", modes=OPTIMIZE)
-    style_loss: str = option("gram", TEXT, "How styles are compared.", group=LOSS, choices=style_losses, modes=OPTIMIZE)
+    style_loss: str = option("gram", TEXT, "How styles are compared.", group=LOSS, choices=lambda: STYLE_LOSSES, modes=OPTIMIZE)
     style_scales: tuple[float, ...] = option((1.0,), NUMBERS,
         "Size of the strokes relative to the picture; several are averaged.", group=STYLE, above=0,
         flag="--style-scale", modes=OPTIMIZE)
@@ -154,7 +127,7 @@ class StylizeSettings(Settings):
         auto="adam with jitter, else lbfgs", modes=OPTIMIZE)
     history: int = option(10, WHOLE, "Pairs that L-BFGS remembers.", group=SEARCH, least=1, modes=OPTIMIZE)
     levels: int | Auto = option(AUTO, WHOLE,
-        "Levels of the pyramid in which a picture is moved, so that what many pixels agree on moves further; 1: none.",
+        "Levels of the pyramid in which a picture is moved: what many pixels agree on moves further; 1: none.",
         group=SEARCH, least=1, auto="4 with jitter, else 5", modes=OPTIMIZE)
     rate: float | Auto = option(AUTO, NUMBER, "Learning rate of Adam, in units of the range 0 to 1.", group=SEARCH,
         above=0, auto="0.03 with jitter, else 0.02", modes=OPTIMIZE)
@@ -186,13 +159,13 @@ class StylizeSettings(Settings):
     # fmt: on
 
     def check(self) -> None:
-        layers, given = self.style_layers, len(self.style_layer_weights)
-        if layers == AUTO:
-            layers = style_layers(self.style_loss)
-        if given and (given != len(layers) or sum(self.style_layer_weights) == 0):
-            raise InputError(
-                f"there are {given} style layer weights for {len(layers)} style layers; give one for each, not all 0"
-            )
+        if self.style_layer_weights:
+            layers = STYLE_LAYERS[self.style_loss] if self.style_layers == AUTO else known(self.style_layers)
+            given = len(self.style_layer_weights)
+            if given != len(layers) or sum(self.style_layer_weights) == 0:
+                raise InputError(
+                    f"there are {given} style layer weights for {len(layers)} style layers; give one each, not all 0"
+                )
         if self.jitter not in (AUTO, 0) and self.optimizer == "lbfgs":
             raise InputError("with jitter each step has another goal, which L-BFGS cannot follow; choose adam")
         if not any((self.content_weight, self.style_weight, self.tv_weight, self.dream_strength)):
@@ -209,19 +182,20 @@ class StylizeSettings(Settings):
 
     def resolved(self, encoder: str) -> Self:
         """With what `auto` stands for, given the encoder's name; what is not `auto` stays."""
-        deceived = encoder == "lite" and self.steps >= LITE_STEPS and self.style_loss not in MATCHINGS
+        profile = profile_of(encoder)
+        deceived = profile.deceived(self.steps) and self.style_loss not in MATCHINGS
         jitter, optimizer = self.jitter, self.optimizer
         if jitter == AUTO:
-            jitter = JITTERED["jitter"] if deceived and optimizer == AUTO else STEADY["jitter"]
+            jitter = profile.jittered["jitter"] if deceived and optimizer == AUTO else STEADY["jitter"]
         jitters = optimizer == AUTO and bool(jitter)
-        usual = JITTERED if jitters else STEADY
+        usual = profile.jittered if jitters else STEADY
         if optimizer == AUTO:
             optimizer = "adam" if jitters else "lbfgs"
         stands_for = {
             **{name: usual[name] for name in ("cooldown", "levels", "rate")},
-            "content_layers": CONTENT_LAYERS.get(encoder, USUAL_CONTENT_LAYERS),
-            "style_layers": style_layers(self.style_loss),
-            "balance": LITE_BALANCE if encoder == "lite" and jitter else 1.0,
+            "content_layers": profile.content_layers,
+            "style_layers": STYLE_LAYERS[self.style_loss],
+            "balance": profile.style_balance if jitter else 1.0,
             "first_steps": self.steps,
             "scales": self._usual_scales(),
             "dream_weight": self.dream_strength,
@@ -262,7 +236,7 @@ class TextureSettings(Settings):
     own_size: bool = option(
         False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE)
     tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE)
-    style_loss: str = option("gram", TEXT, "How textures are compared.", group=LOSS, choices=style_losses)
+    style_loss: str = option("gram", TEXT, "How textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES)
     layers: tuple[str, ...] | Auto = option(
         AUTO, NAMES, "Layer that is compared; several.", group=LOSS, auto="those of the style loss", flag="--layer")
     layers_up_to: str | None = option(

@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from impasto.cache import encoder_hash
 from impasto.errors import InputError, WeightsError
 from impasto.features import ModuleEncoder, load_encoder, resolve, resolve_precision
-from impasto.features.lite import LITE_LAYERS, packed, projection, rounded, teacher_channels, unpacked
-from impasto.features.vgg import CAFFE, VGG, VGG16_WIDTHS, VGG19_WIDTHS
+from impasto.features.fingerprint import fingerprint
+from impasto.features.lite import LITE_LAYERS
+from impasto.features.variants import CAFFE, VGG16_WIDTHS, VGG19_WIDTHS
+from impasto.features.vgg import VGG
 from impasto.objective import Style, gram
 
 
@@ -66,35 +67,6 @@ def test_an_unknown_encoder_is_refused() -> None:
         load_encoder("vgg91")
 
 
-def test_projection_keeps_distances_between_lifted_grams() -> None:
-    torch.manual_seed(1)
-    lift = torch.randn(12, 5, dtype=torch.float64)
-    f, g = torch.rand(5, 30, dtype=torch.float64), torch.rand(5, 30, dtype=torch.float64)
-    r = projection(lift)
-    full = (lift @ (f @ f.T - g @ g.T) @ lift.T).square().sum() / 12**2
-    small = (r @ (f @ f.T - g @ g.T) @ r.T).square().sum() / 5**2
-    torch.testing.assert_close(small, full)
-    torch.testing.assert_close((r @ (f - g)).square().sum() / 5, (lift @ (f - g)).square().sum() / 12)
-
-
-def test_a_projection_in_a_file_is_its_triangle() -> None:
-    r = projection(torch.randn(12, 5))
-    found = unpacked({"projections.relu1_1": packed(r), "projections.relu1_2": torch.zeros(4), "other": torch.ones(6)})
-    assert torch.equal(found["projections.relu1_1"], r.view(5, 5, 1, 1))
-    assert found["projections.relu1_2"].shape == (4,)  # no triangle: the network will refuse it
-    assert found["other"].shape == (6,)
-
-
-def test_weights_in_8_bits_are_unpacked_within_half_a_step_of_their_channel() -> None:
-    weight = torch.randn(5, 3, 3, 3) * torch.tensor([0.0, 1e-3, 1.0, 10.0, 1.0]).view(5, 1, 1, 1)
-    small, step = rounded(weight)
-    assert small.dtype == torch.int8
-    found = unpacked({"convs.conv1_1.weight": small, "convs.conv1_1.weight.step": step, "other.step": torch.ones(1)})
-    assert set(found) == {"convs.conv1_1.weight"}
-    error = (found["convs.conv1_1.weight"] - weight).abs().flatten(1).amax(1)
-    assert (error <= 0.501 * step).all() and (step[2:] > 1e-3).all()
-
-
 def test_lite_is_looked_for_in_a_folder_of_weights(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"lite\.safetensors"):
         load_encoder("lite", weights=tmp_path)
@@ -106,7 +78,6 @@ def test_lite_is_packaged_and_gives_every_layer() -> None:
     assert set(found) == set(LITE_LAYERS)
     assert all(maps.isfinite().all() and maps.std() > 0 for maps in found.values())
     assert found["relu5_1"].shape[-2:] == (4, 3)
-    assert teacher_channels("relu4_2") == 512
 
 
 def test_a_foreign_file_is_no_lite(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -187,7 +158,7 @@ def test_bfloat16_maps_come_as_float32_and_give_nearly_the_same_loss_and_gradien
         maps = encoder(x, layers)
         assert all(m.dtype == torch.float32 for m in maps.values())
         loss = Style(targets, dict.fromkeys(layers, 0.25), "relative")(x, maps)
-        found.append((loss.item(), torch.autograd.grad(loss, x)[0].flatten(), encoder_hash(encoder)))
+        found.append((loss.item(), torch.autograd.grad(loss, x)[0].flatten(), fingerprint(encoder)))
     (full, gradient, one), (half, other, two) = found
     assert half == pytest.approx(full, rel=0.03)
     assert torch.cosine_similarity(gradient, other, dim=0) > 0.99

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from impasto.features import fastconv
-from impasto.features.vgg import TORCHVISION, VGG
+from impasto.features.variants import TORCHVISION
+from impasto.features.vgg import VGG
 
 
 def convolution(inputs: int = 64, outputs: int = 96) -> nn.Conv2d:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +21,9 @@ from torch import Tensor
 
 from impasto.errors import InputError, WeightsError
 from impasto.features import weights
-from impasto.features.vgg import CAFFE, TORCHVISION, VGG, VGG16_WIDTHS
+from impasto.features.states import load_state
+from impasto.features.variants import CAFFE, TORCHVISION, VGG16_WIDTHS
+from impasto.features.vgg import VGG
 from impasto.features.weights import WEIGHTS, WeightsFile
 
 SHARED = Path(os.environ.get("IMPASTO_SHARED", Path(__file__).parents[3] / "shared")) / "weights"
@@ -29,7 +32,6 @@ TINY_WIDTHS = ((2, 2), (3, 3), (4,) * 4, (4,) * 4, (4,) * 4)
 TINY16_WIDTHS = ((2, 2), (3, 3), (4,) * 3, (4,) * 3, (4,) * 3)
 TINY = WeightsFile(
     name="tiny",
-    filenames=("tiny-00000000.pth", "tiny-00000000.safetensors"),
     url="http://127.0.0.1:1/tiny-00000000.pth",
     sha256="0" * 64,
     license="none",
@@ -109,7 +111,7 @@ def test_no_file_name_belongs_to_two_encoders() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("call", [weights.find, weights.missing_message, weights.fetch])
+@pytest.mark.parametrize("call", [weights.find, weights.locate, weights.fetch])
 def test_an_unknown_name_is_refused_with_the_near_ones(call: Callable[[str], object]) -> None:
     with pytest.raises(InputError, match=r"unknown weights 'vgg18'.*vgg1[69]"):
         call("vgg18")
@@ -142,6 +144,23 @@ def test_without_its_variable_the_cache_is_the_systems(monkeypatch: pytest.Monke
     assert "impasto" in weights.cache_folder().parts
 
 
+@pytest.mark.parametrize("home", ["~/torch", "/data/torch", None])
+@pytest.mark.parametrize("cache", ["/data/cache", None])
+def test_torch_s_folder_is_known_without_torch(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, cache: str | None
+) -> None:
+    for variable, value in (("TORCH_HOME", home), ("XDG_CACHE_HOME", cache)):
+        monkeypatch.delenv(variable, raising=False) if value is None else monkeypatch.setenv(variable, value)
+    with_torch = weights.search_folders()
+    monkeypatch.delitem(sys.modules, "torch.hub")
+    assert weights.search_folders() == with_torch
+
+
+def test_a_hub_folder_set_in_this_process_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path))
+    assert tmp_path / "checkpoints" in weights.search_folders()
+
+
 def test_a_tilde_is_the_home_folder(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
@@ -159,7 +178,7 @@ def test_a_path_that_leads_nowhere_is_refused_though_a_folder_has_the_file(folde
 
 
 def test_the_missing_message_says_what_where_and_how(folders: dict[str, Path]) -> None:
-    text = weights.missing_message("vgg19")
+    text = message(lambda: weights.locate("vgg19"))
     assert "\n" not in text
     assert "vgg19-dcbb9e9d.pth" in text
     assert all(str(folder) in text for folder in folders.values())
@@ -169,7 +188,8 @@ def test_the_missing_message_says_what_where_and_how(folders: dict[str, Path]) -
 def test_status_has_a_row_for_each_entry(folders: dict[str, Path]) -> None:
     path = put(folders["hub"])
     rows = {row.name: row for row in weights.status()}
-    assert list(rows) == list(WEIGHTS)
+    assert list(rows) == ["lite", *WEIGHTS]
+    assert (rows["lite"].path, rows["lite"].source) == (weights.find("lite"), "packaged")
     assert (rows["tiny"].path, rows["tiny"].source) == (path, "torch's hub cache")
     assert (rows["vgg19"].path, rows["vgg19"].source) == (None, None)
     assert rows["vgg19-caffe"].license.startswith("CC BY 4.0")
@@ -234,14 +254,15 @@ def test_a_noted_hash_is_still_compared(folders: dict[str, Path]) -> None:
     message(lambda: weights.verify(path, TINY))
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "7", '{"%s": 3}', '{"%s": [1, 2]}', '{"%s": [%d, %d, 5]}'])
-def test_damaged_notes_are_ignored(folders: dict[str, Path], content: str) -> None:
+@pytest.mark.parametrize("content", [b"", b"0" * 63, b"0" * 65, b"x" * 64, b"\xff" * 64])
+def test_damaged_notes_are_ignored(folders: dict[str, Path], content: bytes) -> None:
     path = put(folders["first"])
-    folders["cache"].mkdir(parents=True)
-    for mark, value in (("%s", str(path)), ("%d", str(path.stat().st_size)), ("%d", str(path.stat().st_mtime_ns))):
-        content = content.replace(mark, value, 1)
-    (folders["cache"] / "verified.json").write_text(content, encoding="utf-8")
-    assert weights.verify(path, replace(TINY, sha256=digest(path))) == digest(path)
+    entry = replace(TINY, sha256=digest(path))
+    weights.verify(path, entry)
+    (note,) = (folders["cache"] / "verified").iterdir()
+    note.write_bytes(content)
+    assert weights.verify(path, entry) == digest(path)
+    assert note.read_text() == digest(path)
 
 
 def test_a_cache_that_cannot_be_written_breaks_nothing(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -249,18 +270,6 @@ def test_a_cache_that_cannot_be_written_breaks_nothing(folders: dict[str, Path],
     path = put(folders["first"])
     assert weights.find("tiny") == path
     assert weights.verify(path, replace(TINY, sha256=digest(path))) == digest(path)
-
-
-def test_notes_that_cannot_be_replaced_leave_nothing_behind(
-    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    path = put(folders["first"])
-    assert weights.verify(path, replace(TINY, sha256=digest(path))) == digest(path)
-    assert list(folders["cache"].iterdir()) == []
 
 
 # --- loading ---------------------------------------------------------------------------------------------------------
@@ -290,7 +299,7 @@ def legacy(content: object, path: Path) -> Path:
     ids=["pth", "old pth", "safetensors", "other name", "wrapped", "classifier", "classifier st", "parameters", "nhwc"],
 )
 def test_what_was_written_is_loaded(tmp_path: Path, write: Callable[[Path], Path]) -> None:
-    loaded = weights.load_state(write(tmp_path), TINY)
+    loaded = load_state(write(tmp_path), TINY)
     network = VGG(TINY_WIDTHS, TORCHVISION)
     network.load_state_dict(loaded)  # strict: every name, no other
     assert len(loaded) == 32
@@ -310,14 +319,14 @@ def _layout(value: Tensor) -> torch.memory_format:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_other_precisions_become_float32(tmp_path: Path, name: str, dtype: torch.dtype) -> None:
     written = state(dtype=dtype)
-    loaded = weights.load_state(put(tmp_path, name, written), TINY)
+    loaded = load_state(put(tmp_path, name, written), TINY)
     assert all(value.dtype == torch.float32 for value in loaded.values())
     assert torch.equal(loaded["convs.conv5_4.weight"], written["features.34.weight"].float())
 
 
 def test_weights_for_bgr_see_the_same_picture_in_rgb(tmp_path: Path) -> None:
     entry = replace(TINY, normalization=CAFFE)
-    loaded = weights.load_state(put(tmp_path), entry)
+    loaded = load_state(put(tmp_path), entry)
     first = state()["features.0.weight"]
     assert torch.equal(loaded["convs.conv1_1.weight"], first[:, [2, 1, 0]])
     assert torch.equal(loaded["convs.conv1_2.weight"], state()["features.2.weight"])
@@ -332,7 +341,7 @@ def test_weights_for_bgr_see_the_same_picture_in_rgb(tmp_path: Path) -> None:
 
 def test_loaded_weights_do_not_depend_on_the_file_any_more(tmp_path: Path) -> None:
     path = put(tmp_path)
-    loaded = weights.load_state(path, TINY)
+    loaded = load_state(path, TINY)
     with path.open("r+b") as file:
         file.write(b"\0" * path.stat().st_size)
     assert torch.equal(loaded["convs.conv1_1.weight"], state()["features.0.weight"])
@@ -352,7 +361,7 @@ class Code:
 def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, write: Callable[..., Path]) -> None:
     ran = tmp_path / "ran"
     path = write(tmp_path, content=state() | {"features.36.weight": Code(ran)})
-    text = message(lambda: weights.load_state(path, TINY))
+    text = message(lambda: load_state(path, TINY))
     assert str(path) in text
     assert "refused" in text
     assert "system" in text
@@ -361,7 +370,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, write: Callable[.
 
 def test_a_plain_pickle_with_code_is_not_run_either(tmp_path: Path) -> None:
     ran = tmp_path / "ran"
-    message(lambda: weights.load_state(put(tmp_path, content=pickle.dumps(Code(ran), protocol=2)), TINY))
+    message(lambda: load_state(put(tmp_path, content=pickle.dumps(Code(ran), protocol=2)), TINY))
     assert not ran.exists()
 
 
@@ -384,14 +393,14 @@ WRONG = [
 def test_the_first_wrong_tensor_is_named(tmp_path: Path, name: str, change: dict[str, Any], says: str) -> None:
     content = {key: value for key, value in (state() | change).items() if value is not None}
     path = put(tmp_path, name, content)
-    text = message(lambda: weights.load_state(path, TINY))
+    text = message(lambda: load_state(path, TINY))
     assert text.startswith(str(path))
     assert says in text
 
 
 @pytest.mark.parametrize("value", ["text", 3, None, torch.zeros(2).to_sparse(), torch.zeros(2, device="meta")])
 def test_an_entry_that_is_no_plain_tensor_is_refused(tmp_path: Path, value: object) -> None:
-    text = message(lambda: weights.load_state(put(tmp_path, content=state() | {"features.0.bias": value}), TINY))
+    text = message(lambda: load_state(put(tmp_path, content=state() | {"features.0.bias": value}), TINY))
     assert "conv1_1.bias" in text
 
 
@@ -406,7 +415,7 @@ def test_an_entry_that_is_no_plain_tensor_is_refused(tmp_path: Path, value: obje
 @pytest.mark.parametrize("name", TINY.filenames)
 def test_another_network_is_refused(tmp_path: Path, widths: Any, entry: WeightsFile, says: str, name: str) -> None:
     path = put(tmp_path, name, state(widths))
-    text = message(lambda: weights.load_state(path, entry))
+    text = message(lambda: load_state(path, entry))
     assert f"{path} does not hold the weights of tiny" in text
     assert says in text
 
@@ -427,7 +436,7 @@ def test_another_network_is_refused(tmp_path: Path, widths: Any, entry: WeightsF
 @pytest.mark.parametrize("name", TINY.filenames)
 def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     path = put(tmp_path, name, content)
-    text = message(lambda: weights.load_state(path, TINY))
+    text = message(lambda: load_state(path, TINY))
     assert text.startswith(f"{path} {says}")
 
 
@@ -435,7 +444,7 @@ def test_what_is_no_weights_file_is_refused(tmp_path: Path, name: str, content: 
 def test_a_file_of_something_else_is_refused(tmp_path: Path, content: object) -> None:
     path = tmp_path / "other.pth"
     torch.save(content, path)
-    assert message(lambda: weights.load_state(path, TINY)).startswith(str(path))
+    assert message(lambda: load_state(path, TINY)).startswith(str(path))
 
 
 WRITERS = {
@@ -451,7 +460,7 @@ def test_a_file_that_was_cut_short_is_refused(tmp_path: Path, kind: str, part: f
     path = WRITERS[kind](tmp_path)
     content = path.read_bytes()
     path.write_bytes(content[: max(1, int(len(content) * part))])
-    assert message(lambda: weights.load_state(path, TINY)).startswith(str(path))
+    assert message(lambda: load_state(path, TINY)).startswith(str(path))
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -464,7 +473,7 @@ def test_damage_anywhere_is_a_weights_error_or_another_number(tmp_path: Path, ki
         noise = torch.randint(256, (8,), generator=generator, dtype=torch.uint8).numpy().tobytes()
         path.write_bytes((content[:start] + noise + content[start + 8 :])[: len(content)])
         try:  # any other error fails the test
-            assert len(weights.load_state(path, TINY)) == 32
+            assert len(load_state(path, TINY)) == 32
         except WeightsError:
             refused += 1
     assert refused
@@ -472,7 +481,7 @@ def test_damage_anywhere_is_a_weights_error_or_another_number(tmp_path: Path, ki
 
 def test_a_file_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.pth", tmp_path / "none.safetensors"):
-        assert message(partial(weights.load_state, path, TINY)).startswith(str(path))
+        assert message(partial(load_state, path, TINY)).startswith(str(path))
 
 
 # --- fetching --------------------------------------------------------------------------------------------------------
@@ -502,7 +511,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(weights, "_PAUSE", 0)
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     served = Server(put(tmp_path / "served").read_bytes())
     thread = threading.Thread(target=served.http.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -534,14 +543,15 @@ def test_a_file_is_fetched_once(
     monkeypatch.setattr(weights, "_digest", lambda path: pytest.fail("hashed again"))
     assert weights.fetch("tiny") == path
     assert server.requests == 1
-    assert sorted(file.name for file in path.parent.iterdir()) == [path.name, "verified.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == [path.name, "verified"]
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_file_is_fetched_into_the_folder_given(server: Server, tmp_path: Path) -> None:
     path = weights.fetch("tiny", tmp_path / "new" / "folder")
+    assert path.stat().st_mode & 0o044 == 0o044, "others may read it"
     assert path.parent == tmp_path / "new" / "folder"
-    assert len(weights.load_state(path, WEIGHTS["tiny"])) == 32
+    assert len(load_state(path, WEIGHTS["tiny"])) == 32
 
 
 @pytest.mark.parametrize("digits", [64, 8])
@@ -571,6 +581,10 @@ def test_a_damaged_file_is_replaced_only_by_a_sound_one(
     server.content = good
     assert weights.fetch("tiny").read_bytes() == good
     assert server.requests == 2
+
+
+def test_what_is_packaged_is_not_fetched() -> None:
+    assert weights.fetch("lite") == weights.locate("lite")
 
 
 @pytest.mark.parametrize(("answer", "says"), [(404, "404 Not Found"), (503, "503 Service Unavailable")])
@@ -655,7 +669,7 @@ def test_the_original_vgg19_is_found_and_loaded(monkeypatch: pytest.MonkeyPatch,
     path = weights.find("vgg19-caffe", {"variable": None, "folder": SHARED, "file": file}[way])
     assert path == file
     assert weights.verify(path, entry) is None
-    loaded = weights.load_state(path, entry)
+    loaded = load_state(path, entry)
     network = VGG(entry.widths, entry.normalization)
     network.load_state_dict(loaded)
     assert sum(value.numel() for value in loaded.values()) == 20_024_384

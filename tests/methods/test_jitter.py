@@ -10,13 +10,14 @@ import torch
 
 from impasto.errors import InputError
 from impasto.features import load_encoder
+from impasto.features.profile import JITTERED, PROFILES
 from impasto.features.vgg import VGG
 from impasto.methods.gatys import displaced, stylize
 from impasto.methods.presets import preset
 from impasto.methods.styles import Region, StyleImage, room, style_terms
 from impasto.objective import Objective
 from impasto.optimize import Goal
-from impasto.settings import JITTERED, LITE_BALANCE, StylizeSettings
+from impasto.settings import StylizeSettings
 from impasto.transforms import STILL, jittered, mirrored, rolled
 
 SETTINGS = StylizeSettings(
@@ -111,7 +112,7 @@ def test_auto_is_adam_with_jitter_for_lite_and_lbfgs_for_the_others() -> None:
 
 def test_a_style_s_weight_means_the_same_with_lite() -> None:
     assert StylizeSettings().resolved("vgg19").balance == 1
-    assert StylizeSettings(style_weight=20.0).resolved("lite").balance == LITE_BALANCE
+    assert StylizeSettings(style_weight=20.0).resolved("lite").balance == PROFILES["lite"].style_balance
     assert StylizeSettings(balance=1.0).resolved("lite").balance == 1
     assert StylizeSettings(jitter=8).resolved("vgg19").balance == 1
     assert StylizeSettings(steps=20).resolved("lite").balance == 1, "measured for jittered pictures only"

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.objective.matching import MATCHINGS, Match, Matching, _counts, best_match
+from impasto.objective import MATCHINGS
+from impasto.objective.matching import Match, Matching, _counts, best_match
 
 PATCHES, NEAREST = MATCHINGS["patches"], MATCHINGS["nearest"]
 

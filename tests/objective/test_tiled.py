@@ -12,7 +12,8 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.features import ModuleEncoder, load_encoder
 from impasto.features.gray import GrayEncoder
-from impasto.features.vgg import VGG, Normalization
+from impasto.features.variants import Normalization
+from impasto.features.vgg import VGG
 from impasto.media import read_image
 from impasto.methods.styles import scaled
 from impasto.objective import MATCHINGS, STATISTICS, Activation, Content, Match, Objective, Style, Term, TotalVariation

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from impasto.features import load_encoder
 from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS
-from impasto.features.vgg import VGG, Normalization
+from impasto.features.variants import Normalization
+from impasto.features.vgg import VGG
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGED = ROOT / "src" / "impasto" / "data" / "lite.safetensors"
@@ -182,3 +183,40 @@ def test_files_apart_are_always_the_same(tool: ModuleType, tmp_path: Path) -> No
     trained, apart = tool.split([tmp_path])
     assert [p.stem for p in apart] == ["00", "10", "20"] and not {*trained} & {*apart}
     assert tool.split([tmp_path]) == (trained, apart)
+
+
+def test_projection_keeps_distances_between_lifted_grams(tool: ModuleType) -> None:
+    torch.manual_seed(1)
+    lift = torch.randn(12, 5, dtype=torch.float64)
+    f, g = torch.rand(5, 30, dtype=torch.float64), torch.rand(5, 30, dtype=torch.float64)
+    r = tool.projection(lift)
+    full = (lift @ (f @ f.T - g @ g.T) @ lift.T).square().sum() / 12**2
+    small = (r @ (f @ f.T - g @ g.T) @ r.T).square().sum() / 5**2
+    torch.testing.assert_close(small, full)
+    torch.testing.assert_close((r @ (f - g)).square().sum() / 5, (lift @ (f - g)).square().sum() / 12)
+
+
+def test_a_projection_in_a_file_is_its_triangle(tool: ModuleType) -> None:
+    r = tool.projection(torch.randn(12, 5))
+    found = tool.unpacked(
+        {"projections.relu1_1": tool.packed(r), "projections.relu1_2": torch.zeros(4), "other": torch.ones(6)}
+    )
+    assert torch.equal(found["projections.relu1_1"], r.view(5, 5, 1, 1))
+    assert found["projections.relu1_2"].shape == (4,)  # no triangle: the network will refuse it
+    assert found["other"].shape == (6,)
+
+
+def test_weights_in_8_bits_are_unpacked_within_half_a_step_of_their_channel(tool: ModuleType) -> None:
+    weight = torch.randn(5, 3, 3, 3) * torch.tensor([0.0, 1e-3, 1.0, 10.0, 1.0]).view(5, 1, 1, 1)
+    small, step = tool.rounded(weight)
+    assert small.dtype == torch.int8
+    found = tool.unpacked(
+        {"convs.conv1_1.weight": small, "convs.conv1_1.weight.step": step, "other.step": torch.ones(1)}
+    )
+    assert set(found) == {"convs.conv1_1.weight"}
+    error = (found["convs.conv1_1.weight"] - weight).abs().flatten(1).amax(1)
+    assert (error <= 0.501 * step).all() and (step[2:] > 1e-3).all()
+
+
+def test_a_lift_has_the_teacher_s_channels(tool: ModuleType) -> None:
+    assert [tool.teacher_channels(name) for name in ("relu1_1", "relu4_2")] == [64, 512]

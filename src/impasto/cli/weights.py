@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from impasto.errors import InputError, unknown
 from impasto.features import weights as weight_files
 
 
@@ -18,7 +17,6 @@ def weights() -> None:
 @weights.command("list")
 def weights_list() -> None:
     """Which weights there are, and where they were found."""
-    print("lite\tpackaged\tApache-2.0")
     for row in weight_files.status():
         print(f"{row.name}\t{row.path or 'not found'}\t{row.license}\t{row.url}")
 
@@ -27,18 +25,13 @@ def weights_list() -> None:
 @click.argument("name")
 def weights_path(name: str) -> None:
     """Where the weights of an encoder are."""
-    _known(name)
-    found = weight_files.find(name)
-    if found is None:
-        raise InputError(weight_files.missing_message(name))
-    print(found)
+    print(weight_files.locate(name))
 
 
 @weights.command("fetch")
 @click.argument("name")
 def weights_fetch(name: str) -> None:
     """Download the weights of an encoder into impasto's cache, and check them."""
-    _known(name)
     with Download(name) as bar:
         path = weight_files.fetch(name, progress=bar)
     print(path)
@@ -85,16 +78,7 @@ class Download:
 @click.option("--path", metavar="FILE", help="The file, if it is elsewhere.")
 def weights_verify(name: str, path: str | None) -> None:
     """Check the weights of an encoder: hash where it is known, names, shapes, finite values."""
-    _known(name)
-    entry = weight_files.WEIGHTS[name]
-    found = weight_files.find(name, path)
-    if found is None:
-        raise InputError(weight_files.missing_message(name))
-    digest = weight_files.verify(found, entry)
-    weight_files.load_state(found, entry)
+    from impasto.features import check_weights
+
+    found, digest = check_weights(name, path)
     print(f"{found}: {'SHA-256 ' + digest if digest else 'no hash is known for this file; names and shapes'} ok")
-
-
-def _known(name: str) -> None:
-    if name not in weight_files.WEIGHTS:
-        raise unknown("encoder", name, weight_files.WEIGHTS)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from impasto.errors import WeightsError
 from impasto.features.encoder import check_layers
+from impasto.features.fingerprint import digest
+from impasto.features.states import read_tensors
 from impasto.features.vgg import VGG
-from impasto.features.weights import WEIGHTS, find, read_torch
 
 #: From shallow to deep; `prob` stands for log-probabilities.
 CLASSIFIER_LAYERS = ("fc6", "fc7", "logits", "prob")
@@ -45,6 +44,10 @@ class Classifier(nn.Module):
             self.register_buffer(f"{name}_weight", weights[f"classifier.{number}.weight"])
             self.register_buffer(f"{name}_bias", weights[f"classifier.{number}.bias"])
 
+    def fingerprint(self) -> str:
+        """See `Fingerprinted`."""
+        return digest(self, self.features.fingerprint(), self.cells)
+
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         wanted = check_layers(layers, self.layers)
         deep = [n for n in wanted if n in CLASSIFIER_LAYERS]
@@ -67,41 +70,18 @@ class Classifier(nn.Module):
 def load_classifier(file: Path, name: str) -> dict[str, Tensor]:
     """The fully connected layers that belong to a file of convolutions, `classifier.{0,3,6}.{weight,bias}`, float32.
 
-    They are looked for in the file itself and then in one beside it called `NAME-classifier*.safetensors`, which may
-    hold 8-bit numbers with `[scale, lowest]` of each tensor in its metadata.
+    They are looked for in the file itself and then in one beside it called `NAME-classifier*.safetensors`.
 
     Raises:
         WeightsError: if there are none, or they are damaged.
     """
     for path in [file, *sorted(file.parent.glob(f"{name}-classifier*.safetensors"))]:
-        try:
-            found = _from_safetensors(path) if path.suffix == ".safetensors" else _from_torch(path)
-        except (OSError, SafetensorError, ValueError, TypeError) as error:
-            raise WeightsError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-        if found:
-            return _checked(found, path, name)
+        if found := read_tensors(path, "classifier."):
+            return _checked({key: tensor.float() for key, tensor in found.items()}, path, name)
     raise WeightsError(
         f"{file} holds no fully connected layers, which fc6, fc7, logits, prob and classes need: get the whole file "
         f"with `impasto weights fetch {name}`, or put {name}-classifier.safetensors beside it"
     )
-
-
-def _from_safetensors(path: Path) -> dict[str, Tensor]:
-    with safe_open(path, "pt") as opened:
-        about = opened.metadata() or {}
-        found = {}
-        for key in opened.keys():  # noqa: SIM118
-            if key.startswith("classifier."):
-                tensor = opened.get_tensor(key).float()
-                if key in about:
-                    scale, low = json.loads(about[key])
-                    tensor = tensor.mul_(scale).add_(low)
-                found[key] = tensor
-    return found
-
-
-def _from_torch(path: Path) -> dict[str, Tensor]:
-    return {k: v.float() for k, v in read_torch(path).items() if k.startswith("classifier.")}
 
 
 def _checked(found: dict[str, Tensor], path: Path, name: str) -> dict[str, Tensor]:
@@ -116,12 +96,3 @@ def _checked(found: dict[str, Tensor], path: Path, name: str) -> dict[str, Tenso
                 )
         inputs = outputs
     return found
-
-
-def has_classifier(encoder: str, weights: str | None) -> bool:
-    """Whether the encoder's fully connected layers are on this machine."""
-    file = find(encoder, weights) if encoder in WEIGHTS else None
-    try:
-        return file is not None and bool(load_classifier(file, encoder))
-    except WeightsError:
-        return False

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol
 
 from impasto.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Encoder(Protocol):
     """A network that turns images into feature maps, asked for by name.
 
     An encoder owns its normalization: it takes RGB images in [0, 1]. It has no trainable state and computes nothing
-    beyond the deepest layer asked for, so one call serves every term of an objective.
+    beyond the deepest layer asked for, so one call serves every term of an objective. Statistics of its maps are kept
+    on disk only if it has a `fingerprint` (see `impasto.features.fingerprint`).
 
     Attributes:
         name: how users call it, such as ``"vgg19"``.

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from impasto.cache import encoder_hash
 from impasto.color import luma
 from impasto.features.encoder import Encoder
+from impasto.features.fingerprint import fingerprint
 from impasto.features.spans import Span, spans_of
 
 
@@ -25,10 +25,9 @@ class GrayEncoder:
         self.name = f"{encoder.name} in gray"
         self.layers = encoder.layers
 
-    @property
-    def _hash(self) -> str:
-        """For `encoder_hash`: the name alone does not tell weights and pooling apart."""
-        return f"gray {encoder_hash(self.encoder)}"
+    def fingerprint(self) -> str:
+        """See `Fingerprinted`."""
+        return f"gray {fingerprint(self.encoder)}"
 
     def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         return self.encoder(_gray(images), layers)

@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from impasto.features.vgg import VGG, VGG19_WIDTHS, Normalization, Pooling
+from impasto.features.variants import Normalization
+from impasto.features.vgg import VGG, Pooling
 
 #: Channels of the student. The layers that styles are read from are wide (their rank bounds how well VGG-19's map
 #: can be predicted), relu4_1 above all, where contents are compared; the ones between are a quarter of VGG-19's or
@@ -32,10 +33,12 @@ LITE_NORMALIZATION = Normalization((0.485, 0.456, 0.406), (0.25, 0.25, 0.25))
 Widths = Sequence[Sequence[int]]
 
 
-def lite_network(widths: Widths = LITE_WIDTHS, *, pooling: Pooling = "max", projected: bool = True) -> VGG:
-    """The student's network, untrained; `projected=False` hands out its own maps, for training."""
+def lite_network(
+    widths: Widths = LITE_WIDTHS, *, pooling: Pooling = "max", projected: bool = True, drawn: bool = True
+) -> VGG:
+    """The student's network, untrained; `projected=False` hands out its own maps, for training; `drawn` as of `VGG`."""
     layers = LITE_LAYERS if projected else ()
-    return VGG(widths, LITE_NORMALIZATION, pooling=pooling, projected=layers, name="lite")
+    return VGG(widths, LITE_NORMALIZATION, pooling=pooling, projected=layers, name="lite", drawn=drawn)
 
 
 def stored_widths(state: Mapping[str, Tensor]) -> Widths:
@@ -46,31 +49,6 @@ def stored_widths(state: Mapping[str, Tensor]) -> Widths:
         if weight is not None:
             found[int(layer[4]) - 1].append(len(weight))
     return found
-
-
-def projection(lift: Tensor) -> Tensor:
-    """`s R` of a lift `L = Q R`: the `(C, C)` matrix that `lite` multiplies a map with.
-
-    Args:
-        lift: `(C_t, C)` with `C ≤ C_t`, which predicts the teacher's map from the student's.
-    """
-    teacher_channels, channels = lift.shape
-    r: Tensor = torch.linalg.qr(lift.double()).R
-    scale = float(channels / teacher_channels) ** 0.5
-    scaled: Tensor = (scale * r).to(lift.dtype)
-    return scaled
-
-
-def packed(matrix: Tensor) -> Tensor:
-    """The upper triangle of `(C, C)`, row by row: all of a projection, whose other half is zeros."""
-    rows, columns = torch.triu_indices(*matrix.shape)
-    return matrix[rows, columns]
-
-
-def rounded(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of a convolution in 8 bits, and the step of each channel that it makes, `(C',)`; see `unpacked`."""
-    step = weight.flatten(1).abs().amax(1).clamp_min(1e-12) / 127
-    return (weight / step.view(-1, 1, 1, 1)).round().to(torch.int8), step
 
 
 def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -88,9 +66,3 @@ def unpacked(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if weight != name and weight in found:
             found[weight] = found[weight] * values.float().view(-1, 1, 1, 1)
     return found
-
-
-def teacher_channels(layer: str) -> int:
-    """Channels of VGG-19's map of that name, such as 512 for `relu4_1`."""
-    block, index = layer.removeprefix("relu").split("_")
-    return VGG19_WIDTHS[int(block) - 1][int(index) - 1]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import check_layers
+from impasto.features.fingerprint import digest
 
 
 class _Reached(Exception):
@@ -60,6 +61,11 @@ class ModuleEncoder:
         self._mean = torch.tensor(mean).view(1, -1, 1, 1)
         self._std = torch.tensor(std).view(1, -1, 1, 1)
         self._channels = channels
+
+    def fingerprint(self) -> str:
+        """See `Fingerprinted`; code that a network's class runs is not part of it."""
+        about = (self.name, self._paths, self._mean.tolist(), self._std.tolist(), self._channels)
+        return digest(self.network, type(self.network).__qualname__, about)
 
     def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         wanted = check_layers(layers, self.layers)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Literal, cast, get_args
 
-import torch
-
 from impasto.errors import unknown
 
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -36,6 +34,8 @@ def resolve_precision(name: str = "auto", device: str = "cpu") -> Precision:
 
 def multiplies_bf16() -> bool:
     """Whether this machine's processor has instructions for bfloat16, and torch can tell and use them."""
+    import torch
+
     if not hasattr(torch.cpu, "get_capabilities"):  # older versions of torch cannot tell
         return False
     has = torch.cpu.get_capabilities()

@@ -3,48 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from impasto.errors import InputError
 from impasto.features.encoder import check_layers
 from impasto.features.fastconv import max_pool, serves, wide, winograd
+from impasto.features.fingerprint import digest
 from impasto.features.precision import Precision
 from impasto.features.spans import Level, Span
+from impasto.features.variants import Normalization
 
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
 
-#: Channels of each convolution, block by block (Simonyan and Zisserman 2015, table 1, columns E and D).
-VGG19_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4)
-VGG16_WIDTHS = ((64,) * 2, (128,) * 2, (256,) * 3, (512,) * 3, (512,) * 3)
-
 #: Memory of maps in bfloat16 and of what is converted for statistics, to that of float32's maps.
 BF16_SHARE = 0.7
-
-
-@dataclass(frozen=True)
-class Normalization:
-    """What a network expects of its input: `(rgb - mean) / std`, for RGB in [0, 1].
-
-    Attributes:
-        bgr: the first convolution was trained on BGR; its weights are flipped once, when they are loaded.
-    """
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    bgr: bool = False
-
-
-#: torchvision's weights.
-TORCHVISION = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-#: The original Caffe weights: BGR, 0..255, minus (103.939, 116.779, 123.68).
-CAFFE = Normalization((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3, bgr=True)
 
 
 class VGG(nn.Module):
@@ -60,6 +39,7 @@ class VGG(nn.Module):
         projected: names of the `relu` layers that have a projection; only those (and the pools behind them) can be
             asked for then.
         name: how users call it.
+        drawn: its weights are drawn at random; if not, they are whatever the memory holds, to be loaded.
 
     Attributes:
         padding: `"zeros"` as trained, or `"circular"`: opposite sides of the picture are neighbors, for textures that
@@ -80,6 +60,7 @@ class VGG(nn.Module):
         pooling: Pooling = "max",
         projected: Sequence[str] = (),
         name: str = "vgg",
+        drawn: bool = True,
     ) -> None:
         super().__init__()
         if pooling not in ("max", "avg"):
@@ -94,7 +75,9 @@ class VGG(nn.Module):
         channels = 3
         for block, block_widths in enumerate(widths, 1):
             for index, width in enumerate(block_widths, 1):
-                self.convs[f"conv{block}_{index}"] = nn.Conv2d(channels, width, 3, padding=1)
+                shape = (channels, width, 3, 1, 1)
+                conv = nn.Conv2d(*shape) if drawn else skip_init(nn.Conv2d, *shape)  # type: ignore[no-untyped-call]
+                self.convs[f"conv{block}_{index}"] = conv
                 channels = width
                 relu = f"relu{block}_{index}"
                 self._steps += [f"conv{block}_{index}", relu]
@@ -104,6 +87,12 @@ class VGG(nn.Module):
         self.layers = tuple(n for n in self._steps if not projected or self._projection_of(n) is not None)
         self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1), persistent=False)
+
+    def fingerprint(self) -> str:
+        """See `Fingerprinted`."""
+        return digest(
+            self, self.name, self.pooling, self.padding, self.precision, self.mean.tolist(), self.std.tolist()
+        )
 
     def _projection_of(self, layer: str) -> str | None:
         """The relu layer whose projection `layer` uses: itself, or for a pool the relu before it."""
@@ -214,23 +203,3 @@ class VGG(nn.Module):
                 f"a picture of {width}x{height} is too small for {deepest}, which needs at least "
                 f"{2**pools} pixels each way"
             )
-
-
-def from_torchvision_names(state: Mapping[str, Tensor], widths: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-    """`convs.conv1_1.weight`, … out of torchvision's `features.0.weight`, …; the other entries are left out.
-
-    Args:
-        state: a state dict with torchvision's names, with or without `classifier.*`.
-        widths: the network's widths, which fix where its convolutions stand.
-    """
-    renamed: dict[str, Tensor] = {}
-    index = 0
-    for block, block_widths in enumerate(widths, 1):
-        for number in range(1, len(block_widths) + 1):
-            for part in ("weight", "bias"):
-                key = f"features.{index}.{part}"
-                if key in state:
-                    renamed[f"convs.conv{block}_{number}.{part}"] = state[key]
-            index += 2  # a convolution and its ReLU
-        index += 1  # the pool
-    return renamed

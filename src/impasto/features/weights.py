@@ -1,6 +1,6 @@
-"""Weights of the VGG encoders: which files there are, where they are looked for, and how they are checked and loaded.
+"""Weights of the encoders: which files there are, where they are looked for, their hashes, and their download.
 
-Nothing here uses the network, except `fetch`. A file is looked for in
+Nothing here needs torch, and nothing uses the network except `fetch`. A file is looked for in
 
 1. the path that the caller names,
 2. the folders of `$IMPASTO_WEIGHTS`,
@@ -11,27 +11,19 @@ Nothing here uses the network, except `fetch`. A file is looked for in
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
-import pickle
 import re
-import struct
-import tempfile
-import time
-import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
 
-import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
-
 from impasto.errors import InputError, WeightsError, unknown
-from impasto.features.vgg import CAFFE, TORCHVISION, VGG16_WIDTHS, VGG19_WIDTHS, Normalization, from_torchvision_names
+from impasto.features.variants import CAFFE, TORCHVISION, VGG16_WIDTHS, VGG19_WIDTHS, Normalization
 
 
 @dataclass(frozen=True)
@@ -40,7 +32,6 @@ class WeightsFile:
 
     Attributes:
         name: of the encoder it belongs to, such as `"vgg19"`.
-        filenames: the names it may go by; the first is the published one, which `sha256` applies to.
         url: its public home.
         sha256: its SHA-256, in hex, or the first digits of it where no more is known.
         license: in words.
@@ -50,7 +41,6 @@ class WeightsFile:
     """
 
     name: str
-    filenames: tuple[str, ...]
     url: str
     sha256: str
     license: str
@@ -58,64 +48,47 @@ class WeightsFile:
     normalization: Normalization
     size: int | None = None
 
+    @property
+    def filenames(self) -> tuple[str, ...]:
+        """The names it may go by: the published one, which `sha256` applies to, and those of its convolutions alone."""
+        name = self.url.rpartition("/")[2]
+        return name, name.replace(".pth", ".safetensors"), f"{self.name}-features.safetensors"
 
-_TORCHVISION_LICENSE = "BSD-3-Clause (torchvision); trained on ImageNet"
-_CAFFE_LICENSE = "CC BY 4.0 (Visual Geometry Group, University of Oxford); trained on ImageNet"
 
+_BSD = "BSD-3-Clause (torchvision); trained on ImageNet"
+_CC = "CC BY 4.0 (Visual Geometry Group, University of Oxford); trained on ImageNet"
+_TORCHVISION = "https://download.pytorch.org/models"
+_CAFFE = "https://web.eecs.umich.edu/~justincj/models"
+_VGG19 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
+_VGG16 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
+
+# fmt: off
 #: The files by encoder name.
-WEIGHTS: dict[str, WeightsFile] = {
-    "vgg19": WeightsFile(
-        name="vgg19",
-        filenames=("vgg19-dcbb9e9d.pth", "vgg19-dcbb9e9d.safetensors"),
-        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
-        sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
-        license=_TORCHVISION_LICENSE,
-        widths=VGG19_WIDTHS,
-        normalization=TORCHVISION,
-        size=574_673_361,
-    ),
-    "vgg16": WeightsFile(
-        name="vgg16",
-        filenames=("vgg16-397923af.pth", "vgg16-397923af.safetensors"),
-        url="https://download.pytorch.org/models/vgg16-397923af.pth",
-        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-        license=_TORCHVISION_LICENSE,
-        widths=VGG16_WIDTHS,
-        normalization=TORCHVISION,
-    ),
-    "vgg19-caffe": WeightsFile(
-        name="vgg19-caffe",
-        filenames=("vgg19-d01eb7cb.pth", "vgg19-d01eb7cb.safetensors", "vgg19-caffe-features.safetensors"),
-        url="https://web.eecs.umich.edu/~justincj/models/vgg19-d01eb7cb.pth",
-        sha256="d01eb7cb",
-        license=_CAFFE_LICENSE,
-        widths=VGG19_WIDTHS,
-        normalization=CAFFE,
-    ),
-    "vgg16-caffe": WeightsFile(
-        name="vgg16-caffe",
-        filenames=("vgg16-00b39a1b.pth", "vgg16-00b39a1b.safetensors"),
-        url="https://web.eecs.umich.edu/~justincj/models/vgg16-00b39a1b.pth",
-        sha256="00b39a1b",
-        license=_CAFFE_LICENSE,
-        widths=VGG16_WIDTHS,
-        normalization=CAFFE,
-    ),
-}
+WEIGHTS = {entry.name: entry for entry in (
+    WeightsFile("vgg19", f"{_TORCHVISION}/vgg19-dcbb9e9d.pth", _VGG19, _BSD, VGG19_WIDTHS, TORCHVISION, 574_673_361),
+    WeightsFile("vgg16", f"{_TORCHVISION}/vgg16-397923af.pth", _VGG16, _BSD, VGG16_WIDTHS, TORCHVISION),
+    WeightsFile("vgg19-caffe", f"{_CAFFE}/vgg19-d01eb7cb.pth", "d01eb7cb", _CC, VGG19_WIDTHS, CAFFE),
+    WeightsFile("vgg16-caffe", f"{_CAFFE}/vgg16-00b39a1b.pth", "00b39a1b", _CC, VGG16_WIDTHS, CAFFE),
+)}
+# fmt: on
+#: The encoder whose weights come with impasto.
+PACKAGED = "lite"
 
 
-def _entry(name: str) -> WeightsFile:
+def entry_of(name: str) -> WeightsFile:
+    """The row of an encoder.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
     if name not in WEIGHTS:
-        raise unknown("weights", name, WEIGHTS)
+        raise unknown("weights", name, (PACKAGED, *WEIGHTS))
     return WEIGHTS[name]
 
 
-def _error(message: str) -> WeightsError:
+def weights_error(message: str) -> WeightsError:
     """A `WeightsError` in one line, whatever a library's message or a path brought in."""
     return WeightsError(" ".join(message.split()))
-
-
-# --- where files are -------------------------------------------------------------------------------------------------
 
 
 def cache_folder() -> Path:
@@ -125,19 +98,27 @@ def cache_folder() -> Path:
         import platformdirs  # one of pooch's requirements
 
         root = platformdirs.user_cache_dir("impasto")
-    return _path(root) / "weights"
+    return expanded(root) / "weights"
 
 
-def _path(path: str | os.PathLike[str]) -> Path:
+def expanded(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.expanduser(path))  # unlike Path.expanduser, never an error
+
+
+def _hub_folder() -> str:
+    """`torch.hub.get_dir()`, without torch: a folder set in this process counts only where torch is loaded."""
+    if (hub := sys.modules.get("torch.hub")) is not None:
+        return str(hub.get_dir())
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return os.path.join(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")), "hub")
 
 
 def _sources() -> list[tuple[str, Path]]:
     """What each folder is, and the folder."""
     listed = [folder for folder in os.environ.get("IMPASTO_WEIGHTS", "").split(os.pathsep) if folder]
     return [
-        *(("$IMPASTO_WEIGHTS", _path(folder)) for folder in listed),
-        ("torch's hub cache", _path(torch.hub.get_dir()) / "checkpoints"),
+        *(("$IMPASTO_WEIGHTS", expanded(folder)) for folder in listed),
+        ("torch's hub cache", expanded(_hub_folder()) / "checkpoints"),
         ("impasto's cache", cache_folder()),
     ]
 
@@ -147,34 +128,58 @@ def search_folders() -> list[Path]:
     return list(dict.fromkeys(folder for _, folder in _sources()))
 
 
-def _in_folder(folder: Path, entry: WeightsFile) -> Path | None:
+def _filenames(name: str) -> tuple[str, ...]:
+    return (f"{PACKAGED}.safetensors",) if name == PACKAGED else entry_of(name).filenames
+
+
+def _in_folder(folder: Path, name: str) -> Path | None:
     # os.path.isfile is False where Path.is_file raises, as in a folder that may not be read.
-    return next((folder / name for name in entry.filenames if os.path.isfile(folder / name)), None)
+    return next((folder / file for file in _filenames(name) if os.path.isfile(folder / file)), None)
+
+
+def _places(name: str) -> Iterator[tuple[Path, str]]:
+    """Each file with an encoder's weights, and what the folder is that it was found in."""
+    sources = [("packaged", Path(str(files("impasto"))) / "data")] if name == PACKAGED else _sources()
+    return ((file, source) for source, folder in sources if (file := _in_folder(folder, name)))
 
 
 def find(name: str, path: str | os.PathLike[str] | None = None) -> Path | None:
     """The file with an encoder's weights, or None if there is none.
 
     Args:
-        name: one of `WEIGHTS`.
+        name: one of `WEIGHTS`, or `lite`, whose weights are packaged.
         path: a file of any name, or a folder that holds one of the entry's `filenames`; no other place is looked at
             then.
 
     Raises:
         WeightsError: if `path` does not exist, or is a folder without such a file.
     """
-    entry = _entry(name)
+    filenames = _filenames(name)
     if path is None:
-        return next((file for folder in search_folders() if (file := _in_folder(folder, entry))), None)
-    given = _path(path)
+        return next((file for file, _ in _places(name)), None)
+    given = expanded(path)
     if os.path.isfile(given):
         return given
     if not os.path.isdir(given):
-        raise _error(f"{given} does not exist; it was given as the weights of {name}, a file or a folder")
-    file = _in_folder(given, entry)
+        raise weights_error(f"{given} does not exist; it was given as the weights of {name}, a file or a folder")
+    file = _in_folder(given, name)
     if file is None:
-        raise _error(f"the folder {given} has no weights of {name}; it would be called {' or '.join(entry.filenames)}")
+        raise weights_error(f"the folder {given} has no weights of {name}; it would be called {' or '.join(filenames)}")
     return file
+
+
+def locate(name: str, path: str | os.PathLike[str] | None = None) -> Path:
+    """`find(name, path)`, but weights that are not on this machine are an error.
+
+    Raises:
+        WeightsError: also if there is no such file, with what was looked for, where, and what to do.
+    """
+    if (file := find(name, path)) is not None:
+        return file
+    raise weights_error(
+        f"the weights of {name} are not on this machine: looked for {' or '.join(_filenames(name))} in "
+        f"{', '.join(map(str, search_folders()))}; get them with `impasto weights fetch {name}`"
+    )
 
 
 def published(path: str | os.PathLike[str], wanted: Sequence[str]) -> str:
@@ -186,28 +191,18 @@ def published(path: str | os.PathLike[str], wanted: Sequence[str]) -> str:
     Raises:
         WeightsError: if it does not exist, or its name does not tell.
     """
-    given = _path(path)
+    given = expanded(path)
     if not os.path.exists(given):
-        raise _error(f"{given} does not exist; it was given as weights, a file or a folder")
+        raise weights_error(f"{given} does not exist; it was given as weights, a file or a folder")
     if os.path.isdir(given):
-        found = next((name for name in wanted if _in_folder(given, _entry(name))), None)
+        found = next((name for name in wanted if _in_folder(given, name)), None)
         reason = f"holds no weights of {' or '.join(wanted)} under the names they are published with"
     else:
         found = next((name for name, entry in WEIGHTS.items() if given.name in entry.filenames), None)
         reason = "has not the name of a published file, which would tell whose weights it holds"
     if found is None:
-        raise _error(f"{given} {reason}; name the encoder with --encoder")
+        raise weights_error(f"{given} {reason}; name the encoder with --encoder")
     return found
-
-
-def missing_message(name: str) -> str:
-    """What to tell a user when `find` found nothing: what was looked for, where, and what to do; one line."""
-    entry = _entry(name)
-    folders = ", ".join(str(folder) for folder in search_folders())
-    return (
-        f"the weights of {name} are not on this machine: looked for {' or '.join(entry.filenames)} in {folders}; "
-        f"get them with `impasto weights fetch {name}`"
-    )
 
 
 @dataclass(frozen=True)
@@ -217,6 +212,7 @@ class WeightsStatus:
     Attributes:
         path: the file, if there is one.
         source: what the folder is that it was found in, such as `"torch's hub cache"`.
+        url: its public home; empty for packaged weights.
     """
 
     name: str
@@ -227,23 +223,23 @@ class WeightsStatus:
 
 
 def status() -> list[WeightsStatus]:
-    """A row for each entry of `WEIGHTS`. Files are looked for, not opened."""
-    rows = []
-    for entry in WEIGHTS.values():
-        found = ((file, source) for source, folder in _sources() if (file := _in_folder(folder, entry)))
-        path, source = next(found, (None, None))
-        rows.append(WeightsStatus(entry.name, path, source, entry.license, entry.url))
-    return rows
+    """A row for `lite` and for each entry of `WEIGHTS`. Files are looked for, not opened."""
+    rows = [(PACKAGED, "Apache-2.0", ""), *((e.name, e.license, e.url) for e in WEIGHTS.values())]
+    return [WeightsStatus(name, *next(_places(name), (None, None)), *about) for name, *about in rows]
 
 
-# --- checking --------------------------------------------------------------------------------------------------------
+# --- checking and fetching ------------------------------------------------------------------------------------------
+
+#: Attempts after the first, a second or more apart, where the connection was lost or there was none.
+RETRIES = 2
+_CHUNK = 1 << 18  # bytes
 
 
 def verify(path: Path, entry: WeightsFile) -> str | None:
     """Check a file's SHA-256, where it is known: for a file that goes by the published name.
 
-    A large file takes seconds, so that its hash is noted in impasto's cache with the file's size and time of change,
-    and computed again only when one of these differs.
+    A large file takes seconds, so that its hash is noted in impasto's cache, and computed again only when the file's
+    size or time of change differs.
 
     Returns:
         The SHA-256, or None for a file whose hash is not known (it was not read then).
@@ -257,10 +253,10 @@ def verify(path: Path, entry: WeightsFile) -> str | None:
         digest = _known_digest(path) or _remember(path, _digest(path))
         size = path.stat().st_size
     except OSError as error:
-        raise _error(f"{path} cannot be read: {error.strerror or error}") from error
+        raise weights_error(f"{path} cannot be read: {error.strerror or error}") from error
     if not digest.startswith(entry.sha256):
         short = f" (it has {size} bytes, not {entry.size})" if entry.size not in (None, size) else ""
-        raise _error(
+        raise weights_error(
             f"{path} is damaged or not the published file{short}: its SHA-256 is {digest[: len(entry.sha256)]}, not "
             f"{entry.sha256}; delete it and run `impasto weights fetch {entry.name}`"
         )
@@ -272,146 +268,27 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _stamps() -> dict[str, object]:
-    """`{file: [size, time of change in ns, SHA-256]}` of the files hashed so far."""
-    try:
-        stamps = json.loads((cache_folder() / "verified.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return stamps if isinstance(stamps, dict) else {}
+def _noted(path: Path) -> Path:
+    """Where a file's hash is noted while it is as it is now."""
+    stat = path.stat()
+    state = f"{path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    return cache_folder() / "verified" / hashlib.sha256(state.encode()).hexdigest()
 
 
 def _known_digest(path: Path) -> str | None:
-    stat = path.stat()
-    match _stamps().get(str(path.resolve())):
-        case [stat.st_size, stat.st_mtime_ns, str(digest)]:
-            return digest
+    with suppress(OSError, ValueError):
+        text = _noted(path).read_text(encoding="ascii")
+        return text if re.fullmatch("[0-9a-f]{64}", text) else None  # half of one, or somebody else's
     return None
 
 
 def _remember(path: Path, digest: str) -> str:
     """Note a file's hash, if the cache can be written to."""
     with suppress(OSError):
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        stat = path.stat()
-        stamps = _stamps() | {str(path.resolve()): [stat.st_size, stat.st_mtime_ns, digest]}
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".json")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(stamps, file, indent=1)
-            os.replace(temporary, folder / "verified.json")  # never half a file, even with two programs at it
-        except OSError:
-            os.unlink(temporary)
+        note = _noted(path)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(digest, encoding="ascii")
     return digest
-
-
-# --- loading ---------------------------------------------------------------------------------------------------------
-
-# What torch.load and safetensors are seen to raise on damaged files; no other kind of error is hidden.
-_READ_ERRORS = (
-    AssertionError, AttributeError, EOFError, ImportError, LookupError, MemoryError, OSError, OverflowError,
-    RuntimeError, TypeError, ValueError, pickle.UnpicklingError, struct.error, zipfile.BadZipFile, SafetensorError,
-)  # fmt: skip
-
-
-def load_state(path: Path, entry: WeightsFile) -> dict[str, Tensor]:
-    """An encoder's weights, checked, under the names of `VGG`'s state dict.
-
-    Reads `.safetensors` files, and what `torch.save` wrote (without running code from it). The file has torchvision's
-    names (`features.0.weight`, …), bare or under `state_dict`; what it has besides, such as `classifier.*`, is left
-    out. Weights for BGR are turned into weights for RGB.
-
-    Returns:
-        `{"convs.conv1_1.weight": (64, 3, 3, 3), "convs.conv1_1.bias": (64,), …}`, float32, on the CPU.
-
-    Raises:
-        WeightsError: if the file cannot be read, or a tensor is missing, of another shape, or not finite.
-    """
-    read = _read_safetensors if path.suffix.lower() == ".safetensors" else read_torch
-    raw = read(path)
-    state = from_torchvision_names(raw, entry.widths)
-    wrong = f"{path} does not hold the weights of {entry.name}"
-    loaded: dict[str, Tensor] = {}
-    for name, shape in _shapes(entry.widths).items():
-        short = name.removeprefix("convs.")
-        if name not in state:
-            convs = sum(key.startswith("features.") and value.ndim == 4 for key, value in raw.items())
-            raise _error(
-                f"{wrong}: {short}, of shape {shape}, is missing "
-                f"(the file has {convs} convolutions, {entry.name} has {sum(map(len, entry.widths))})"
-            )
-        tensor = state[name]
-        if tuple(tensor.shape) != shape:
-            raise _error(f"{wrong}: {short} has shape {tuple(tensor.shape)}, not {shape}")
-        if not (tensor.is_floating_point() and tensor.layout is torch.strided and tensor.device.type == "cpu"):
-            raise _error(f"{path}: {short} is {tensor.dtype}, {tensor.layout}; it must be plain floating point numbers")
-        # A copy: the file may be mapped into memory, and change later.
-        loaded[name] = tensor.detach().to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-        if not loaded[name].isfinite().all():
-            raise _error(f"{path} is damaged: {short}, of shape {shape}, has values that are not finite")
-    if entry.normalization.bgr:
-        loaded["convs.conv1_1.weight"] = loaded["convs.conv1_1.weight"].flip(1)
-    return loaded
-
-
-def _shapes(widths: Sequence[Sequence[int]]) -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor of the network, from shallow to deep."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    channels = 3
-    for block, block_widths in enumerate(widths, 1):
-        for index, width in enumerate(block_widths, 1):
-            shapes[f"convs.conv{block}_{index}.weight"] = (width, channels, 3, 3)
-            shapes[f"convs.conv{block}_{index}.bias"] = (width,)
-            channels = width
-    return shapes
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {key: file.get_tensor(key) for key in file.keys() if key.startswith("features.")}  # noqa: SIM118
-    except _READ_ERRORS as error:
-        raise _unreadable(path, "safetensors", error) from error
-
-
-def read_torch(path: Path) -> dict[str, Tensor]:
-    """Every tensor of what `torch.save` wrote, read without running code from it.
-
-    Raises:
-        WeightsError: if the file cannot be read.
-    """
-    try:
-        # Files from before torch 1.6, torchvision's and Caffe's among them, are no zip archives and cannot be mapped.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except _READ_ERRORS as error:
-        raise _unreadable(path, "PyTorch", error) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise _error(f"{path} holds no weights: it has a {type(content).__name__} where a state dict was expected")
-    return {k: v for k, v in content.items() if isinstance(k, str) and isinstance(v, Tensor)}
-
-
-def _unreadable(path: Path, kind: str, error: BaseException) -> WeightsError:
-    """A file that its loader refused. Torch's words on pickles are long and advise against safety: not repeated."""
-    if isinstance(error, OSError) and error.strerror:
-        return _error(f"{path} cannot be read: {error.strerror}")
-    if os.path.isfile(path) and os.path.getsize(path) == 0:
-        return _error(f"{path} is empty, where a {kind} file was expected")
-    code = re.search(r"GLOBAL ([\w.]+)", str(error)) if isinstance(error, pickle.UnpicklingError) else None
-    if code:
-        return _error(f"{path} was refused: it holds Python code ({code[1]}), where only tensors were expected")
-    # The other kinds are slips of the loader on nonsense, and tell a user nothing.
-    told = re.split(r"\.\s|\n", str(error))[0][:120] if isinstance(error, (SafetensorError, RuntimeError)) else ""
-    return _error(f"{path} is not a {kind} file, or is damaged or cut short" + (f": {told}" if told else ""))
-
-
-# --- fetching --------------------------------------------------------------------------------------------------------
-
-_ATTEMPTS = 3
-_PAUSE = 1.0  # seconds before the second attempt, twice as long before the third
-_CHUNK = 1 << 18  # bytes
 
 
 class Progress(Protocol):
@@ -425,10 +302,10 @@ class Progress(Protocol):
 
 
 def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, progress: Progress | bool = False) -> Path:
-    """Download an encoder's weights and check them, unless they are in the folder and sound.
+    """Download an encoder's weights and check them, unless they are packaged or in the folder and sound.
 
     Args:
-        name: one of `WEIGHTS`.
+        name: one of `WEIGHTS`, or `lite`.
         folder: where to put the file, by default `cache_folder()`.
         progress: an object that is told how far the download is; `True` is a bar by tqdm, if that is installed.
 
@@ -438,86 +315,77 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, progress: 
     Raises:
         WeightsError: if the file cannot be had, or is not the published one. The folder is as it was then.
     """
-    entry = _entry(name)
-    target = (_path(folder) if folder is not None else cache_folder()) / entry.filenames[0]
+    if name == PACKAGED:
+        return locate(name)
+    entry = entry_of(name)
+    target = (expanded(folder) if folder is not None else cache_folder()) / entry.filenames[0]
     if os.path.isfile(target):
         with suppress(WeightsError):  # damaged: it is replaced once there is a sound one
             verify(target, entry)
             return target
-
-    import requests
-
     try:
         digest = _download(entry, target, progress)
-    except requests.HTTPError as error:
-        reason = str(error)
-        if (answer := error.response) is not None:
-            reason = f"{answer.status_code} {answer.reason}"
-            answer.close()  # pooch leaves it open
-        raise _not_fetched(entry, target, f"the server answered {reason}") from error
-    except requests.Timeout as error:
-        raise _not_fetched(entry, target, "the server does not answer") from error
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
-        raise _not_fetched(entry, target, "no connection to the server, or it was lost") from error
-    except requests.RequestException as error:
-        raise _not_fetched(entry, target, str(error)) from error
-    except OSError as error:
-        raise _not_fetched(entry, target, f"the file cannot be written: {error.strerror or error}") from error
+    except (OSError, _Refused) as error:  # what requests raises is an OSError
+        raise weights_error(
+            f"the weights of {name} could not be fetched: {_reason(error)}; "
+            f"{entry.url} can also be downloaded by hand and put into {target.parent} as {target.name}"
+        ) from error
     _remember(target, digest)
     return target
 
 
+class _Refused(Exception):
+    """What another attempt would not better: it is not one of those after which pooch makes one."""
+
+
 def _download(entry: WeightsFile, target: Path, progress: Progress | bool) -> str:
-    """Put the published file at `target`; its SHA-256. A lost connection is tried again, a wrong file is not."""
+    """Put the published file at `target`; its SHA-256."""
     import pooch  # type: ignore[import-untyped]
     import requests
 
     try:
-        downloader = pooch.HTTPDownloader(progressbar=progress, chunk_size=_CHUNK)
+        http = pooch.HTTPDownloader(progressbar=progress, chunk_size=_CHUNK)
     except ValueError as error:
         raise InputError("progress=True needs tqdm (pip install tqdm); or pass an object that reports it") from error
-    known = f"sha256:{entry.sha256}" if len(entry.sha256) == 64 else None
-    part = target.with_name(f"{target.name}.part")
-    for attempt in range(1, _ATTEMPTS + 1):
-        part.unlink(missing_ok=True)
+    digest = ""
+
+    def download(url: str, file: str, store: object) -> None:
+        nonlocal digest
+        if not isinstance(progress, bool):
+            progress.reset()
         try:
-            with _quiet(pooch.get_logger()):
-                pooch.retrieve(entry.url, known, fname=part.name, path=part.parent, downloader=downloader)
-            break
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError):
-            if attempt == _ATTEMPTS:
-                raise
-            time.sleep(_PAUSE * attempt)
-            if not isinstance(progress, bool):
-                progress.reset()
-        except requests.RequestException:
-            raise
-        except ValueError as error:  # pooch's word for another hash
-            raise _not_fetched(entry, target, f"what came is not the published file ({error})") from error
+            http(url, file, store)
+        except requests.HTTPError as error:
+            error.response.close()  # pooch leaves it open
+            raise _Refused(f"the server answered {error.response.status_code} {error.response.reason}") from error
+        digest = _digest(Path(file))
+        if not digest.startswith(entry.sha256):  # of some only the first digits are known, which pooch cannot compare
+            shown = digest[: len(entry.sha256)]
+            raise _Refused(f"what came is not the published file (its SHA-256 is {shown}, not {entry.sha256})")
+        os.chmod(file, 0o644)  # pooch's own files are for their owner only
+
+    logger, part = pooch.get_logger(), target.with_name(f"{target.name}.part")
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it writes to standard error of its own accord
     try:
-        digest = entry.sha256 if known else _digest(part)
-        if not digest.startswith(entry.sha256):
-            reason = f"what came is not the published file (its SHA-256 is {digest[: len(entry.sha256)]}"
-            raise _not_fetched(entry, target, f"{reason}, not {entry.sha256})")
-        os.replace(part, target)
-    finally:
         part.unlink(missing_ok=True)
+        store = pooch.create(
+            part.parent, "", registry={part.name: None}, urls={part.name: entry.url}, retry_if_failed=RETRIES
+        )
+        os.replace(store.fetch(part.name, downloader=download), target)
+    finally:
+        logger.setLevel(level)
     return digest
 
 
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Pooch's logger writes to standard error of its own accord."""
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+def _reason(error: Exception) -> str:
+    import requests
 
-
-def _not_fetched(entry: WeightsFile, target: Path, reason: str) -> WeightsError:
-    return _error(
-        f"the weights of {entry.name} could not be fetched: {reason}; "
-        f"{entry.url} can also be downloaded by hand and put into {target.parent} as {target.name}"
-    )
+    match error:
+        case requests.Timeout():
+            return "the server does not answer"
+        case requests.ConnectionError() | requests.exceptions.ChunkedEncodingError():
+            return "no connection to the server, or it was lost"
+        case OSError(strerror=str(what)):
+            return f"the file cannot be written: {what}"
+    return str(error)

@@ -39,7 +39,8 @@ class Invert(OptimizingJob, InversionSettings):
         _check_strip(self, "layer")
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
-        from impasto.features.classifier import CLASSIFIER_LAYERS, has_classifier
+        from impasto.features.classifier import CLASSIFIER_LAYERS
+        from impasto.features.loading import has_classifier
         from impasto.jobs.running import in_turn, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
         from impasto.methods.inversion import invert

@@ -26,7 +26,6 @@ from impasto.optimize import State, Step
 from impasto.options import AUTO, known
 from impasto.resample import lanczos
 
-STAND_IN = "lite stands in for VGG-19, which is not on this machine; `impasto weights fetch vgg19` gets it"
 T = TypeVar("T")
 R = TypeVar("R")
 J = TypeVar("J", bound=PictureJob)
@@ -98,8 +97,8 @@ def resolved(asked: J) -> tuple[J, list[Note]]:
         # GPUs may round float32 to TensorFloat-32 in convolutions, unless the precision says otherwise.
     if isinstance(options.get("encoder"), str) and "encoder" in asked.active():
         changes["encoder"] = resolve(options["encoder"], options["weights"])
-        if changes["encoder"] == "lite" != options["encoder"]:
-            notes.append(Note(STAND_IN))
+        if text := stands_in(options["encoder"], changes["encoder"]):
+            notes.append(Note(text))
     return asked.changed(**changes), notes
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from impasto.errors import unknown
-from impasto.settings import LITE_BALANCE, AscentSettings, StylizeSettings
+from impasto.features import PROFILES
+from impasto.settings import AscentSettings, StylizeSettings
 
 
 def best() -> StylizeSettings:
@@ -23,7 +24,7 @@ def quick() -> StylizeSettings:
 def refined() -> StylizeSettings:
     """A picture in two seconds: what a network makes of it in one pass, and a few steps by `lite` from there, at the
     balance that its longer runs have (`docs/speed.md`)."""
-    return StylizeSettings(encoder="lite", init="instant", scales=1, steps=15, balance=LITE_BALANCE)
+    return StylizeSettings(encoder="lite", init="instant", scales=1, steps=15, balance=PROFILES["lite"].style_balance)
 
 
 def instant() -> StylizeSettings:

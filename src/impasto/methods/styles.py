@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.cache import StatisticsCache, encoder_hash
+from impasto.cache import StatisticsCache
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
+from impasto.features.fingerprint import fingerprint
 from impasto.objective import MATCHINGS, STATISTICS, Match, Style, Term
 from impasto.objective.tiled import measured
 from impasto.options import known
@@ -218,10 +219,10 @@ def average_statistics(
     shares = [s.share for s in styles]
     average: dict[str, Tensor] = {}
     layers = known(settings.style_layers)
-    about = (settings.style_loss, size, settings.style_scales, layers)
+    about = (settings.style_loss, statistic, size, settings.style_scales, layers)
     for count, style in enumerate(styles, 1):
         picture = prepare(style.pixels())
-        key = None if cache is None else cache.key(encoder_hash(encoder), about, picture, style.mask)
+        key = None if cache is None else cache.key(fingerprint(encoder), about, picture, style.mask)
         found = None if cache is None or key is None else cache.get(key)
         if found is None:
             found = {}

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from impasto.features.encoder import Encoder
 from impasto.networks.patterns import Blocks, Grid, Spectrum, spectrum
-from impasto.objective import Content, Objective, Style, Term, TotalVariation, gram
-from impasto.settings import STYLE_LAYERS
+from impasto.objective import STYLE_LAYERS, Content, Objective, Style, Term, TotalVariation, gram
 
 
 def shown(pictures: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ from impasto.networks.conditioning import (
     whole_cells,
 )
 from impasto.networks.transport import Front, Transport, products
-from impasto.objective.statistics import STATISTICS, resized_mask
+from impasto.objective.statistics import Wasserstein, resized_mask
 
 #: What a generator sees of a picture.
 FRONTS = ("pixels", "lite", "both")
@@ -305,5 +305,5 @@ class Quarter(nn.Module):
 
     @in_float32
     def _colors(self, images: Tensor, mask: Tensor | None) -> Tensor:
-        pixels = STATISTICS["wasserstein"].measure(images, mask).mean()
+        pixels = Wasserstein().measure(images, mask).mean()
         return style_colors(pixels[:, :-1], pixels[:, -1])

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+import lazy_loader
 
-from impasto.features.encoder import Encoder
-from impasto.objective.activation import Activation
-from impasto.objective.matching import MATCHINGS, Match
-from impasto.objective.statistics import STATISTICS, Statistic, Sum, gram
-from impasto.objective.terms import CONVENTIONS, AlphaNorm, Content, Style, Term, TotalVariation
+from impasto.objective.conventions import CONVENTIONS
+from impasto.objective.registry import MATCHINGS, STATISTICS, STYLE_LAYERS, STYLE_LOSSES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from impasto.features.encoder import Encoder
+    from impasto.objective.activation import Activation
+    from impasto.objective.matching import Match
+    from impasto.objective.statistics import Statistic, Sum, gram
+    from impasto.objective.terms import AlphaNorm, Content, Style, Term, TotalVariation
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "activation": ["Activation"],
+        "matching": ["Match"],
+        "statistics": ["Statistic", "Sum", "gram"],
+        "terms": ["AlphaNorm", "Content", "Style", "Term", "TotalVariation"],
+    },
+)
 
 __all__ = [
     "CONVENTIONS",
     "MATCHINGS",
     "STATISTICS",
+    "STYLE_LAYERS",
     "STYLE_LOSSES",
     "Activation",
     "AlphaNorm",
@@ -30,9 +48,6 @@ __all__ = [
     "TotalVariation",
     "gram",
 ]
-
-#: Every way to compare styles, by the name that users call it.
-STYLE_LOSSES = (*STATISTICS, *MATCHINGS)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.objective.registry import USUAL_STYLE_LAYERS
 from impasto.objective.statistics import resized_mask, whole
 
 #: Correlations held at once, so that memory stays bounded (floats).
@@ -40,12 +41,14 @@ class Matching:
         stride: between patches.
         cosine: compare `1 − cos`, features centered at the style's mean, instead of squared differences.
         limit: patches kept of all styles together at one layer, evenly spaced.
+        default_layers: see `impasto.objective.registry.Layered`.
     """
 
     size: int
     stride: int
     cosine: bool
     limit: int = 8192
+    default_layers: tuple[str, ...] = USUAL_STYLE_LAYERS
 
     def bank(
         self,
@@ -185,5 +188,7 @@ class Match:
         return total
 
 
-#: `patches`: Li and Wand 2016 (CNNMRF), 3×3, their stride. `nearest`: Kolkin et al. 2022, single positions by cosine.
-MATCHINGS: dict[str, Matching] = {"patches": Matching(3, 2, False), "nearest": Matching(1, 1, True)}
+#: Li and Wand 2016 (CNNMRF): 3×3, their stride.
+PATCHES = Matching(3, 2, False, default_layers=("relu3_1", "relu4_1"))
+#: Kolkin et al. 2022: single positions by cosine.
+NEAREST = Matching(1, 1, True, default_layers=("relu2_1", "relu3_1", "relu4_1", "relu5_1"))

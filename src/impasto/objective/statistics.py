@@ -271,6 +271,3 @@ class Wasserstein:
     def _split(value: Tensor) -> tuple[Tensor, Tensor]:
         second, mean = value[:, :-1], value[:, -1]
         return mean, second - mean[:, :, None] * mean[:, None, :]
-
-
-STATISTICS: dict[str, Statistic] = {"gram": Gram(), "wasserstein": Wasserstein(), "moments": Moments()}
