@@ -104,7 +104,8 @@ class StylizeSettings(Settings):
     style_layer_weights: tuple[float, ...] = option((), NUMBERS,
         "Weight of each style layer, relative to the others; all alike if not given.", group=LOSS, least=0,
         flag="--style-layer-weight", modes=OPTIMIZE)
-    style_loss: str = option("gram", TEXT, "How styles are compared.", group=LOSS, choices=lambda: STYLE_LOSSES, modes=OPTIMIZE)
+    style_loss: str = option("gram", TEXT, "How styles are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
+        modes=OPTIMIZE)
     style_scales: tuple[float, ...] = option((1.0,), NUMBERS,
         "Size of the strokes relative to the picture; several are averaged.", group=STYLE, above=0,
         flag="--style-scale", modes=OPTIMIZE)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.devices import resolve_device
 from impasto.errors import InputError, Interrupted, NonFiniteError
-from impasto.features import Encoder, load_encoder, resolve, resolve_precision
+from impasto.features import Encoder, load_encoder, resolve, resolve_precision, stands_in
 from impasto.files import check_apart, check_target, write_text
 from impasto.jobs.base import Job, OptimizingJob, PictureJob
 from impasto.jobs.records import Note, Progress, Record, Wrote
