@@ -42,9 +42,9 @@ from impasto.features.lite import (
     unpacked,
 )
 from impasto.features.vgg import VGG
-from impasto.networks.muon import Muon
 from impasto.optimize import Adam, Goal, Stage, minimize
 from impasto.settings import JITTERED, StylizeSettings
+from impasto.training.muon import Muon
 from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128

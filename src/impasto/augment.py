@@ -15,7 +15,7 @@ from impasto.errors import InputError
 from impasto.methods.instant import Painter, open_painter, painting_vector
 from impasto.methods.styles import StyleImage
 from impasto.networks.models import Model
-from impasto.networks.photos import opened, pictures_in
+from impasto.training.photos import opened, pictures_in
 
 
 class StyleAugment:

@@ -30,9 +30,9 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
-from impasto.methods.instant import Run
 from impasto.networks.conditioning import Generator
 from impasto.networks.models import Model, assembled, described, parsed_about, stored_generator, style_tensors
+from impasto.networks.painter import Run
 from impasto.networks.quarter import Quarter
 from impasto.optional import needed
 

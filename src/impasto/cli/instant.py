@@ -19,10 +19,10 @@ from impasto.media.image import Picture
 from impasto.methods.instant import Painter, instant, painting_vector
 from impasto.methods.styles import Progress as Tiles
 from impasto.methods.styles import Region
-from impasto.networks.photos import pictures_in
 from impasto.report import manifest, write_text
 from impasto.scene import Scene
 from impasto.settings import StylizeSettings
+from impasto.training.photos import pictures_in
 
 
 def shares(text: str | None, names: Sequence[str]) -> dict[str, float]:

@@ -26,10 +26,15 @@ from impasto.errors import InputError, NonFiniteError, unknown
 from impasto.features import load_encoder
 from impasto.media import sheet, write_image
 from impasto.methods.instant import open_model
-from impasto.networks.loss import LossSettings
 from impasto.networks.models import save_model
-from impasto.networks.photos import pictures_in
-from impasto.networks.recipes import (
+from impasto.networks.registry import NETWORKS
+from impasto.networks.superres import FACTORS
+from impasto.report import file_hash, write_text
+from impasto.training.loop import OPTIMIZERS, TrainSettings, TrainStep, sample, train
+from impasto.training.loop import Device as Trainer
+from impasto.training.loss import LossSettings
+from impasto.training.photos import pictures_in
+from impasto.training.recipes import (
     Material,
     Recipe,
     any_recipe,
@@ -38,11 +43,6 @@ from impasto.networks.recipes import (
     texture_recipe,
     upscale_recipe,
 )
-from impasto.networks.registry import NETWORKS
-from impasto.networks.superres import FACTORS
-from impasto.networks.train import OPTIMIZERS, TrainSettings, TrainStep, sample, train
-from impasto.networks.train import Device as Trainer
-from impasto.report import file_hash, write_text
 
 TASKS = ("style", "any-style", "texture", "super-resolution")
 #: Options that only some tasks have.

@@ -15,9 +15,9 @@ from impasto.media import check_output, read_image, sheet, write_image
 from impasto.methods.instant import open_model
 from impasto.metrics import psnr, ssim
 from impasto.networks.models import UPSCALE
-from impasto.networks.recipes import style_names
 from impasto.networks.superres import SuperResolution, enlarge, shrink
 from impasto.networks.superres import upscale as upscaled
+from impasto.training.recipes import style_names
 
 
 def upscale(

@@ -1,4 +1,4 @@
-"""Any style in one pass: a painting's own moments, measured in the generator, are its style vector."""
+"""What trains networks for any style: a painting's own moments, measured in the generator, are its style vector."""
 
 from __future__ import annotations
 
@@ -14,28 +14,10 @@ from torch import Tensor, nn
 
 from impasto.color import match_moments
 from impasto.features.encoder import Encoder
-from impasto.networks.loss import LossSettings, shown
-from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
-from impasto.networks.quarter import Quarter
+from impasto.networks.styled import AnyStyle
 from impasto.objective import Objective
-
-
-class AnyStyle(nn.Module):
-    """A generator that is given paintings: `generator(images, generator.moments(styles))`, adaptive instance
-    normalization (Huang and Belongie 2017) in every layer, and the whole covariance in the first (`Transport`).
-
-    Args:
-        generator: trained from what it begins with.
-    """
-
-    def __init__(self, generator: Quarter) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, images: Tensor, styles: Tensor) -> Tensor:
-        """Photographs and paintings, `(B, 3, H, W)` and `(B, 3, h, w)`, to pictures `(B, 3, H, W)`."""
-        found: Tensor = self.generator(images, self.generator.moments(styles))
-        return found
+from impasto.training.loss import LossSettings, shown
+from impasto.training.photos import Photos, Stream, opened, random_shift, shifted
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
-from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors, measured
 from impasto.networks.johnson import Johnson
-from impasto.networks.loss import LossSettings
 from impasto.networks.models import Model
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter
-from impasto.networks.recipes import Material, body_vectors, styles_recipe
-from impasto.networks.train import Average, TrainSettings, look, train
+from impasto.networks.styled import StyledNetwork
+from impasto.training.fixed import FixedStylesTask, TextureTask, first_vectors, measured
+from impasto.training.loop import Average, TrainSettings, look, train
+from impasto.training.loss import LossSettings
+from impasto.training.recipes import Material, body_vectors, styles_recipe
 
 QUICK = TrainSettings(steps=4, rate=3e-3, warmup=0, held_out=0, look_every=1000, save_every=1000, average=0.0)
 LOSS = LossSettings(content_layers=("relu3_1",), style_layers=("relu1_1", "relu2_1", "relu3_1"))

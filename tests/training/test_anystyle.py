@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from impasto.features.encoder import Encoder
-from impasto.networks.anystyle import AnyStyle, AnyStyleTask, random_style, square
-from impasto.networks.loss import LossSettings
 from impasto.networks.models import Model
-from impasto.networks.photos import opened
 from impasto.networks.quarter import Quarter
-from impasto.networks.recipes import Material, any_recipe
-from impasto.networks.train import TrainSettings, train
+from impasto.networks.styled import AnyStyle
+from impasto.training.anystyle import AnyStyleTask, random_style, square
+from impasto.training.loop import TrainSettings, train
+from impasto.training.loss import LossSettings
+from impasto.training.photos import opened
+from impasto.training.recipes import Material, any_recipe
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.networks.photos import Photos, Stream, pictures_in, random_crop, scene
+from impasto.training.photos import Photos, Stream, pictures_in, random_crop, scene
 
 
 def test_crops_and_scenes_are_the_same_for_the_same_number(paintings: list[Path]) -> None:

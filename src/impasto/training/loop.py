@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError, NonFiniteError, unknown
-from impasto.networks.muon import Muon
 from impasto.optimize import Goal, Parts
 from impasto.settings import check_numbers
+from impasto.training.muon import Muon
 
 
 class Task(Protocol):
@@ -56,7 +56,7 @@ class TrainSettings:
     Attributes:
         steps: at most; also what the learning rate's schedule is laid over.
         minutes: at most, over all sittings; 0 for no limit. The schedule follows whichever is nearer its end.
-        optimizer: `muon` (`impasto.networks.muon`) or `adam`.
+        optimizer: `muon` (`impasto.training.muon`) or `adam`.
         rate: highest learning rate.
         warmup: steps until it is reached; afterwards it falls as a cosine.
         decay: of weights (as in AdamW).

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError, NonFiniteError
-from impasto.networks import train as module
-from impasto.networks.train import Average, TrainSettings, schedule, train
 from impasto.optimize import Goal
+from impasto.training import loop as module
+from impasto.training.loop import Average, TrainSettings, schedule, train
 
 
 class Line:

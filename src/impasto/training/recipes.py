@@ -19,17 +19,19 @@ from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.encoder import Encoder
 from impasto.features.vgg import VGG
-from impasto.networks.anystyle import AnyStyle, AnyStyleTask
 from impasto.networks.conditioning import Generator
-from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors
-from impasto.networks.loss import LossSettings
 from impasto.networks.models import UPSCALE, Model, distribution
-from impasto.networks.photos import opened
 from impasto.networks.quarter import Quarter
 from impasto.networks.registry import build
-from impasto.networks.superres import Loss, SuperResolution, SuperResolutionTask
-from impasto.networks.train import Task
+from impasto.networks.styled import AnyStyle, StyledNetwork
+from impasto.networks.superres import SuperResolution
 from impasto.networks.transport import front_widths
+from impasto.training.anystyle import AnyStyleTask
+from impasto.training.fixed import FixedStylesTask, TextureTask, first_vectors
+from impasto.training.loop import Task
+from impasto.training.loss import LossSettings
+from impasto.training.photos import opened
+from impasto.training.superres import Loss, SuperResolutionTask
 
 #: The generator for any style, if no other is asked for.
 ANY_STYLE: dict[str, Any] = {
@@ -78,7 +80,7 @@ class Recipe:
     """A training, and the model that comes of it.
 
     Attributes:
-        task: to be handed to `impasto.networks.train.train`.
+        task: to be handed to `impasto.training.loop.train`.
         model: from the trained network to a model.
     """
 
@@ -222,7 +224,7 @@ def any_recipe(
     options: Mapping[str, Any] | None = None,
     body: Model | None = None,
 ) -> Recipe:
-    """A network for every painting (`impasto.networks.anystyle`).
+    """A network for every painting (`impasto.training.anystyle`).
 
     Args:
         paintings: files of many styles.
