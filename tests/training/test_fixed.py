@@ -156,7 +156,7 @@ def test_blends_are_mixtures_of_vectors(network: StyledNetwork) -> None:
 def test_a_table_survives_its_file(network: StyledNetwork) -> None:
     more = network.with_styles(torch.randn(2, network.styles.shape[1]), ["d", "e"])
     again = StyledNetwork(Johnson(4, 1), more.table(), more.names)
-    again.generator.load_state_dict(more.generator.state_dict())  # type: ignore[attr-defined]
+    again.generator.load_state_dict(more.generator.state_dict())
     image, number = torch.rand(1, 3, 16, 16), torch.tensor([4])
     with torch.no_grad():
         assert torch.equal(again.eval()(image, number), more.eval()(image, number))
@@ -205,9 +205,9 @@ def test_textures_are_trained_from_noise(lite: Encoder, paintings: list[Path]) -
     network = table(Pyramid(3, 8, source="noise"), "ab")
     work = TextureTask(network, paintings[:2], lite, LOSS, **CPU)
     a, b, apart = work.batch(3), work.batch(3), work.batch(-3)
-    assert all(torch.equal(x, y) for x, y in zip(a.images, b.images, strict=True))
-    assert [m.shape for m in a.images] == [(2, 3, 64, 64), (2, 3, 32, 32), (2, 3, 16, 16)]
-    assert not torch.equal(a.images[0], apart.images[0])
+    assert all(torch.equal(x, y) for x, y in zip(a.noise, b.noise, strict=True))
+    assert [m.shape for m in a.noise] == [(2, 3, 64, 64), (2, 3, 32, 32), (2, 3, 16, 16)]
+    assert not torch.equal(a.noise[0], apart.noise[0])
     settings = TrainSettings(steps=20, rate=5e-3, warmup=2, held_out=2, look_every=5, average=0.5)
     looks = [s.held_out for s in train(work, settings) if s.held_out]
     assert looks[-1]["loss"] < 0.8 * looks[0]["loss"] and set(looks[0]) == {
@@ -217,7 +217,7 @@ def test_textures_are_trained_from_noise(lite: Encoder, paintings: list[Path]) -
         "spectrum",
         "loss",
     }
-    made = network.generator.texture((20, 50), network.table())  # type: ignore[attr-defined]
+    made = network.generator.texture((20, 50), network.table())
     assert made.shape == (2, 3, 20, 50)
 
 

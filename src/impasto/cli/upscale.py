@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from torch import Tensor
@@ -12,9 +12,8 @@ from torch import Tensor
 from impasto.cli.common import Device, Force, Output, Quiet, choose_device, console
 from impasto.errors import InputError
 from impasto.media import check_output, read_image, sheet, write_image
-from impasto.methods.instant import open_model
 from impasto.metrics import psnr, ssim
-from impasto.networks.models import UPSCALE
+from impasto.networks.models import load_upscaler
 from impasto.networks.superres import SuperResolution, enlarge, shrink
 from impasto.networks.superres import upscale as upscaled
 from impasto.training.recipes import style_names
@@ -47,7 +46,7 @@ def upscale(
         raise InputError(f"there are {len(model)} models; give one, or add --compare")
     where = choose_device(device)
     names = style_names([Path(name) for name in model])  # of their files; two of one name are told apart
-    networks = {name: _network(given, where) for name, given in zip(names, model, strict=True)}
+    networks = {name: load_upscaler(given).to(where).generator for name, given in zip(names, model, strict=True)}
     found = read_image(picture)
     if compare:
         page, measured = _compared(found.pixels.to(where), networks, tile)
@@ -65,13 +64,6 @@ def upscale(
     if not quiet:
         height, width = pixels.shape[-2:]
         console.print(f"wrote {output}, {width}x{height}", soft_wrap=True)
-
-
-def _network(model: str, device: str) -> SuperResolution:
-    opened = open_model(model)
-    if opened.kind != UPSCALE:
-        raise InputError(f"{model} paints and does not enlarge; train one with impasto train --task super-resolution")
-    return cast(SuperResolution, opened.to(device).generator)
 
 
 def _compared(

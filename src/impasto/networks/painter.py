@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.features import resolve_precision
 from impasto.features.precision import Precision
-from impasto.networks.models import PACKAGED, UPSCALE, Model, load_model, packaged_model
+from impasto.networks.models import Model, load_model
 from impasto.networks.tiles import Progress
 
 #: From pictures and a style vector to pictures in [0, 1]: a `Model`, or what another runtime makes of one.
@@ -53,11 +53,10 @@ def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
     """A model: itself, the path of its file, or the name of a packaged one; `any`, for every painting, if not given.
 
     Raises:
-        WeightsError: if the file is no model, or is damaged.
+        WeightsError: if there is no such model, or its file is none, or is damaged.
+        InputError: if the model enlarges pictures.
     """
-    if isinstance(model, Model):
-        return model
-    return packaged_model(str(model or "any")) if model is None or str(model) in PACKAGED else load_model(model)
+    return model if isinstance(model, Model) else load_model(model or "any")
 
 
 def open_painter(
@@ -75,6 +74,33 @@ def open_painter(
         InputError: if the model does not paint, or there is no such precision.
     """
     opened = open_model(model)
-    if opened.kind == UPSCALE:
-        raise InputError("this model enlarges pictures and paints none; use impasto upscale")
+    if opened.generator.from_noise:
+        raise InputError("this model makes textures out of noise and paints no pictures; use impasto texture --model")
     return Painter(opened.to(device), precision=resolve_precision(precision, device))
+
+
+@torch.inference_mode()
+def texture_from_model(
+    model: Model, size: tuple[int, int] = (512, 512), seed: int = 0, style: str | None = None
+) -> Tensor:
+    """A texture out of noise, in one pass (Ulyanov et al. 2016, "Texture networks").
+
+    Args:
+        model: of `impasto train --task texture`.
+        size: `(width, height)` in pixels.
+        seed: of the noise.
+        style: the name of one of its textures; not needed where it has one.
+
+    Returns:
+        `(1, 3, height, width)`, RGB, [0, 1].
+
+    Raises:
+        InputError: if the model paints pictures, has no such texture, or several and none is named; or if a side is
+            below 1.
+    """
+    if min(size) < 1:
+        raise InputError(f"size is {size[0]}x{size[1]}; both sides must be at least 1 pixel")
+    if style is None and len(model.styles) > 1:
+        raise InputError(f"the model has several textures; name one with --style: {', '.join(model.styles)}")
+    vector = model.blended({style or next(iter(model.styles), ""): 1.0})
+    return model.generator.texture((size[1], size[0]), vector, torch.Generator().manual_seed(seed))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.conditioning import Generator
-from impasto.networks.quarter import Quarter
+from impasto.networks.generator import Describing, Generator
 
 
 class StyledNetwork(nn.Module):
@@ -28,8 +26,6 @@ class StyledNetwork(nn.Module):
     Raises:
         InputError: if the table has another shape, or names do not fit it.
     """
-
-    generator: Generator
 
     def __init__(self, generator: Generator, styles: Tensor, names: Sequence[str]) -> None:
         super().__init__()
@@ -66,7 +62,7 @@ class StyledNetwork(nn.Module):
         """As in torch; but running statistics of a frozen generator stay frozen."""
         super().train(mode)
         if not self.styles.requires_grad:
-            cast(nn.Module, self.generator).eval()
+            self.generator.eval()
         return self
 
     def forward(self, images: Tensor | Sequence[Tensor], numbers: Tensor) -> Tensor:
@@ -76,7 +72,7 @@ class StyledNetwork(nn.Module):
             images: `(B, 3, H, W)`, or whatever else the generator takes.
             numbers: of the styles, `(B,)` or `(1,)` whole numbers.
         """
-        return self.generator(cast(Tensor, images), self.table()[numbers])
+        return self.generator(images, self.table()[numbers])
 
     def blend(self, weights: Tensor) -> Tensor:
         """The mean vector of weighted styles, `(1, P)`, to call the generator with (paper, §3.3).
@@ -109,11 +105,10 @@ class AnyStyle(nn.Module):
         generator: trained from what it begins with.
     """
 
-    def __init__(self, generator: Quarter) -> None:
+    def __init__(self, generator: Describing) -> None:
         super().__init__()
         self.generator = generator
 
     def forward(self, images: Tensor, styles: Tensor) -> Tensor:
         """Photographs and paintings, `(B, 3, H, W)` and `(B, 3, h, w)`, to pictures `(B, 3, H, W)`."""
-        found: Tensor = self.generator(images, self.generator.moments(styles))
-        return found
+        return self.generator(images, self.generator.moments(styles))

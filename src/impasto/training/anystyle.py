@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -114,7 +113,7 @@ class AnyStyleTask:
         return picture, square(picture, self.photos.photos.side, rng)[None].to(self.device)
 
     def output(self, batch: StyledBatch) -> Tensor:
-        return shown(shifted(cast(Tensor, self.network(batch.images, batch.styles)), batch.shift))
+        return shown(shifted(self.network(batch.images, batch.styles), batch.shift))
 
     def goal(self, batch: StyledBatch) -> Objective:
         return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
@@ -122,11 +121,17 @@ class AnyStyleTask:
 
 def square(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:
     """A random square cut of `(3, H, W)`, `(3, side, side)`; what is too small is repeated in a mirror."""
+    picture = mirrored(picture, side)
+    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[1:])
+    return picture[:, top : top + side, left : left + side].contiguous()
+
+
+def mirrored(picture: Tensor, side: int) -> Tensor:
+    """`(3, H, W)`, repeated in a mirror until no side is below `side`."""
     while min(picture.shape[1:]) < side:
         picture = torch.cat([picture, picture.flip(1)], 1) if picture.shape[1] < side else picture
         picture = torch.cat([picture, picture.flip(2)], 2) if picture.shape[2] < side else picture
-    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[1:])
-    return picture[:, top : top + side, left : left + side].contiguous()
+    return picture
 
 
 def random_style(files: Sequence[Path], rng: np.random.Generator) -> Tensor:

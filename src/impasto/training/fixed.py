@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -13,9 +12,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
-from impasto.networks.conditioning import Generator
-from impasto.networks.pyramid import Pyramid
-from impasto.networks.quarter import Quarter, style_colors
+from impasto.networks.generator import Generator
 from impasto.networks.styled import StyledNetwork
 from impasto.objective import Objective
 from impasto.training.loss import LossSettings, shown
@@ -25,13 +22,7 @@ from impasto.training.photos import Photos, Stream, opened, random_shift, shifte
 def first_vectors(generator: Generator, paintings: Sequence[Path]) -> Tensor:
     """Vectors to begin with, `(N, P)`: the plain ones, with the paintings' colors where the generator has a place for
     them."""
-    found = generator.plain_style().repeat(len(paintings), 1)
-    if isinstance(generator, Quarter):
-        for row, path in zip(found, paintings, strict=True):
-            colors = opened(path, 512).flatten(1)  # (3, M)
-            second, mean = colors @ colors.T / colors.shape[1], colors.mean(1)
-            row[generator.recolor.where] = style_colors(second[None], mean[None])[0].to(row)
-    return found
+    return torch.stack([generator.first_style(opened(path, 512)[None]) for path in paintings])
 
 
 def measured(encoder: Encoder, paintings: Sequence[Path], loss: LossSettings, side: int = 512) -> dict[str, Tensor]:
@@ -59,13 +50,23 @@ class FixedBatch:
     """Pictures, the number of a style for each, and what was measured of it.
 
     Attributes:
-        images: photographs `(B, 3, side, side)`; for textures, the noise of every scale.
+        images: photographs `(B, 3, side, side)`.
         numbers: rows of the network's table, `(B,)`.
         targets: of `LossSettings.measured`.
         shift: where the loss begins to look.
     """
 
-    images: Tensor | Sequence[Tensor]
+    images: Tensor
+    numbers: Tensor
+    targets: dict[str, Tensor]
+    shift: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class NoiseBatch:
+    """The noise of every scale, and as `FixedBatch`."""
+
+    noise: Sequence[Tensor]
     numbers: Tensor
     targets: dict[str, Tensor]
     shift: tuple[int, int]
@@ -156,10 +157,10 @@ class FixedStylesTask:
         return FixedBatch(images.to(numbers.device), numbers, targets, random_shift(self.styles.seed, number))
 
     def output(self, batch: FixedBatch) -> Tensor:
-        return shown(shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift))
+        return shown(shifted(self.network(batch.images, batch.numbers), batch.shift))
 
     def goal(self, batch: FixedBatch) -> Objective:
-        return self.loss.objective(self.encoder, shifted(cast(Tensor, batch.images), batch.shift), batch.targets)
+        return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
 
 
 class TextureTask:
@@ -190,22 +191,22 @@ class TextureTask:
         style_size: int = 512,
         seed: int = 0,
     ) -> None:
-        if not (isinstance(network.generator, Pyramid) and network.generator.source == "noise"):
+        if not network.generator.from_noise:
             raise InputError("textures need a network that takes noise; build a pyramid with source='noise'")
         self.network: nn.Module = network
-        self.pyramid, self.side, self.seed = network.generator, side, seed
+        self.generator, self.side, self.seed = network.generator, side, seed
         self.encoder, self.loss = encoder, loss
         self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
 
-    def batch(self, number: int) -> FixedBatch:
+    def batch(self, number: int) -> NoiseBatch:
         numbers, targets = self.styles.chosen(number)
         # Held-out noise has odd seeds.
         generator = torch.Generator().manual_seed((self.seed << 40) + 2 * abs(number) + (number < 0))
         blank = torch.zeros(self.styles.batch, 3, self.side, self.side, device=numbers.device)
-        return FixedBatch(self.pyramid.inputs(blank, generator), numbers, targets, random_shift(self.seed, number))
+        return NoiseBatch(self.generator.inputs(blank, generator), numbers, targets, random_shift(self.seed, number))
 
-    def output(self, batch: FixedBatch) -> Tensor:
-        return shown(shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift))
+    def output(self, batch: NoiseBatch) -> Tensor:
+        return shown(shifted(self.network(batch.noise, batch.numbers), batch.shift))
 
-    def goal(self, batch: FixedBatch) -> Objective:
+    def goal(self, batch: NoiseBatch) -> Objective:
         return Objective(self.encoder, self.loss.style_terms(batch.targets))

@@ -312,7 +312,7 @@ def sample(task: Task, network: nn.Module, number: int = -1) -> tuple[Tensor | N
     made = task.output(batch).float().clamp(0, 1)
     task.network = now
     images = getattr(batch, "images", None)
-    if not isinstance(images, Tensor):
+    if images is None:
         return None, made
     top, left = ((images.shape[i] - made.shape[i]) // 2 for i in (2, 3))
     return images[..., top : top + made.shape[2], left : left + made.shape[3]], made

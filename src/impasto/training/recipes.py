@@ -19,14 +19,14 @@ from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.encoder import Encoder
 from impasto.features.vgg import VGG
-from impasto.networks.conditioning import Generator
-from impasto.networks.models import UPSCALE, Model, distribution
+from impasto.networks.generator import Describing, Generator
+from impasto.networks.models import Model, UpscaleModel, distribution
 from impasto.networks.quarter import Quarter
-from impasto.networks.registry import build
+from impasto.networks.registry import build, check_options
 from impasto.networks.styled import AnyStyle, StyledNetwork
 from impasto.networks.superres import SuperResolution
 from impasto.networks.transport import front_widths
-from impasto.training.anystyle import AnyStyleTask
+from impasto.training.anystyle import AnyStyleTask, mirrored
 from impasto.training.fixed import FixedStylesTask, TextureTask, first_vectors
 from impasto.training.loop import Task
 from impasto.training.loss import LossSettings
@@ -85,7 +85,7 @@ class Recipe:
     """
 
     task: Task
-    model: Callable[[nn.Module], Model]
+    model: Callable[[nn.Module], Model | UpscaleModel]
 
 
 def apart(files: Sequence[Path], one_in: int = 10) -> tuple[list[Path], list[Path]]:
@@ -135,14 +135,13 @@ def styles_recipe(
         generator = build(kind, options)
         network = StyledNetwork(generator, first_vectors(generator, paintings), names)
     else:
-        kind, generator = body.kind, unfrozen(body.generator)
+        kind, generator = body.kind, copy.deepcopy(body.generator).requires_grad_()
         vectors = body_vectors(body, generator, paintings)
         if add:
             network = StyledNetwork(generator, torch.stack(list(body.styles.values())), list(body.styles))
             network = network.with_styles(vectors, names)
         else:
-            seeing = generator.seeing_pixels() if isinstance(generator, Quarter) else generator
-            network = StyledNetwork(seeing, vectors, names)
+            network = StyledNetwork(generator.seeing_pixels(), vectors, names)
     network.to(material.device)
     task = FixedStylesTask(
         network,
@@ -155,20 +154,12 @@ def styles_recipe(
     )
     known = body.thumbnails if add and body is not None else {}
     pictures = dict(known) | {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
-    return Recipe(task, lambda trained: styled_model(kind, cast(StyledNetwork, trained), pictures))
+    return Recipe(task, lambda trained: styled_model(kind, trained, pictures))
 
 
 def _check_shape(options: Mapping[str, Any] | None, body: Model | None) -> None:
     if options and body is not None:
         raise InputError(f"{', '.join(options)}: a network that is begun with has its shape; give options or a body")
-
-
-def unfrozen(generator: nn.Module) -> Generator:
-    """A copy that can be trained; but not its front, which never is."""
-    twin = copy.deepcopy(generator).requires_grad_()
-    if isinstance(twin, Quarter) and twin.front is not None:
-        twin.front.requires_grad_(False)
-    return cast(Generator, twin)
 
 
 @torch.no_grad()
@@ -181,19 +172,19 @@ def body_vectors(body: Model, generator: Generator, paintings: Sequence[Path]) -
     if not body.styles:
         return found
     mean = torch.stack(list(body.styles.values())).mean(0)
-    colors = generator.recolor.where if isinstance(generator, Quarter) else slice(0, 0)
     for row, name in zip(found, style_names(paintings), strict=True):
-        kept = row[colors].clone()
+        kept = row[generator.colors].clone()
         row[:] = body.styles.get(name, mean)
         if name not in body.styles:
-            row[colors] = kept
+            row[generator.colors] = kept
     return found
 
 
-def styled_model(kind: str, network: StyledNetwork, thumbnails: Mapping[str, str]) -> Model:
-    """A table of styles as a model."""
+def styled_model(kind: str, network: nn.Module, thumbnails: Mapping[str, str]) -> Model:
+    """A `StyledNetwork` as a model."""
+    assert isinstance(network, StyledNetwork)
     styles = {n: v.detach().clone() for n, v in zip(network.names, network.table(), strict=True)}
-    return Model(kind, cast(nn.Module, network.generator), styles, thumbnails=dict(thumbnails))
+    return Model(kind, network.generator, styles, thumbnails=dict(thumbnails))
 
 
 def texture_recipe(paintings: Sequence[Path], material: Material, options: Mapping[str, Any] | None = None) -> Recipe:
@@ -213,7 +204,7 @@ def texture_recipe(paintings: Sequence[Path], material: Material, options: Mappi
         seed=material.seed,
     )
     pictures = {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
-    return Recipe(task, lambda trained: styled_model("pyramid", cast(StyledNetwork, trained), pictures))
+    return Recipe(task, lambda trained: styled_model("pyramid", trained, pictures))
 
 
 def any_recipe(
@@ -235,19 +226,11 @@ def any_recipe(
     """
     _check_shape(options, body)
     torch.manual_seed(material.seed)
-    if body is not None and not body.any_style:
+    generator = _described(paintings, options) if body is None else copy.deepcopy(body.generator).requires_grad_()
+    if not isinstance(generator, Describing) or (body is not None and not body.any_style):
         raise InputError("this body paints in its own styles only; give an any-style model")
-    if body is None:
-        lite = cast(VGG, load_encoder("lite"))
-        generator = cast(Quarter, build("quarter", {**(options or ANY_STYLE), "front_widths": front_widths(lite)}))
-        if generator.front is not None:
-            pictures = [opened(p, 512)[:, :256, :256] for p in paintings[:: max(1, len(paintings) // 16)]]
-            whole = [p for p in pictures if p.shape[1:] == (256, 256)]
-            generator.front.copy_from(lite, torch.stack(whole))
-    else:
-        generator = cast(Quarter, unfrozen(body.generator)).seeing_pixels()
     task = AnyStyleTask(
-        AnyStyle(generator).to(material.device),
+        AnyStyle(generator.seeing_pixels()).to(material.device),
         material.photos,
         paintings,
         (material.photos_apart, held_out or paintings),
@@ -257,12 +240,25 @@ def any_recipe(
     )
 
     def model(trained: nn.Module) -> Model:
-        found = cast(AnyStyle, trained).eval()
+        assert isinstance(trained, AnyStyle)
+        trained.eval()
         with torch.no_grad():
-            vectors = torch.cat([found.generator.moments(task.cut(number)) for number in range(task.window)])
-        return Model("quarter", found.generator, any_style=True, distribution=distribution(vectors))
+            vectors = torch.cat([trained.generator.moments(task.cut(number)) for number in range(task.window)])
+        return Model("quarter", trained.generator, any_style=True, distribution=distribution(vectors))
 
     return Recipe(task, model)
+
+
+def _described(paintings: Sequence[Path], options: Mapping[str, Any] | None) -> Quarter:
+    """An untrained network for any style, whose front, if it has one, is `lite`'s."""
+    lite = cast(VGG, load_encoder("lite"))
+    given = {**(options or ANY_STYLE), "front_widths": front_widths(lite)}
+    check_options("quarter", given)
+    generator = Quarter(**given)
+    if generator.front is not None:
+        some = paintings[:: max(1, len(paintings) // 16)]
+        generator.front.copy_from(lite, torch.stack([mirrored(opened(p, 512), 256)[:, :256, :256] for p in some]))
+    return generator
 
 
 def upscale_recipe(
@@ -274,7 +270,12 @@ def upscale_recipe(
     task = SuperResolutionTask(
         network, material.photos, material.photos_apart, material.encoder, loss=loss, **material.options()
     )
-    return Recipe(task, lambda trained: Model(UPSCALE, trained))
+
+    def model(trained: nn.Module) -> UpscaleModel:
+        assert isinstance(trained, SuperResolution)
+        return UpscaleModel(trained)
+
+    return Recipe(task, model)
 
 
 def thumbnail(path: Path, side: int = 64) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -117,7 +117,7 @@ class SuperResolutionTask:
         return Pair(large.to(self.device), shrink(large, self.factor).to(self.device), shift)
 
     def output(self, batch: Pair) -> Tensor:
-        return shifted(cast(Tensor, self.network(batch.small)), batch.shift)
+        return shifted(self.network(batch.small), batch.shift)
 
     def goal(self, batch: Pair) -> Goal:
         target = shifted(batch.large, batch.shift)
