@@ -151,7 +151,7 @@ def _normalized(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     batch, channels, height, width = x.shape
     last = (channels * height * width, 1, channels * width, channels)
     if torch.compiler.is_exporting() or x.stride() != last:
-        return torch.addcmul(shift, F.group_norm(x, channels), scale)
+        return torch.addcmul(shift, torch.group_norm(x, channels), scale)
     scales, shifts = (v.flatten(1).expand(batch, -1) for v in (scale, shift))
     each = zip(x.chunk(batch), scales, shifts, strict=True)
     found = [torch.batch_norm(y, a, b, None, None, True, 0.0, 1e-5, True) for y, a, b in each]
