@@ -196,7 +196,7 @@ def test_a_painting_that_cannot_be_read_is_named(network: StyledNetwork, lite: E
     damaged = tmp_path / "damaged.png"
     damaged.write_bytes(b"no picture")
     for path in (damaged, tmp_path / "absent.png"):
-        with pytest.raises(InputError, match=f"{path.name} cannot be read as a picture"):
+        with pytest.raises(InputError, match=path.name):
             task(network, lite, [path])
 
 

@@ -233,7 +233,8 @@ class Training:
 
     def __call__(self, trainer: Trainer | None) -> int:
         """Train to the end; returns the exit code."""
-        steps = train(self.recipe.task, self.settings, checkpoint=self.checkpoint, device=trainer)
+        identity = self.recipe.identity
+        steps = train(self.recipe.task, self.settings, checkpoint=self.checkpoint, device=trainer, identity=identity)
         try:
             last = self._watch(steps)
         except KeyboardInterrupt:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from impasto.features.encoder import Encoder
 from impasto.networks.styled import AnyStyle
 from impasto.objective import Objective
 from impasto.training.loss import LossSettings, shown
-from impasto.training.photos import Photos, Stream, opened, random_shift, shifted
+from impasto.training.photos import Photos, Stream, opened, random_shift, shifted, tried
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class AnyStyleTask:
         seed: of every choice.
         window: styles in turn; each is used about `batch` times.
         workers: processes that decode photographs.
+        notice: told, in a sentence, of each painting that cannot be read and is skipped.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class AnyStyleTask:
         seed: int = 0,
         window: int = 400,
         workers: int = 0,
+        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.network: nn.Module = network
         self.photos = Stream(Photos(photos, side, seed), batch, workers)
@@ -75,6 +79,7 @@ class AnyStyleTask:
         self.encoder, self.loss = encoder, loss
         self.size, self.seed, self.window = batch, seed, window
         self.device = next(network.parameters()).device
+        self.notice = functools.cache(notice)  # once for each
         self._known: dict[int, Painting] = {}
 
     def batch(self, number: int) -> StyledBatch:
@@ -108,8 +113,12 @@ class AnyStyleTask:
 
     def _chosen(self, number: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([self.seed, 2, abs(number)])
-        held_out = number < 0
-        picture = opened(self.paintings_apart[-1 - number], 512) if held_out else random_style(self.paintings, rng)
+        turn = itertools.count(-1 - number)
+        apart = self.paintings_apart
+        picture = tried(
+            lambda: random_style(self.paintings, rng) if number >= 0 else opened(apart[next(turn) % len(apart)], 512),
+            self.notice,
+        )
         return picture, square(picture, self.photos.photos.side, rng)[None].to(self.device)
 
     def output(self, batch: StyledBatch) -> Tensor:

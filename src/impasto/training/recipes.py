@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ import PIL.Image
 import torch
 from torch import Tensor, nn
 
+from impasto.cache import encoder_hash
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.encoder import Encoder
@@ -26,11 +28,12 @@ from impasto.networks.registry import build, check_options
 from impasto.networks.styled import AnyStyle, StyledNetwork
 from impasto.networks.superres import SuperResolution
 from impasto.networks.transport import front_widths
+from impasto.settings import check_numbers
 from impasto.training.anystyle import AnyStyleTask, mirrored
 from impasto.training.fixed import FixedStylesTask, TextureTask, first_vectors
 from impasto.training.loop import Task
 from impasto.training.loss import LossSettings
-from impasto.training.photos import opened
+from impasto.training.photos import fingerprint, opened, tried
 from impasto.training.superres import Loss, SuperResolutionTask
 
 #: The generator for any style, if no other is asked for.
@@ -58,6 +61,10 @@ class Material:
         seed: of every choice.
         workers: processes that decode photographs.
         device: where to train, as torch names it.
+        notice: told, in a sentence, of each painting that is skipped.
+
+    Raises:
+        InputError: if there is no picture at a time, or pictures are too small to be compared.
     """
 
     photos: Sequence[Path]
@@ -69,10 +76,28 @@ class Material:
     seed: int = 0
     workers: int = 0
     device: str = "cpu"
+    notice: Callable[[str], None] = lambda text: None
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "batch", lambda x: x >= 1, "at least 1")
+        check_numbers(self, "side", lambda x: x >= 32, "at least 32 pixels")
+        check_numbers(self, "workers", lambda x: x >= 0, "at least 0")
 
     def options(self) -> dict[str, Any]:
         """The keywords that tasks share."""
         return {"batch": self.batch, "side": self.side, "seed": self.seed, "workers": self.workers}
+
+    def identity(self, paintings: Sequence[Path] = (), **more: Any) -> dict[str, Any]:
+        """What a training is of, for its checkpoint (`impasto.training.loop.train`)."""
+        return {
+            "paintings": fingerprint(paintings),
+            "photographs": fingerprint([*self.photos, *self.photos_apart]),
+            "encoder": f"{self.encoder.name}, {encoder_hash(self.encoder)[:12]}",
+            "batch": self.batch,
+            "side": self.side,
+            **asdict(self.loss),
+            **more,
+        }
 
 
 @dataclass(frozen=True)
@@ -82,27 +107,30 @@ class Recipe:
     Attributes:
         task: to be handed to `impasto.training.loop.train`.
         model: from the trained network to a model.
+        identity: what the training is of, for `train`.
     """
 
     task: Task
     model: Callable[[nn.Module], Model | UpscaleModel]
+    identity: Mapping[str, Any]
 
 
 def apart(files: Sequence[Path], one_in: int = 10) -> tuple[list[Path], list[Path]]:
     """Files to train on, and one in so many kept apart, by position."""
-    held = list(files)[::one_in] if len(files) >= one_in else []
-    return [p for p in files if p not in held], held
+    if len(files) < one_in:
+        return list(files), []
+    return [p for i, p in enumerate(files) if i % one_in], list(files)[::one_in]
 
 
 def style_names(paintings: Sequence[Path]) -> list[str]:
     """A name for each painting: its file's, and a number where two have the same."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for path in paintings:
         name, number = path.stem, 2
         while name in names:
             name, number = f"{path.stem}-{number}", number + 1
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def styles_recipe(
@@ -154,7 +182,8 @@ def styles_recipe(
     )
     known = body.thumbnails if add and body is not None else {}
     pictures = dict(known) | {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
-    return Recipe(task, lambda trained: styled_model(kind, trained, pictures))
+    identity = material.identity(paintings, task="add" if add else "style")
+    return Recipe(task, lambda trained: styled_model(kind, trained, pictures), identity)
 
 
 def _check_shape(options: Mapping[str, Any] | None, body: Model | None) -> None:
@@ -204,7 +233,8 @@ def texture_recipe(paintings: Sequence[Path], material: Material, options: Mappi
         seed=material.seed,
     )
     pictures = {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
-    return Recipe(task, lambda trained: styled_model("pyramid", trained, pictures))
+    identity = material.identity(paintings, task="texture")
+    return Recipe(task, lambda trained: styled_model("pyramid", trained, pictures), identity)
 
 
 def any_recipe(
@@ -237,6 +267,7 @@ def any_recipe(
         material.encoder,
         material.loss,
         **material.options(),
+        notice=material.notice,
     )
 
     def model(trained: nn.Module) -> Model:
@@ -246,7 +277,7 @@ def any_recipe(
             vectors = torch.cat([trained.generator.moments(task.cut(number)) for number in range(task.window)])
         return Model("quarter", trained.generator, any_style=True, distribution=distribution(vectors))
 
-    return Recipe(task, model)
+    return Recipe(task, model, material.identity(paintings, task="any-style"))
 
 
 def _described(paintings: Sequence[Path], options: Mapping[str, Any] | None) -> Quarter:
@@ -256,8 +287,9 @@ def _described(paintings: Sequence[Path], options: Mapping[str, Any] | None) -> 
     check_options("quarter", given)
     generator = Quarter(**given)
     if generator.front is not None:
-        some = paintings[:: max(1, len(paintings) // 16)]
-        generator.front.copy_from(lite, torch.stack([mirrored(opened(p, 512), 256)[:, :256, :256] for p in some]))
+        turns = itertools.cycle(paintings[:: max(1, len(paintings) // 16)])
+        some = [tried(lambda: opened(next(turns), 512)) for _ in range(min(16, len(paintings)))]
+        generator.front.copy_from(lite, torch.stack([mirrored(p, 256)[:, :256, :256] for p in some]))
     return generator
 
 
@@ -275,7 +307,7 @@ def upscale_recipe(
         assert isinstance(trained, SuperResolution)
         return UpscaleModel(trained)
 
-    return Recipe(task, model)
+    return Recipe(task, model, material.identity(task="super-resolution", loss=loss))
 
 
 def thumbnail(path: Path, side: int = 64) -> str:
