@@ -20,8 +20,8 @@ from impasto.features import load_encoder
 from impasto.media import read_image
 from impasto.methods.instant import open_painter
 from impasto.methods.styles import scaled
-from impasto.networks.fixed import measured
-from impasto.networks.loss import LossSettings
+from impasto.training.fixed import measured
+from impasto.training.loss import LossSettings
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 from make_models import YARDSTICK

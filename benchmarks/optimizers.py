@@ -13,10 +13,10 @@ from pathlib import Path
 from common import write
 
 from impasto.features import load_encoder
-from impasto.networks.loss import LossSettings
-from impasto.networks.photos import pictures_in
-from impasto.networks.recipes import Material, apart, styles_recipe
-from impasto.networks.train import TrainSettings, train
+from impasto.training.loop import TrainSettings, train
+from impasto.training.loss import LossSettings
+from impasto.training.photos import pictures_in
+from impasto.training.recipes import Material, apart, styles_recipe
 
 RATES = {"adam": (0.0005, 0.001, 0.003), "muon": (0.001, 0.003, 0.006)}
 NETWORK = {"width": 32, "deep": 64, "blocks": 3, "rank": 0, "fine": 16}

@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
-from typing import cast
 
 import torch
 from common import write
@@ -24,8 +23,8 @@ from train_minutes import linked, middle
 
 from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, sheet, write_image
-from impasto.methods.instant import open_model
 from impasto.metrics import psnr, ssim
+from impasto.networks.models import load_upscaler
 from impasto.networks.superres import SuperResolution, enlarge, shrink, upscale
 
 FACTOR = 4
@@ -40,7 +39,7 @@ def trained(loss: str, photos: Path, minutes: float, work: Path) -> SuperResolut
         words += ["--side", "144", "--minutes", str(minutes), "--steps", "20000", "--force", "-o", str(model)]
         command = [sys.executable, "-m", "impasto", "train", *words, "--report", str(model.with_suffix(".json"))]
         subprocess.run(command, check=True)
-    return cast(SuperResolution, open_model(model).generator)
+    return load_upscaler(model).generator
 
 
 @torch.no_grad()

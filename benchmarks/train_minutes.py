@@ -33,8 +33,8 @@ from impasto.methods.gatys import stylize
 from impasto.methods.instant import Painter, open_painter
 from impasto.methods.presets import preset
 from impasto.methods.styles import scaled
-from impasto.networks.loss import LossSettings
 from impasto.settings import StylizeSettings
+from impasto.training.loss import LossSettings
 
 RESULT = Path(__file__).parent / "results" / "train_minutes.json"
 #: The one that weights mean the same in: `impasto train`'s.

@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import PIL.Image
 import pytest
 import torch
 
+from impasto.features import load_encoder
+from impasto.features.encoder import Encoder
 from impasto.features.variants import Normalization
 from impasto.features.vgg import VGG
 from impasto.networks.models import Model, distribution
@@ -55,3 +59,25 @@ def small_model() -> Model:
         vectors = torch.cat([generator.moments(p) for p in pictures])
     styles = {"waves": vectors[0], "dots": vectors[1]}
     return Model("quarter", generator, styles, True, about={"licence": "test"}, distribution=distribution(vectors))
+
+
+@pytest.fixture(scope="session")
+def lite() -> Encoder:
+    return load_encoder("lite")
+
+
+@pytest.fixture(scope="session")
+def paintings(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three files of 80 × 60: stripes, checks and dots."""
+    folder = tmp_path_factory.mktemp("paintings")
+    yy, xx = np.mgrid[0:60, 0:80]
+    found = []
+    for name, pattern, color in (
+        ("stripes", (xx + yy) // 6 % 2, (220, 60, 30)),
+        ("checks", (xx // 8 + yy // 8) % 2, (40, 90, 200)),
+        ("dots", (xx % 10 - 5) ** 2 + (yy % 10 - 5) ** 2 < 9, (240, 210, 60)),
+    ):
+        pixels = np.where(pattern[..., None], np.array(color), 20).astype(np.uint8)
+        found.append(folder / f"{name}.png")
+        PIL.Image.fromarray(pixels).save(found[-1])
+    return found

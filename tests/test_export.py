@@ -12,7 +12,7 @@ from impasto.errors import InputError, WeightsError
 from impasto.export import FORMAT, OPSET, export_onnx, load_onnx, onnx_run
 from impasto.methods.instant import Painter, instant, painting_vector
 from impasto.methods.styles import StyleImage
-from impasto.networks.models import PACKAGED, Model, is_packaged, packaged_model
+from impasto.networks.models import PACKAGED, Model, is_packaged, load_model
 from impasto.networks.registry import build
 from impasto.settings import StylizeSettings
 
@@ -99,7 +99,7 @@ def test_a_file_paints_in_the_manner_of_any_painting(pair: tuple[Model, Path]) -
 def test_a_packaged_network_paints_the_same(name: str, tmp_path: Path) -> None:
     if not is_packaged(name):
         pytest.skip(f"there is no packaged network {name} yet")
-    model = packaged_model(name)
+    model = load_model(name)
     export_onnx(model, tmp_path / "model.onnx")
     run = onnx_run(tmp_path / "model.onnx")
     style = next(iter(model.styles.values()), model.generator.plain_style())[None]

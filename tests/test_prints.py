@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from impasto.cli.stylize import spoken
 from PIL import Image
 from skimage import data
 
 import impasto
 from impasto import cli, memory, optimize
 from impasto.canvas import Pixels
-from impasto.cli.stylize import spoken
 from impasto.errors import InputError
 from impasto.features import ModuleEncoder, load_encoder
 from impasto.features.variants import CAFFE, VGG19_WIDTHS

@@ -13,7 +13,6 @@ import argparse
 from pathlib import Path
 
 from impasto.networks.models import load_model, save_model
-from impasto.networks.quarter import Quarter
 
 
 def main() -> None:
@@ -24,8 +23,7 @@ def main() -> None:
     a.add_argument("-o", "--out", type=Path, required=True)
     args = a.parse_args()
     model, other = load_model(args.first), load_model(args.second).generator
-    if isinstance(other, Quarter) and isinstance(model.generator, Quarter) and model.generator.front is not None:
-        model.generator, other = model.generator.seeing_pixels(), other.seeing_pixels()
+    model.generator, other = model.generator.seeing_pixels(), other.seeing_pixels()
     state = other.state_dict()
     for name, value in model.generator.state_dict().items():  # shares memory with the generator
         if value.is_floating_point():

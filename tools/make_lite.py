@@ -35,9 +35,9 @@ from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, unpack
 from impasto.features.profile import JITTERED
 from impasto.features.variants import VGG19_WIDTHS
 from impasto.features.vgg import VGG
-from impasto.networks.muon import Muon
 from impasto.optimize import Adam, Goal, Stage, minimize
 from impasto.settings import StylizeSettings
+from impasto.training.muon import Muon
 from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128

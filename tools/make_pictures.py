@@ -10,7 +10,7 @@ from torch import Tensor
 import impasto
 from impasto.media import gallery, read_image, write_image
 from impasto.methods.dream import DreamSettings, dream
-from impasto.networks.models import packaged_model
+from impasto.networks.models import load_model
 from impasto.resample import lanczos
 
 EXAMPLES, IMAGES = Path("examples"), Path("docs/images")
@@ -69,7 +69,7 @@ def more() -> None:
 
 def in_one_pass() -> None:
     """The packaged networks: any style beside optimization, and the twelve of `gallery`."""
-    styles = packaged_model("gallery").styles
+    styles = load_model("gallery").styles
     made = {
         "any style": impasto.instant(CONTENT, STYLE, size=SIZE).pixels,
         "optimization": impasto.stylize(CONTENT, STYLE, encoder="lite", size=SIZE).pixels,

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from impasto.errors import InputError
-from impasto.methods.instant import Painter, open_painter, painting_vector
+from impasto.methods.instant import painting_vector
 from impasto.methods.styles import StyleImage
 from impasto.networks.models import Model
-from impasto.networks.photos import opened, pictures_in
+from impasto.networks.painter import Painter, open_painter
+from impasto.training.photos import opened, pictures_in, tried
 
 
 class StyleAugment:
@@ -36,7 +37,8 @@ class StyleAugment:
         styles: a folder of paintings; the network's own distribution if None.
         model: a model, or the path of its file; the packaged any-style network if None.
         size: the network works at this long side at most, so that large pictures stay cheap; None for any.
-        seed: of its own random numbers, for each worker another.
+        seed: of its own random numbers. In the workers of a `DataLoader` they are others in each worker and each epoch,
+            and those of `torch.manual_seed` or the loader's `generator`, too.
 
     Raises:
         InputError: if an argument is out of range, or the folder holds no picture.
@@ -119,6 +121,10 @@ class StyleAugment:
         painter = self._painter or self._open(torch.device("cpu"))
         if self.files is None:
             return painter.model.sample(random)
+        return tried(lambda: self._drawn(painter, random))
+
+    def _drawn(self, painter: Painter, random: torch.Generator | None) -> Tensor:
+        assert self.files is not None
         number = int(torch.randint(len(self.files), (), generator=random))
         if number not in self._vectors:
             self._vectors[number] = painting_vector(painter, [StyleImage(opened(self.files[number], 512)[None])])
@@ -128,8 +134,8 @@ class StyleAugment:
         """Its own random numbers, or None for torch's."""
         if self.seed is None:
             return None
-        if self._generator is None:
-            worker = get_worker_info()
-            number = 0 if worker is None else worker.id + 1
-            self._generator = torch.Generator().manual_seed(self.seed + 1_000_003 * number)
+        worker = get_worker_info()  # its seed is another in each worker and each epoch
+        seed = self.seed if worker is None else (self.seed + 1_000_003 * worker.seed) % 2**63
+        if self._generator is None or self._generator.initial_seed() != seed:  # or forked from the main process
+            self._generator = torch.Generator().manual_seed(seed)
         return self._generator

@@ -15,14 +15,13 @@ import binascii
 import copy
 import json
 import logging
-import math
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -30,10 +29,17 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
-from impasto.methods.instant import Run
-from impasto.networks.conditioning import Generator
-from impasto.networks.models import Model, assembled, described, parsed_about, stored_generator, style_tensors
-from impasto.networks.quarter import Quarter
+from impasto.networks.generator import Describing, Generator
+from impasto.networks.models import (
+    Model,
+    assembled,
+    described,
+    parsed_about,
+    stored_generator,
+    style_tensors,
+    write_whole,
+)
+from impasto.networks.painter import Run
 from impasto.optional import needed
 
 #: Of the operators, and of the file format that came with them; ONNX Runtime knows both since 1.14 (2023).
@@ -51,14 +57,15 @@ class _Painting(nn.Module):
         style: the one vector `(1, P)` that it is to have; given with the images if None.
     """
 
-    def __init__(self, generator: nn.Module, style: Tensor | None) -> None:
+    style: Tensor | None
+
+    def __init__(self, generator: Generator, style: Tensor | None) -> None:
         super().__init__()
         self.generator = generator
         self.register_buffer("style", style)
 
     def forward(self, images: Tensor, style: Tensor | None = None) -> Tensor:
-        vector = cast(Tensor, self.style) if style is None else style
-        return cast(Generator, self.generator)(images, vector).clamp(0, 1)
+        return self.generator(images, self.style if style is None else style).clamp(0, 1)
 
 
 def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = None) -> None:
@@ -81,22 +88,22 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
             raise unknown("style", style, model.styles) if model.styles else InputError("this model has no styles")
         model = replace(model, styles={style: model.styles[style]}, any_style=False)
     proto = _graph(model, None if style is None else model.styles[style][None])
-    size = cast(Generator, model.generator).style_size
-    about = described(model) | {"onnx": {"opset": OPSET, "style_size": size}}
+    about = described(model) | {"onnx": {"opset": OPSET, "style_size": model.generator.style_size}}
     blob = base64.b64encode(safetensors.torch.save(style_tensors(model))).decode()
     onnx.helper.set_model_props(proto, {ABOUT: json.dumps(about), TENSORS: blob})
-    _write(Path(path), proto.SerializeToString())
+    write_whole(path, proto.SerializeToString(), "model")
 
 
 def _graph(model: Model, style: Tensor | None) -> Any:
     """The model's computation as an `onnx.ModelProto`."""
-    generator = copy.deepcopy(model.generator).cpu().float().requires_grad_(False)
+    generator = copy.deepcopy(model.generator)
+    generator.cpu().float().requires_grad_(False)
     inputs: dict[str, Tensor] = {"images": torch.rand(2, 3, *EXAMPLE)}
     # Sides of any size, without names: the exporter takes names for a promise, and refuses what only seems to break it.
     any_size = torch.export.Dim.DYNAMIC
     free = {"images": {0: any_size, 2: any_size, 3: any_size}}
     if style is None:
-        inputs["style"] = cast(Generator, model.generator).plain_style()[None].cpu()
+        inputs["style"] = model.generator.plain_style()[None].cpu()
         free["style"] = {0: any_size}
     painting = _Painting(generator, None if style is None else style.cpu()).eval()
     with _quietly():
@@ -148,18 +155,6 @@ def _tidied(proto: Any) -> Any:
     return proto
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise InputError(f"the model {path} cannot be written: {error}") from error
-
-
 # Painting
 
 
@@ -201,8 +196,8 @@ def onnx_run(path: str | os.PathLike[str]) -> Run:
     return _run(_session(path), path)
 
 
-class OnnxGenerator(nn.Module):
-    """A generator that ONNX Runtime computes.
+class OnnxGenerator(Describing):
+    """A generator that ONNX Runtime computes; the runtime gives no statistics away, so that there are no tiles.
 
     Args:
         run: the computation.
@@ -210,19 +205,16 @@ class OnnxGenerator(nn.Module):
         twin: the same generator in PyTorch, which measures paintings; None for a model of its own styles.
     """
 
-    divisor = 1
-    halo, largest = 0, math.inf  # the runtime gives no statistics away
-
-    def __init__(self, run: Run, style_size: int, twin: nn.Module | None = None) -> None:
+    def __init__(self, run: Run, style_size: int, twin: Generator | None = None) -> None:
         super().__init__()
-        self.run, self.style_size, self.twin = run, style_size, twin
+        self.run, self.style_size, self.twin, self.options = run, style_size, twin, {}
 
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         return self.run(images, style)
 
     def moments(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
-        """A painting's own vector, `(B, P)`: `Quarter.moments`."""
-        return cast(Quarter, self.twin).moments(images, mask)
+        assert isinstance(self.twin, Describing)  # asked for any style only
+        return self.twin.moments(images, mask)
 
 
 def load_onnx(path: str | os.PathLike[str]) -> Model:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from impasto.cli.common import open_network
+from impasto.cli.live import Brush, Meter
 from PIL import Image
 
 from impasto import cli
 from impasto.cli import live as command
-from impasto.cli.common import open_network
-from impasto.cli.live import Brush, Meter
 from impasto.color import chroma
 from impasto.errors import InputError
 from impasto.media.video import Frame, Video, VideoWriter

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from impasto.scene import Scene
 from torch import Tensor
 
 import impasto
@@ -15,7 +16,6 @@ from impasto.media import write_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
 from impasto.methods.styles import Region, StyleImage, scaled
 from impasto.networks.models import Model, save_model
-from impasto.scene import Scene
 from impasto.settings import StylizeSettings
 
 SETTINGS = StylizeSettings(size=64)

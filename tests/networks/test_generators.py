@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError
-from impasto.networks.conditioning import ConditionalNorm, Generator, Slots, padded
+from impasto.networks.conditioning import ConditionalNorm, Slots, padded
+from impasto.networks.generator import Generator
 from impasto.networks.johnson import VGG_MEAN, Johnson
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,18 @@ from safetensors.torch import save_file
 
 import impasto
 from impasto.errors import InputError, WeightsError
-from impasto.networks.models import Model, default_model, distribution, load_model, read_about, save_model
+from impasto.networks.models import (
+    PACKAGED,
+    Model,
+    UpscaleModel,
+    default_model,
+    distribution,
+    load_model,
+    load_upscaler,
+    read_about,
+    save_model,
+)
+from impasto.networks.superres import SuperResolution
 
 
 def test_a_file_holds_the_whole_model(small_model: Model, tmp_path: Path) -> None:
@@ -78,7 +91,7 @@ def damaged(folder: Path, kind: str, model: Model) -> Path:
         ("cut", "damaged"),
         ("text", "no model file"),
         ("empty", "no model file"),
-        ("absent", "no model file"),
+        ("absent", "there is no model .*any, gallery, live"),
         ("foreign", "no impasto model"),
         ("newer", "newer impasto"),
         ("other network", "do not fit"),
@@ -117,3 +130,33 @@ def test_styles_by_name_find_the_packaged_model_that_knows_them() -> None:
 def test_the_packaged_data_stays_small() -> None:
     sizes = [p.stat().st_size for p in (Path(impasto.__file__).parent / "data").iterdir()]
     assert sum(sizes) < 12e6
+
+
+def test_packaged_models_are_known_by_name() -> None:
+    models = {name: load_model(name) for name in PACKAGED}
+    assert models["any"].any_style and "mosaic" in models["gallery"].styles and models["live"].styles
+
+
+def test_models_that_enlarge_and_models_that_paint_are_told_apart(small_model: Model, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = SuperResolution(2, 8, 1)
+    torch.nn.init.normal_(network.head.weight, std=0.2)
+    large, style = tmp_path / "x2.safetensors", tmp_path / "m.safetensors"
+    save_model(UpscaleModel(network.half().float(), {"licence": "test"}), large)
+    save_model(small_model, style)
+    found, image = load_upscaler(large), torch.rand(1, 3, 9, 14)
+    assert found.about == {"licence": "test"} and found.generator.options == network.options
+    torch.testing.assert_close(found(image), UpscaleModel(network)(image), atol=1e-5, rtol=0)
+    with pytest.raises(InputError, match=r"x2.safetensors enlarges pictures and paints none; use impasto upscale"):
+        load_model(large)
+    with pytest.raises(InputError, match=r"m.safetensors paints and does not enlarge"):
+        load_upscaler(style)
+
+
+def test_a_model_has_the_permissions_of_other_files(small_model: Model, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        save_model(small_model, tmp_path / "m.safetensors")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "m.safetensors").stat().st_mode) == 0o640

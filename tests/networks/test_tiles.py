@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from impasto.networks import tiles
-from impasto.networks.conditioning import Generator
+from impasto.networks.generator import Generator
 from impasto.networks.registry import build
 from impasto.networks.tiles import PART, PARTS, held, in_pieces, parts
 

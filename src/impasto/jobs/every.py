@@ -11,6 +11,7 @@ from impasto.jobs.live import Live
 from impasto.jobs.look import Activations, Deconv, Excite, Filters, Guided, Saliency, SmoothGrad
 from impasto.jobs.stylize import Doodle, Stylize
 from impasto.jobs.texture import Texture
+from impasto.jobs.train import Train
 from impasto.jobs.upscale import Upscale
 
 #: Name -> class, in the order of help texts.
@@ -25,6 +26,7 @@ JOBS: dict[str, type[Job]] = {
         Invert,
         Reconstruct,
         Grid,
+        Train,
         Upscale,
         Export,
         Filters,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import INPUT, PictureJob
@@ -50,12 +50,15 @@ class Upscale(PictureJob):
         from impasto.jobs.result import Result
         from impasto.jobs.running import resolved, written
         from impasto.media import read_image
-        from impasto.networks.recipes import style_names
+        from impasto.networks.models import load_upscaler
         from impasto.networks.superres import enlarge, upscale
+        from impasto.training.recipes import style_names
 
         job, notes = resolved(self)
         names = style_names([Path(name) for name in job.model])  # of their files; two of one name are told apart
-        networks = {name: _network(given, job.device) for name, given in zip(names, job.model, strict=True)}
+        networks = {
+            name: load_upscaler(given).to(job.device).generator for name, given in zip(names, job.model, strict=True)
+        }
         found = read_image(job.picture)
         pixels, alpha = found.pixels.to(job.device), found.alpha
         yield from notes
@@ -70,16 +73,6 @@ class Upscale(PictureJob):
         result = Result(made, job, alpha, (), manifest(job))
         yield from written(result, 0.0, f"{made.shape[-1]}x{made.shape[-2]}")
         return result
-
-
-def _network(model: str, device: str) -> SuperResolution:
-    from impasto.methods.instant import open_model
-    from impasto.networks.models import UPSCALE
-
-    opened = open_model(model)
-    if opened.kind != UPSCALE:
-        raise InputError(f"{model} paints and does not enlarge; train one with impasto train --task super-resolution")
-    return cast("SuperResolution", opened.to(device).generator)
 
 
 def _compared(

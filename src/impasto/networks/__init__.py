@@ -1,1 +1,1 @@
-"""Networks that stylize in one pass, and the loop that trains them."""
+"""Networks that stylize or enlarge in one pass."""

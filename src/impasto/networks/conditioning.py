@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -33,33 +33,6 @@ class Slots:
         """The next `count` numbers."""
         self.size += count
         return slice(self.size - count, self.size)
-
-
-class Generator(Protocol):
-    """A network from images to images, given a style.
-
-    Attributes:
-        style_size: `P`, the length of its style vector.
-        divisor: what both sides of a picture are padded to a multiple of, inside.
-        halo: how far from a pixel its color depends on the picture, apart from statistics of the whole, rounded up to
-            a multiple of `divisor`; 0 if it cannot be painted in tiles (`impasto.networks.tiles`).
-        largest: pixels of a picture up to which it is painted in one piece.
-        options: what it was built with, so that a file can have it built again (`impasto.networks.registry`).
-    """
-
-    style_size: int
-    divisor: int
-    halo: int
-    largest: float
-    options: dict[str, Any]
-
-    def __call__(self, images: Tensor, style: Tensor) -> Tensor:
-        """`(B, 3, H, W)`, RGB, [0, 1] and `(B or 1, P)` to `(B, 3, H, W)`, which may lie a little outside of [0, 1]."""
-        ...
-
-    def plain_style(self) -> Tensor:
-        """The vector `(P,)` to begin with."""
-        ...
 
 
 M = TypeVar("M", bound=Callable[..., Tensor])
@@ -178,7 +151,7 @@ def _normalized(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     batch, channels, height, width = x.shape
     last = (channels * height * width, 1, channels * width, channels)
     if torch.compiler.is_exporting() or x.stride() != last:
-        return torch.addcmul(shift, F.group_norm(x, channels), scale)
+        return torch.addcmul(shift, torch.group_norm(x, channels), scale)
     scales, shifts = (v.flatten(1).expand(batch, -1) for v in (scale, shift))
     each = zip(x.chunk(batch), scales, shifts, strict=True)
     found = [torch.batch_norm(y, a, b, None, None, True, 0.0, 1e-5, True) for y, a, b in each]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from impasto.errors import unknown
 from impasto.networks.conditioning import ConditionalNorm, Conv, Norm, Residual, Slots, padded, whole_cells
+from impasto.networks.generator import Generator
 
 Output = Literal["sigmoid", "tanh", "plain"]
 Upsampling = Literal["nearest", "transposed"]
@@ -47,7 +48,7 @@ def enlarging(inward: int, outward: int, kind: Upsampling) -> nn.Module:
     return nn.Sequential(nn.Upsample(scale_factor=2), reflecting(inward, outward, 3))
 
 
-class Johnson(nn.Module):
+class Johnson(Generator):
     """Two convolutions of stride 2, residual blocks at a quarter of the resolution, and back (Johnson et al. 2016,
     "Perceptual losses for real-time style transfer and super-resolution", supplement, table 1).
 
@@ -117,9 +118,6 @@ class Johnson(nn.Module):
         # 9×9 and 3×3 at full resolution, 3×3 at half and at a quarter, on the way down and on the way up.
         reach = (4 + 1 + 1 + 4) + 2 * (1 + 1) + 4 * 2 * blocks
         self.halo = whole_cells(reach, self.divisor)
-
-    def plain_style(self) -> Tensor:
-        return torch.zeros(self.style_size)
 
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         height, width = images.shape[-2:]

@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.resources import as_file, files
+from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
-from impasto.networks.conditioning import Generator
-from impasto.networks.quarter import Quarter
+from impasto.networks.generator import Describing, Generator
 from impasto.networks.registry import build
-from impasto.networks.superres import SuperResolution
+from impasto.networks.superres import SuperResolution, upscale
 from impasto.networks.tiles import Progress, in_pieces
 
 #: The kind of a super-resolution model, which has no styles.
@@ -46,7 +44,7 @@ class Model:
     """
 
     kind: str
-    generator: nn.Module
+    generator: Generator
     styles: dict[str, Tensor] = field(default_factory=dict)
     any_style: bool = False
     thumbnails: dict[str, str] = field(default_factory=dict)
@@ -81,11 +79,9 @@ class Model:
         Raises:
             InputError: if the model paints in its own styles only.
         """
-        if not self.any_style:
-            raise InputError(
-                f"this model paints in its own styles only: {', '.join(self.styles)}; name one with --style"
-            )
-        return cast(Quarter, self.generator).moments(paintings, mask)
+        if self.any_style and isinstance(self.generator, Describing):
+            return self.generator.moments(paintings, mask)
+        raise InputError(f"this model paints in its own styles only: {', '.join(self.styles)}; name one with --style")
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """A random style vector, `(1, P)`, as normally distributed as those of the training were.
@@ -102,7 +98,7 @@ class Model:
     def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
         """`(B, 3, H, W)`, RGB, [0, 1], and a vector `(B or 1, P)` to a picture `(B, 3, H, W)` in [0, 1]; a very large
         one in tiles, after each of which `progress` is told."""
-        return in_pieces(cast(Generator, self.generator), images, style, progress).clamp_(0, 1)
+        return in_pieces(self.generator, images, style, progress).clamp_(0, 1)
 
     def to(self, device: str) -> Model:
         """Move it, in place."""
@@ -113,15 +109,36 @@ class Model:
         return self
 
 
-def described(model: Model) -> dict[str, Any]:
+@dataclass
+class UpscaleModel:
+    """A network that enlarges pictures, and has no styles.
+
+    Attributes:
+        generator: the network.
+        about: settings, licence and whatever else its maker recorded.
+    """
+
+    generator: SuperResolution
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, image: Tensor, tile: int = 256) -> Tensor:
+        """See `impasto.networks.superres.upscale`."""
+        return upscale(self.generator, image, tile)
+
+    def to(self, device: str) -> UpscaleModel:
+        """Move it, in place."""
+        self.generator.to(device)
+        return self
+
+
+def described(model: Model | UpscaleModel) -> dict[str, Any]:
     """What a model's file says about it, for JSON."""
-    return {
-        "version": VERSION,
-        "network": {"kind": model.kind, "options": getattr(model.generator, "options", {})},
-        "any_style": model.any_style,
-        "styles": [{"name": n, "thumbnail": model.thumbnails.get(n, "")} for n in model.styles],
-        "about": model.about,
-    }
+    kind, any_style, styles = UPSCALE, False, []
+    if isinstance(model, Model):
+        kind, any_style = model.kind, model.any_style
+        styles = [{"name": n, "thumbnail": model.thumbnails.get(n, "")} for n in model.styles]
+    network = {"kind": kind, "options": model.generator.options}
+    return {"version": VERSION, "network": network, "any_style": any_style, "styles": styles, "about": model.about}
 
 
 def style_tensors(model: Model) -> dict[str, Tensor]:
@@ -140,23 +157,36 @@ def _halves(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k: v.half() if v.is_floating_point() else v for k, v in found.items()}
 
 
-def save_model(model: Model, path: str | os.PathLike[str]) -> None:
+def save_model(model: Model | UpscaleModel, path: str | os.PathLike[str]) -> None:
     """Write a model, its weights in half precision.
 
     Raises:
         InputError: if the file cannot be written.
     """
-    tensors = _halves({f"generator.{k}": v for k, v in model.generator.state_dict().items()}) | style_tensors(model)
+    tensors = _halves({f"generator.{k}": v for k, v in model.generator.state_dict().items()})
+    tensors |= style_tensors(model) if isinstance(model, Model) else {}
+    write_whole(path, save(tensors, {"impasto-model": json.dumps(described(model))}), "model")
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes, kind: str) -> None:
+    """Write a file of some kind, whole or not at all, replacing what is there; missing folders are made.
+
+    Raises:
+        InputError: if the file cannot be written; nothing is left of it then.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, temporary, {"impasto-model": json.dumps(described(model))})
-        os.replace(temporary, path)
-    except (OSError, SafetensorError) as error:
-        with suppress(OSError):
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
-        raise InputError(f"the model {path} cannot be written: {error}") from error
+    except OSError as error:
+        raise InputError(
+            f"the {kind} {path} cannot be written: {error.strerror or error}; choose another folder"
+        ) from error
 
 
 def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -165,6 +195,8 @@ def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         WeightsError: if it is no model file, is damaged, or was made by a newer version.
     """
+    if not Path(path).exists():
+        raise WeightsError(f"there is no model {path}; give its file, or one of {', '.join(PACKAGED)}")
     try:
         with safe_open(path, "pt") as file:
             text = (file.metadata() or {}).get("impasto-model")
@@ -188,22 +220,44 @@ def parsed_about(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
-    """A model out of its file, ready to use (float32, frozen).
+    """A model that paints, ready to use (float32, frozen).
+
+    Args:
+        path: its file, or the name of one that comes with the package: `any`, `gallery` or `live`.
 
     Raises:
         WeightsError: as `read_about`, or if the weights do not fit the network it names.
+        InputError: if it enlarges pictures, or this installation came without it.
     """
+    model = _loaded(path)
+    if isinstance(model, UpscaleModel):
+        raise InputError(f"the model {path} enlarges pictures and paints none; use impasto upscale")
+    return model
+
+
+def load_upscaler(path: str | os.PathLike[str]) -> UpscaleModel:
+    """A model that enlarges pictures, out of its file; as `load_model`."""
+    model = _loaded(path)
+    if isinstance(model, Model):
+        raise InputError(f"{path} paints and does not enlarge; train one with impasto train --task super-resolution")
+    return model
+
+
+def _loaded(path: str | os.PathLike[str]) -> Model | UpscaleModel:
+    path = _packaged_file(str(path)) if str(path) in PACKAGED else path
     about = read_about(path)
     try:
         with safe_open(path, "pt") as file:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if about["network"]["kind"] == UPSCALE:
+            return UpscaleModel(_filled(SuperResolution(**about["network"]["options"]), tensors), about["about"])
         return assembled(about, stored_generator(about, tensors), tensors)
     except (KeyError, TypeError, RuntimeError, SafetensorError, OSError) as error:
         detail = str(error).splitlines()[-1].strip()
         raise WeightsError(f"{path} is damaged: its weights do not fit its network ({detail})") from error
 
 
-def assembled(about: Mapping[str, Any], generator: nn.Module, tensors: Mapping[str, Tensor]) -> Model:
+def assembled(about: Mapping[str, Any], generator: Generator, tensors: Mapping[str, Tensor]) -> Model:
     """The model of a generator and of what else is in its file: `described` and `style_tensors`."""
     tensors = {k: v.float() for k, v in tensors.items()}
     styles = {entry["name"]: tensors[f"styles.{i}"] for i, entry in enumerate(about["styles"])}
@@ -221,23 +275,37 @@ def distribution(vectors: Tensor, rank: int = 6) -> tuple[Tensor, Tensor]:
     return mean, (directions[:count] * (values[:count, None] / max(1, len(vectors) - 1) ** 0.5)).T.contiguous()
 
 
-def stored_generator(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> nn.Module:
+def stored_generator(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Generator:
     """The network out of a file, ready to use (float32, frozen)."""
-    kind, options = about["network"]["kind"], about["network"]["options"]
     with torch.random.fork_rng([]):  # weights that are replaced at once are no reason to draw random numbers
-        network = SuperResolution(**options) if kind == UPSCALE else cast(nn.Module, build(kind, options))
-    return _filled(network, tensors, "generator.")
+        network = build(about["network"]["kind"], about["network"]["options"])
+    return _filled(network, tensors)
 
 
-def _filled(network: nn.Module, tensors: Mapping[str, Tensor], prefix: str) -> nn.Module:
-    network.load_state_dict({k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)})
+N = TypeVar("N", bound=nn.Module)
+
+
+def _filled(network: N, tensors: Mapping[str, Tensor]) -> N:
+    start = "generator."
+    network.load_state_dict({k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)})
     network.eval().requires_grad_(False)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def is_packaged(name: str) -> bool:
     """Whether a model of that name came with this installation."""
-    return name in PACKAGED and (files("impasto") / "data" / f"{name}.safetensors").is_file()
+    return name in PACKAGED and _data(name).is_file()
+
+
+def _data(name: str) -> Path:
+    return Path(str(files("impasto") / "data" / f"{name}.safetensors"))
+
+
+def _packaged_file(name: str) -> Path:
+    if not is_packaged(name):
+        raise InputError(f"this installation came without the model {name}; give the file of one: impasto train")
+    return _data(name)
 
 
 def default_model(styles: Collection[str] = (), prefer: Sequence[str] = ("gallery", "live")) -> str:
@@ -252,23 +320,8 @@ def default_model(styles: Collection[str] = (), prefer: Sequence[str] = ("galler
     known: dict[str, None] = {}
     for name in prefer:
         if is_packaged(name):
-            with as_file(files("impasto") / "data" / f"{name}.safetensors") as file:
-                own = [style["name"] for style in read_about(file)["styles"]]
+            own = [style["name"] for style in read_about(_data(name))["styles"]]
             if set(styles) <= set(own):
                 return name
             known |= dict.fromkeys(own)
     raise unknown("style", next((s for s in styles if s not in known), ", ".join(styles)), known)
-
-
-def packaged_model(name: str = "any") -> Model:
-    """A model that comes with the package, one of `PACKAGED`.
-
-    Raises:
-        InputError: if there is none of that name.
-    """
-    if name not in PACKAGED:
-        raise unknown("packaged model", name, PACKAGED)
-    if not is_packaged(name):
-        raise InputError(f"this installation came without the model {name}; give the file of one: impasto train")
-    with as_file(files("impasto") / "data" / f"{name}.safetensors") as file:
-        return load_model(file)

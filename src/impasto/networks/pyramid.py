@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError, unknown
 from impasto.networks.conditioning import ConditionalNorm, Conv, Norm, Padding, Slots, padded
+from impasto.networks.generator import Generator
 
 Source = Literal["picture", "noise"]
 
@@ -62,12 +62,12 @@ class Join(nn.Module):
         return torch.cat([self.coarse_norm(larger, style), self.fine_norm(fine, style)], 1)
 
 
-class Pyramid(nn.Module):
+class Pyramid(Generator):
     """From the coarsest scale to the finest, each scale's own input joins what came from below (Ulyanov et al. 2016,
     "Texture networks: feed-forward synthesis of textures and stylized images", §4.1 and figure 2).
 
-    While it trains, the noise is drawn anew from torch's global generator in every pass; in `eval()` it is the same
-    for pictures of one size.
+    While it trains, the noise is drawn anew from torch's global generator in every pass; in `eval()` it is the same for
+    pictures of one size, which is why it cannot be painted in tiles.
 
     Args:
         scales: how many; each is half as large as the one before. The paper has 5 for textures, 6 for style.
@@ -80,8 +80,6 @@ class Pyramid(nn.Module):
     Raises:
         InputError: if a choice is not one of those, or nothing goes in.
     """
-
-    halo, largest = 0, math.inf  # its noise belongs to a picture's size
 
     def __init__(
         self, scales: int = 6, width: int = 8, source: Source = "picture", noise: int = 3, norm: Norm = "instance"
@@ -99,7 +97,8 @@ class Pyramid(nn.Module):
             "noise": noise,
             "norm": norm,
         }
-        self.scales, self.source, self.noise, self.divisor = scales, source, noise, 2 ** (scales - 1)
+        self.scales, self.noise, self.divisor = scales, noise, 2 ** (scales - 1)
+        self.from_noise = source == "noise"
         padding: Padding = "replicate" if source == "picture" else "circular"
         inward, slots = noise + (3 if source == "picture" else 0), Slots()
         # From coarse to fine.
@@ -109,9 +108,6 @@ class Pyramid(nn.Module):
         self.blocks = nn.ModuleList([Block(w, w, slots, norm, padding) for w in widths[1:]])
         self.head = nn.Conv2d(widths[-1], 3, 1)
         self.style_size = slots.size
-
-    def plain_style(self) -> Tensor:
-        return torch.zeros(self.style_size)
 
     def inputs(self, images: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
         """What goes in at each scale, from fine to coarse: `(B, C, H/2^k, W/2^k)` with the sides padded to a multiple
@@ -123,7 +119,7 @@ class Pyramid(nn.Module):
         """
         whole, found = padded(images, self.divisor), []
         for k in range(self.scales):
-            parts = [F.avg_pool2d(whole, 2**k)] if self.source == "picture" else []
+            parts = [F.avg_pool2d(whole, 2**k)] if not self.from_noise else []
             if self.noise:
                 size = (len(images), self.noise, whole.shape[2] // 2**k, whole.shape[3] // 2**k)
                 parts.append(torch.rand(size, generator=generator).to(images))
@@ -162,8 +158,8 @@ class Pyramid(nn.Module):
         Raises:
             InputError: if the network takes pictures.
         """
-        if self.source != "noise":
-            raise InputError("this network turns pictures into pictures; textures need one with source='noise'")
+        if not self.from_noise:
+            return super().texture(size, style, generator)
         blank = style.new_zeros(len(style), 3, *size)
         maps = self.inputs(blank, generator or torch.Generator().manual_seed(0))
         return self._join(maps, style)[..., : size[0], : size[1]].clamp(0, 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from impasto.networks.conditioning import (
     padded,
     whole_cells,
 )
+from impasto.networks.generator import Describing
 from impasto.networks.transport import Front, Transport, products
 from impasto.objective.statistics import Wasserstein, resized_mask
 
@@ -153,7 +154,7 @@ class Bottom(nn.Module):
         return x + added
 
 
-class Quarter(nn.Module):
+class Quarter(Describing):
     """Pixels are folded into channels (4×4 to a position), worked on there and at half of that, and unfolded in two
     steps: in one step of 4×4 they can only be alike from cell to cell, and a grid shows.
 
@@ -223,8 +224,9 @@ class Quarter(nn.Module):
         self.last = Residual(fine, slots, padding="replicate")
         self.head = _conv(fine, 12)
         self.shine = slots.take(3)
-        self.recolor = Recolor(slots.take(9))
-        self.finish = Recolor(self.recolor.where)
+        self.colors = slots.take(9)
+        self.recolor = Recolor(self.colors)
+        self.finish = Recolor(self.colors)
         self.style_size = slots.size
         self._even_start()
 
@@ -239,11 +241,11 @@ class Quarter(nn.Module):
         for value in self.pixel_stem.parameters() if self.pixel_stem is not None else ():
             value.zero_()
 
-    def seeing_pixels(self) -> Quarter:
-        """The same with `front="both"`, if it sees `lite`'s features alone; they lack what is small."""
+    def seeing_pixels(self) -> Self:
+        """The same with `front="both"`: `lite`'s features alone lack what is small."""
         if self.options["front"] != "lite":
             return self
-        found = Quarter(**self.options | {"front": "both"})
+        found = type(self)(**self.options | {"front": "both"})
         found.load_state_dict(self.state_dict(), strict=False)
         return found
 
@@ -254,8 +256,20 @@ class Quarter(nn.Module):
             columns = torch.arange(self.transport.channels)
             places = self.transport.index[columns, columns] + self.transport.channels
             style[self.transport.where][places] = 1.0
-        style[self.recolor.where] = style_colors(gray.T @ gray + 0.05 * torch.eye(3)[None], gray)[0]
+        style[self.colors] = style_colors(gray.T @ gray + 0.05 * torch.eye(3)[None], gray)[0]
         return style
+
+    def first_style(self, painting: Tensor) -> Tensor:
+        style = self.plain_style()
+        style[self.colors] = self._colors(painting, None)[0].to(style)
+        return style
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """As in torch; but the front is never trained."""
+        super().requires_grad_(requires_grad)
+        if self.front is not None:
+            self.front.requires_grad_(False)
+        return self
 
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         height, width = images.shape[-2:]
@@ -291,12 +305,7 @@ class Quarter(nn.Module):
         return found
 
     def moments(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
-        """A painting's own vector, `(B, style_size)`: the moments that it has at every normalization, and its colors.
-
-        Args:
-            images: `(B, 3, H, W)`, RGB, [0, 1].
-            mask: which part counts, `(B or 1, 1, H, W)`.
-        """
+        """A painting's own vector, `(B, P)`: the moments that it has at every normalization, and its colors."""
         whole, place = padded(images, self.divisor), (int(images.shape[2]), int(images.shape[3]))
         part = None if mask is None else resized_mask(mask, place)
         recorder = Recorder(None if part is None else padded(part, self.divisor))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from impasto.errors import InputError, unknown
-from impasto.networks.conditioning import Generator
+from impasto.networks.generator import Generator
 from impasto.networks.johnson import Johnson
 from impasto.networks.pyramid import Pyramid
 from impasto.networks.quarter import Quarter
@@ -20,6 +20,15 @@ OPTIONAL = ("rank", "blocks", "noise", "deepest")
 
 def build(kind: str, options: Mapping[str, Any] | None = None) -> Generator:
     """An untrained generator; `build(kind, network.options)` is one of the same shape.
+
+    See `check_options`.
+    """
+    check_options(kind, options)
+    return NETWORKS[kind](**(options or {}))
+
+
+def check_options(kind: str, options: Mapping[str, Any] | None = None) -> None:
+    """Whether a network of that kind can be built.
 
     Args:
         kind: a key of `NETWORKS`.
@@ -35,7 +44,6 @@ def build(kind: str, options: Mapping[str, Any] | None = None) -> Generator:
         if name not in known:
             raise unknown(f"option of {kind}", name, known)
         _check(f"{name} of {kind}", value, known[name], 0 if name in OPTIONAL else 1)
-    return NETWORKS[kind](**(options or {}))
 
 
 def _check(what: str, value: Any, default: Any, least: int) -> None:

@@ -6,12 +6,12 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from impasto.networks.conditioning import Generator, Grain, OfWhole
+from impasto.networks.conditioning import Grain, OfWhole
+from impasto.networks.generator import Generator
 
 #: Told how many tiles are done, and of how many.
 Progress = Callable[[int, int], None]
@@ -58,7 +58,7 @@ def held(generator: Generator) -> Iterator[Callable[[int, int], None]]:
     Yields:
         To be told where the next piece begins, row and column.
     """
-    modules = list(cast(nn.Module, generator).modules())
+    modules = list(generator.modules())
 
     def origin(top: int, left: int) -> None:
         for module in modules:

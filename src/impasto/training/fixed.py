@@ -1,11 +1,10 @@
-"""Networks for a known set of styles, and what trains them."""
+"""What trains networks for a known set of styles."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -13,112 +12,17 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
-from impasto.networks.conditioning import Generator
-from impasto.networks.loss import LossSettings, shown
-from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
-from impasto.networks.pyramid import Pyramid
-from impasto.networks.quarter import Quarter, style_colors
+from impasto.networks.generator import Generator
+from impasto.networks.styled import StyledNetwork
 from impasto.objective import Objective
-
-
-class StyledNetwork(nn.Module):
-    """A generator and a table of style vectors (Dumoulin et al. 2017, "A learned representation for artistic style").
-
-    Args:
-        generator: untrained, or with the weights to begin with.
-        styles: its vectors to begin with, `(N, P)`; `first_vectors` makes some.
-        names: of the styles, all different.
-
-    Attributes:
-        styles: the table, `(N, P)`.
-        added: more rows, `(M, P)`, which `with_styles` appends; all that is trained then.
-
-    Raises:
-        InputError: if the table has another shape, or names do not fit it.
-    """
-
-    generator: Generator
-
-    def __init__(self, generator: Generator, styles: Tensor, names: Sequence[str]) -> None:
-        super().__init__()
-        _check_table(styles, generator)
-        self.generator = generator
-        self.styles = nn.Parameter(styles.detach().clone())
-        self.added = nn.Parameter(styles.new_zeros(0, generator.style_size), requires_grad=False)
-        self.names = _checked(names, len(styles))
-
-    def with_styles(self, vectors: Tensor, names: Sequence[str]) -> StyledNetwork:
-        """A network with more styles around the same generator, which is frozen: only the new vectors are trained, so
-        that the other styles stay as they are, bit for bit (paper, §3.2).
-
-        Args:
-            vectors: to begin with, `(M, P)`.
-            names: of the new styles.
-
-        Raises:
-            InputError: if they have another shape, or a name is there already.
-        """
-        old = self.table()
-        _check_table(vectors, self.generator)
-        found = StyledNetwork(self.generator, old, self.names)
-        found.names = _checked([*self.names, *names], len(old) + len(vectors))
-        found.requires_grad_(False)
-        found.added = nn.Parameter(vectors.detach().clone())
-        return found
-
-    def table(self) -> Tensor:
-        """Every style's vector, `(N + M, P)`."""
-        return torch.cat([self.styles, self.added])
-
-    def train(self, mode: bool = True) -> StyledNetwork:
-        """As in torch; but running statistics of a frozen generator stay frozen."""
-        super().train(mode)
-        if not self.styles.requires_grad:
-            cast(nn.Module, self.generator).eval()
-        return self
-
-    def forward(self, images: Tensor | Sequence[Tensor], numbers: Tensor) -> Tensor:
-        """Each picture in a style of its own.
-
-        Args:
-            images: `(B, 3, H, W)`, or whatever else the generator takes.
-            numbers: of the styles, `(B,)` or `(1,)` whole numbers.
-        """
-        return self.generator(cast(Tensor, images), self.table()[numbers])
-
-    def blend(self, weights: Tensor) -> Tensor:
-        """The mean vector of weighted styles, `(1, P)`, to call the generator with (paper, §3.3).
-
-        Args:
-            weights: of all styles, `(N + M,)`; they are normalized to sum to 1.
-        """
-        found: Tensor = (weights / weights.sum())[None] @ self.table()
-        return found
-
-
-def _check_table(styles: Tensor, generator: Generator) -> None:
-    if styles.dim() != 2 or styles.shape[1] != generator.style_size or not len(styles):
-        raise InputError(
-            f"the table of styles is {tuple(styles.shape)}; this generator needs (styles, {generator.style_size})"
-        )
-
-
-def _checked(names: Sequence[str], count: int) -> list[str]:
-    if len(names) != count or len(set(names)) != count:
-        raise InputError(f"there are {count} styles and the names {', '.join(names)}; give each a name of its own")
-    return list(names)
+from impasto.training.loss import LossSettings, shown
+from impasto.training.photos import Photos, Stream, opened, random_shift, shifted
 
 
 def first_vectors(generator: Generator, paintings: Sequence[Path]) -> Tensor:
     """Vectors to begin with, `(N, P)`: the plain ones, with the paintings' colors where the generator has a place for
     them."""
-    found = generator.plain_style().repeat(len(paintings), 1)
-    if isinstance(generator, Quarter):
-        for row, path in zip(found, paintings, strict=True):
-            colors = opened(path, 512).flatten(1)  # (3, M)
-            second, mean = colors @ colors.T / colors.shape[1], colors.mean(1)
-            row[generator.recolor.where] = style_colors(second[None], mean[None])[0].to(row)
-    return found
+    return torch.stack([generator.first_style(opened(path, 512)[None]) for path in paintings])
 
 
 def measured(encoder: Encoder, paintings: Sequence[Path], loss: LossSettings, side: int = 512) -> dict[str, Tensor]:
@@ -146,13 +50,23 @@ class FixedBatch:
     """Pictures, the number of a style for each, and what was measured of it.
 
     Attributes:
-        images: photographs `(B, 3, side, side)`; for textures, the noise of every scale.
+        images: photographs `(B, 3, side, side)`.
         numbers: rows of the network's table, `(B,)`.
         targets: of `LossSettings.measured`.
         shift: where the loss begins to look.
     """
 
-    images: Tensor | Sequence[Tensor]
+    images: Tensor
+    numbers: Tensor
+    targets: dict[str, Tensor]
+    shift: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class NoiseBatch:
+    """The noise of every scale, and as `FixedBatch`."""
+
+    noise: Sequence[Tensor]
     numbers: Tensor
     targets: dict[str, Tensor]
     shift: tuple[int, int]
@@ -243,10 +157,10 @@ class FixedStylesTask:
         return FixedBatch(images.to(numbers.device), numbers, targets, random_shift(self.styles.seed, number))
 
     def output(self, batch: FixedBatch) -> Tensor:
-        return shown(shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift))
+        return shown(shifted(self.network(batch.images, batch.numbers), batch.shift))
 
     def goal(self, batch: FixedBatch) -> Objective:
-        return self.loss.objective(self.encoder, shifted(cast(Tensor, batch.images), batch.shift), batch.targets)
+        return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
 
 
 class TextureTask:
@@ -277,22 +191,22 @@ class TextureTask:
         style_size: int = 512,
         seed: int = 0,
     ) -> None:
-        if not (isinstance(network.generator, Pyramid) and network.generator.source == "noise"):
+        if not network.generator.from_noise:
             raise InputError("textures need a network that takes noise; build a pyramid with source='noise'")
         self.network: nn.Module = network
-        self.pyramid, self.side, self.seed = network.generator, side, seed
+        self.generator, self.side, self.seed = network.generator, side, seed
         self.encoder, self.loss = encoder, loss
         self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
 
-    def batch(self, number: int) -> FixedBatch:
+    def batch(self, number: int) -> NoiseBatch:
         numbers, targets = self.styles.chosen(number)
         # Held-out noise has odd seeds.
         generator = torch.Generator().manual_seed((self.seed << 40) + 2 * abs(number) + (number < 0))
         blank = torch.zeros(self.styles.batch, 3, self.side, self.side, device=numbers.device)
-        return FixedBatch(self.pyramid.inputs(blank, generator), numbers, targets, random_shift(self.seed, number))
+        return NoiseBatch(self.generator.inputs(blank, generator), numbers, targets, random_shift(self.seed, number))
 
-    def output(self, batch: FixedBatch) -> Tensor:
-        return shown(shifted(cast(Tensor, self.network(batch.images, batch.numbers)), batch.shift))
+    def output(self, batch: NoiseBatch) -> Tensor:
+        return shown(shifted(self.network(batch.noise, batch.numbers), batch.shift))
 
-    def goal(self, batch: FixedBatch) -> Objective:
+    def goal(self, batch: NoiseBatch) -> Objective:
         return Objective(self.encoder, self.loss.style_terms(batch.targets))

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from impasto.networks import muon
-from impasto.networks.muon import Muon, orthogonal
+from impasto.training import muon
+from impasto.training.muon import Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(5, 20), (20, 5), (7, 7), (4, 1)])

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 
+from impasto.errors import InputError
 from impasto.features.encoder import Encoder
-from impasto.networks.anystyle import AnyStyle, AnyStyleTask, random_style, square
-from impasto.networks.loss import LossSettings
 from impasto.networks.models import Model
-from impasto.networks.photos import opened
 from impasto.networks.quarter import Quarter
-from impasto.networks.recipes import Material, any_recipe
-from impasto.networks.train import TrainSettings, train
+from impasto.networks.styled import AnyStyle
+from impasto.training.anystyle import AnyStyleTask, random_style, square
+from impasto.training.loop import TrainSettings, train
+from impasto.training.loss import LossSettings
+from impasto.training.photos import opened
+from impasto.training.recipes import Material, any_recipe, apart, style_names
 
 
 @pytest.fixture
@@ -89,3 +93,53 @@ def test_a_body_that_goes_on_sees_pixels(lite: Encoder, paintings: list[Path]) -
     network = found.task.network
     assert isinstance(network, AnyStyle) and network.generator.options["front"] == "both"
     assert not any(p.requires_grad for p in network.generator.front.parameters())
+
+
+def test_a_damaged_painting_is_skipped_with_a_notice(
+    network: AnyStyle, lite: Encoder, paintings: list[Path], tmp_path: Path
+) -> None:
+    damaged, notes = tmp_path / "damaged.png", list[str]()
+    damaged.write_bytes(b"no picture")
+    files, loss = [paintings[0], damaged], LossSettings(style_layers=("relu1_1",), spectrum_weight=0.0)
+    works = [
+        AnyStyleTask(network, [], files, ([], files), lite, loss, batch=4, side=32, notice=notes.append)
+        for _ in range(2)
+    ]
+    for number in (1, -1):
+        a, b = (work.batch(number).styles for work in works)
+        assert torch.equal(a, b)
+    assert len(notes) == 2 and all("skipped: " in n and "damaged.png" in n for n in notes)
+    with pytest.raises(InputError, match="20 pictures in a row"):
+        AnyStyleTask(network, [], [damaged], ([], []), lite, loss).batch(1)
+
+
+def test_panoramas_can_be_trained_on(lite: Encoder, tmp_path: Path) -> None:
+    files = []
+    for name, size in (("wide", (2000, 60)), ("high", (40, 1500)), ("dot", (1, 1))):
+        files.append(tmp_path / f"{name}.png")
+        PIL.Image.effect_noise(size, 80).convert("RGB").save(files[-1])
+    tiny = {"width": 8, "deep": 8, "blocks": 1, "rank": 0, "front": "both"}
+    recipe = any_recipe(files, Material(files, files, lite, batch=2, side=32), options=tiny)
+    steps = list(train(recipe.task, TrainSettings(steps=2, held_out=1)))
+    assert all(math.isfinite(s.loss) for s in steps) and steps[-1].held_out
+
+
+def test_recipes_know_what_they_are_of(lite: Encoder, paintings: list[Path]) -> None:
+    body = Model("quarter", Quarter(8, 8, 1, 0), any_style=True)
+    made = [any_recipe(p, Material([], [], lite, side=64), body=body).identity for p in (paintings, paintings[:2])]
+    assert [n for n in made[0] if made[0][n] != made[1][n]] == ["paintings"]
+    assert made[0]["task"] == "any-style" and made[0]["style_weight"] == 5.0 and made[0]["encoder"].startswith("lite, ")
+
+
+@pytest.mark.parametrize(("changes", "complaint"), [({"side": 8}, "side is 8"), ({"batch": 0}, "batch is 0")])
+def test_material_that_cannot_be_trained_on_is_refused(lite: Encoder, changes: dict[str, int], complaint: str) -> None:
+    with pytest.raises(InputError, match=f"{complaint}; it must be at least"):
+        Material([], [], lite, **changes)  # type: ignore[arg-type]
+
+
+def test_one_file_in_ten_is_kept_apart() -> None:
+    files = [Path(f"{n}.jpg") for n in range(100_000)]
+    kept, held = apart(files)
+    assert held == files[::10] and len(kept) == 90_000 and kept[:10] == [*files[1:10], files[11]]
+    assert apart(files[:9]) == (files[:9], [])
+    assert style_names([Path("a/x.png"), Path("b/x.png"), Path("x-2.png")]) == ["x", "x-2", "x-2-2"]

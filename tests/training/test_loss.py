@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from impasto.features.encoder import Encoder
-from impasto.networks.loss import LossSettings, shown
+from impasto.training.loss import LossSettings, shown
 
 
 def test_what_is_measured_of_paintings_is_what_the_terms_want(lite: Encoder) -> None:

@@ -10,7 +10,9 @@ from torch import Tensor
 
 from impasto.features.encoder import Encoder
 from impasto.networks.patterns import Blocks, Grid, Spectrum, spectrum
-from impasto.objective import STYLE_LAYERS, Content, Objective, Style, Term, TotalVariation, gram
+from impasto.objective import Content, Objective, Style, Term, TotalVariation, gram
+from impasto.options import FLAG, option
+from impasto.training.settings import LossWeights
 
 
 def shown(pictures: Tensor) -> Tensor:
@@ -22,29 +24,12 @@ def shown(pictures: Tensor) -> Tensor:
     return inside + 0.1 * (pictures - inside)
 
 
-@dataclass(frozen=True)
-class LossSettings:
+@dataclass(frozen=True, kw_only=True)
+class LossSettings(LossWeights):
     """The objective of a training: that of `impasto.methods.gatys`, on average over photographs, and what keeps a
-    network from patterns that an encoder does not mind.
+    network from patterns that an encoder does not mind (`Grid`, `Blocks`, `Spectrum`)."""
 
-    Attributes:
-        content_layers, style_layers: that the terms read.
-        content_weight, style_weight, tv_weight: of the terms; content and style are relative errors.
-        grid_weight: against patterns repeated in every cell of 16×16 pixels (`Grid`).
-        blocks_weight: against borders of cells of 8×8 pixels (`Blocks`).
-        spectrum_weight: for fine detail as strong as the painting's (`Spectrum`).
-        soft: the logarithm of style errors above 1, for batches of many styles.
-    """
-
-    content_layers: tuple[str, ...] = ("relu4_1",)
-    style_layers: tuple[str, ...] = STYLE_LAYERS["gram"]
-    content_weight: float = 1.0
-    style_weight: float = 5.0
-    tv_weight: float = 0.0
-    grid_weight: float = 300.0
-    blocks_weight: float = 5.0
-    spectrum_weight: float = 0.3
-    soft: bool = False
+    soft: bool = option(False, FLAG, "The logarithm of style errors above 1, for batches of many styles.")
 
     @torch.no_grad()
     def measured(self, encoder: Encoder, paintings: Tensor) -> dict[str, Tensor]:

@@ -1,12 +1,13 @@
-"""Any style in one pass: a painting's own moments, measured in the generator, are its style vector."""
+"""What trains networks for any style: a painting's own moments, measured in the generator, are its style vector."""
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -14,28 +15,10 @@ from torch import Tensor, nn
 
 from impasto.color import match_moments
 from impasto.features.encoder import Encoder
-from impasto.networks.loss import LossSettings, shown
-from impasto.networks.photos import Photos, Stream, opened, random_shift, shifted
-from impasto.networks.quarter import Quarter
+from impasto.networks.styled import AnyStyle
 from impasto.objective import Objective
-
-
-class AnyStyle(nn.Module):
-    """A generator that is given paintings: `generator(images, generator.moments(styles))`, adaptive instance
-    normalization (Huang and Belongie 2017) in every layer, and the whole covariance in the first (`Transport`).
-
-    Args:
-        generator: trained from what it begins with.
-    """
-
-    def __init__(self, generator: Quarter) -> None:
-        super().__init__()
-        self.generator = generator
-
-    def forward(self, images: Tensor, styles: Tensor) -> Tensor:
-        """Photographs and paintings, `(B, 3, H, W)` and `(B, 3, h, w)`, to pictures `(B, 3, H, W)`."""
-        found: Tensor = self.generator(images, self.generator.moments(styles))
-        return found
+from impasto.training.loss import LossSettings, shown
+from impasto.training.photos import Photos, Stream, opened, random_shift, shifted, tried
 
 
 @dataclass(frozen=True)
@@ -69,6 +52,7 @@ class AnyStyleTask:
         seed: of every choice.
         window: styles in turn; each is used about `batch` times.
         workers: processes that decode photographs.
+        notice: told, in a sentence, of each painting that cannot be read and is skipped.
     """
 
     def __init__(
@@ -85,6 +69,7 @@ class AnyStyleTask:
         seed: int = 0,
         window: int = 400,
         workers: int = 0,
+        notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.network: nn.Module = network
         self.photos = Stream(Photos(photos, side, seed), batch, workers)
@@ -94,6 +79,7 @@ class AnyStyleTask:
         self.encoder, self.loss = encoder, loss
         self.size, self.seed, self.window = batch, seed, window
         self.device = next(network.parameters()).device
+        self.notice = functools.cache(notice)  # once for each
         self._known: dict[int, Painting] = {}
 
     def batch(self, number: int) -> StyledBatch:
@@ -127,12 +113,16 @@ class AnyStyleTask:
 
     def _chosen(self, number: int) -> tuple[Tensor, Tensor]:
         rng = np.random.default_rng([self.seed, 2, abs(number)])
-        held_out = number < 0
-        picture = opened(self.paintings_apart[-1 - number], 512) if held_out else random_style(self.paintings, rng)
+        turn = itertools.count(-1 - number)
+        apart = self.paintings_apart
+        picture = tried(
+            lambda: random_style(self.paintings, rng) if number >= 0 else opened(apart[next(turn) % len(apart)], 512),
+            self.notice,
+        )
         return picture, square(picture, self.photos.photos.side, rng)[None].to(self.device)
 
     def output(self, batch: StyledBatch) -> Tensor:
-        return shown(shifted(cast(Tensor, self.network(batch.images, batch.styles)), batch.shift))
+        return shown(shifted(self.network(batch.images, batch.styles), batch.shift))
 
     def goal(self, batch: StyledBatch) -> Objective:
         return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
@@ -140,11 +130,17 @@ class AnyStyleTask:
 
 def square(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:
     """A random square cut of `(3, H, W)`, `(3, side, side)`; what is too small is repeated in a mirror."""
+    picture = mirrored(picture, side)
+    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[1:])
+    return picture[:, top : top + side, left : left + side].contiguous()
+
+
+def mirrored(picture: Tensor, side: int) -> Tensor:
+    """`(3, H, W)`, repeated in a mirror until no side is below `side`."""
     while min(picture.shape[1:]) < side:
         picture = torch.cat([picture, picture.flip(1)], 1) if picture.shape[1] < side else picture
         picture = torch.cat([picture, picture.flip(2)], 2) if picture.shape[2] < side else picture
-    top, left = (int(rng.integers(0, n - side + 1)) for n in picture.shape[1:])
-    return picture[:, top : top + side, left : left + side].contiguous()
+    return picture
 
 
 def random_style(files: Sequence[Path], rng: np.random.Generator) -> Tensor:

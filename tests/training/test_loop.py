@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError, NonFiniteError
-from impasto.networks import train as module
-from impasto.networks.train import Average, TrainSettings, schedule, train
 from impasto.optimize import Goal
+from impasto.training import loop as module
+from impasto.training.loop import Average, TrainSettings, schedule, train
 
 
 class Line:
@@ -107,16 +109,35 @@ def test_whoever_stops_asking_has_the_averaged_network_and_a_checkpoint(tmp_path
     assert torch.load(file, weights_only=True)["progress"][0] == 3
 
 
-def test_an_interrupt_in_the_middle_of_a_step_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [1, 3, 7])
+@pytest.mark.parametrize("where", ["loss", "average", "snapshot"])
+def test_an_interrupt_in_the_middle_of_a_step_keeps_the_last_whole_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int, where: str
+) -> None:
     def interrupt(number: int, loss: Tensor) -> Tensor:
-        if number == 7:
+        if number == stop and where == "loss":  # a batch normalization has seen the batch
             raise KeyboardInterrupt
         return loss
 
-    file = tmp_path / "run.pt"
-    with pytest.raises(KeyboardInterrupt):
+    file, update, copied, calls = tmp_path / "run.pt", Average.update, module.copy.deepcopy, iter(range(100))
+
+    def half(average: Average, network: nn.Module, step: int) -> None:
+        update(average, network, step)
+        if step == stop:
+            raise KeyboardInterrupt
+
+    def no_copy(state: Any) -> Any:
+        if next(calls) == stop:
+            raise KeyboardInterrupt
+        return copied(state)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if where == "average":
+            patch.setattr(Average, "update", half)
+        if where == "snapshot":
+            patch.setattr(module, "copy", SimpleNamespace(deepcopy=no_copy))
         list(train(Line(interrupt), SETTINGS, checkpoint=file))
-    assert torch.load(file, weights_only=True)["progress"][0] == 5
+    assert torch.load(file, weights_only=True)["progress"][0] == stop - 1
     whole, second = Line(), Line()
     list(train(whole, SETTINGS))
     list(train(second, SETTINGS, checkpoint=file))
@@ -144,7 +165,7 @@ def test_minutes_end_a_training_after_the_step_they_ran_out_in(tmp_path: Path, m
     monkeypatch.setattr(module.time, "perf_counter", tick)
     file = tmp_path / "run.pt"
     steps = list(train(Line(), changed(minutes=0.1, steps=1000, save_every=1000), checkpoint=file))
-    assert 1 <= len(steps) < 6
+    assert 1 <= len(steps) <= 6
     assert torch.load(file, weights_only=True)["progress"][0] == len(steps)
     assert steps[-1].rate < steps[1].rate  # the schedule follows the clock
     assert list(train(Line(), changed(minutes=0.1, steps=1000), checkpoint=file)) == []
@@ -260,3 +281,65 @@ def test_bf16_trains_too() -> None:
 def test_settings_out_of_range_are_refused(changes: dict[str, Any], complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         changed(**changes)
+
+
+def test_any_error_keeps_the_last_whole_step(tmp_path: Path) -> None:
+    def unreadable(number: int, loss: Tensor) -> Tensor:
+        if number == 7:
+            raise InputError("20 pictures in a row cannot be read")
+        return loss
+
+    with pytest.raises(InputError, match="20 pictures"):
+        list(train(Line(unreadable), SETTINGS, checkpoint=tmp_path / "run.pt"))
+    assert torch.load(tmp_path / "run.pt", weights_only=True)["progress"][0] == 6
+
+
+@pytest.mark.parametrize(("steps", "looks"), [(3, [3]), (4, [4]), (9, [4, 8, 9])])
+def test_the_last_step_looks_and_all_is_done(steps: int, looks: list[int]) -> None:
+    found = list(train(Line(), changed(steps=steps)))
+    assert [s.step for s in found if s.held_out] == looks
+    assert [s.done for s in found] == [n / steps for n in range(1, steps + 1)]
+
+
+def test_the_last_step_of_a_time_and_of_a_patience_is_done_and_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = list(train(Line(lambda number, loss: loss * 0 + 1), changed(steps=100, look_every=2, patience=2)))
+    assert len(stuck) == 6 and stuck[-1].done == 1 and stuck[-1].held_out and stuck[-2].done < 1
+    clock = iter(range(1000))
+    monkeypatch.setattr(module.time, "perf_counter", lambda: float(next(clock)))
+    found = list(train(Line(), changed(minutes=0.1, steps=1000, look_every=1000)))
+    assert 1 <= len(found) <= 7 and found[-1].done == 1 and found[-1].held_out
+    assert all(s.done < 1 and s.held_out is None for s in found[:-1])
+
+
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_checkpoint_that_cannot_be_written_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    write, calls = Path.write_bytes, iter(range(100))
+
+    def full(path: Path, data: bytes) -> int:
+        if next(calls) >= at:
+            write(path, data[:10])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(
+        InputError, match=r"the checkpoint .*run.pt cannot be written: No space left on device"
+    ) as caught:
+        list(train(Line(), SETTINGS, checkpoint=tmp_path / "run.pt"))
+    assert "\n" not in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == (["run.pt"] if at else [])
+    monkeypatch.undo()
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        next(train(Line(), SETTINGS, checkpoint=tmp_path / "file" / "run.pt"))
+
+
+def test_a_checkpoint_of_other_paintings_is_refused_by_name(tmp_path: Path) -> None:
+    file, about = tmp_path / "run.pt", {"paintings": "1 files, 0123", "style_weight": 5.0, "layers": ("relu1_1",)}
+    next(train(Line(), SETTINGS, checkpoint=file, identity=about))
+    next(train(Line(), SETTINGS, checkpoint=file, identity=about))
+    for name, value in (("paintings", "1 files, 4567"), ("style_weight", 8.0), ("layers", ("relu2_1",))):
+        with pytest.raises(InputError, match=rf"{name} is .*run.pt was trained with .*remove it to begin anew"):
+            next(train(Line(), SETTINGS, checkpoint=file, identity=about | {name: value}))

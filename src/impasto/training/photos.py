@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-import PIL.Image
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from impasto.errors import InputError
+from impasto.media import read_image
+from impasto.resample import lanczos
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
 
@@ -32,38 +36,64 @@ def pictures_in(folder: Path) -> list[Path]:
     return found
 
 
-def to_tensor(image: PIL.Image.Image) -> Tensor:
-    """`(3, H, W)` in [0, 1]."""
-    pixels = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-
-
 def opened(path: Path, side: int) -> Tensor:
-    """A picture, `(3, H, W)`, its long side `side` pixels, no side below 32.
+    """A picture as `read_image` sees it, `(3, H, W)`, its long side `side` pixels, no side below 32.
 
     Raises:
         InputError: if it cannot be read.
     """
-    try:
-        with PIL.Image.open(path) as image:
-            ratio = side / max(image.size)
-            size = (max(32, round(image.width * ratio)), max(32, round(image.height * ratio)))
-            return to_tensor(image.convert("RGB").resize(size, PIL.Image.Resampling.LANCZOS))
-    except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as a picture: {error}") from error
+    pixels = read_image(path).pixels
+    height, width = (max(32, round(n * side / max(pixels.shape[2:]))) for n in pixels.shape[2:])
+    return lanczos(pixels, (height, width))[0]
 
 
-def random_crop(image: PIL.Image.Image, side: int, rng: np.random.Generator, scales: tuple[float, float]) -> Tensor:
-    """A square cut, `(3, side, side)`, out of a picture resized so that its long side is 512 times a random scale, but
-    no smaller than the cut; flipped half of the time."""
+def random_crop(picture: Tensor, side: int, rng: np.random.Generator, scales: tuple[float, float]) -> Tensor:
+    """A square cut, `(3, side, side)`, out of a picture `(1, 3, H, W)` resized so that its long side is 512 times a
+    random scale, but no smaller than the cut; flipped half of the time."""
     scale = math.exp(rng.uniform(math.log(scales[0]), math.log(scales[1])))
-    ratio = max(512 * scale / max(image.size), side / min(image.size))
-    size = (max(side, round(image.width * ratio)), max(side, round(image.height * ratio)))
-    left, top = (int(rng.integers(0, whole - side + 1)) for whole in size)
+    sides = picture.shape[2:]
+    ratio = max(512 * scale / max(sides), side / min(sides))
+    starts = [int(rng.integers(0, max(side, round(n * ratio)) - side + 1)) for n in sides[::-1]][::-1]
     # Only the part that is needed is resized.
-    box = (left / ratio, top / ratio, min(image.width, (left + side) / ratio), min(image.height, (top + side) / ratio))
-    pixels = to_tensor(image.resize((side, side), PIL.Image.Resampling.LANCZOS, box=box))
+    rows, columns = (slice(int(s / ratio), math.ceil((s + side) / ratio)) for s in starts)
+    pixels = lanczos(picture[..., rows, columns], (side, side))[0]
     return pixels.flip(2) if rng.random() < 0.5 else pixels
+
+
+T = TypeVar("T")
+
+
+def tried(draw: Callable[[], T], notice: Callable[[str], None] = lambda text: None) -> T:
+    """What `draw` finds, which is called again where a picture cannot be read: one damaged file among thousands is no
+    reason to stop.
+
+    Args:
+        draw: picks a picture at random and reads it.
+        notice: told, in a sentence, of each picture that is skipped.
+
+    Raises:
+        InputError: if 20 in a row cannot be read.
+    """
+    for _ in range(20):
+        try:
+            return draw()
+        except InputError as error:
+            reason = error
+            notice(f"skipped: {error}")
+    raise InputError(f"20 pictures in a row cannot be read, the last because {reason}")
+
+
+def fingerprint(files: Sequence[Path]) -> str:
+    """What tells lists of files apart: their number, names and sizes, and of few what is in them."""
+    digest = hashlib.sha256()
+    try:
+        for path in files:
+            digest.update(os.fsencode(path.name) + b" %d " % path.stat().st_size)
+            if len(files) <= 64:
+                digest.update(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    return f"{len(files)} files, {digest.hexdigest()[:12]}"
 
 
 class Photos(Dataset[Tensor]):
@@ -88,14 +118,8 @@ class Photos(Dataset[Tensor]):
         rng = np.random.default_rng([self.seed, index])
         if not self.files:
             return scene(self.side, rng)
-        for _ in range(20):
-            path = self.files[int(rng.integers(len(self.files)))]
-            try:
-                with PIL.Image.open(path) as image:
-                    return random_crop(image.convert("RGB"), self.side, rng, self.scales)
-            except (OSError, ValueError, PIL.Image.DecompressionBombError):
-                continue  # one damaged file among thousands is no reason to stop
-        raise InputError(f"20 photographs in a row cannot be read, the last {path}; are they pictures?")
+        picture = tried(lambda: read_image(self.files[int(rng.integers(len(self.files)))]).pixels)
+        return random_crop(picture, self.side, rng, self.scales)
 
 
 #: Pixels that losses are shifted by at most: the generators' cells, and some of the encoders' pools.

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,18 +19,21 @@ from torch import Tensor, nn
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.encoder import Encoder
+from impasto.features.fingerprint import fingerprint as fingerprint_of
 from impasto.features.vgg import VGG
-from impasto.networks.anystyle import AnyStyle, AnyStyleTask
-from impasto.networks.conditioning import Generator
-from impasto.networks.fixed import FixedStylesTask, StyledNetwork, TextureTask, first_vectors
-from impasto.networks.loss import LossSettings
-from impasto.networks.models import UPSCALE, Model, distribution
-from impasto.networks.photos import opened
+from impasto.networks.generator import Describing, Generator
+from impasto.networks.models import Model, UpscaleModel, distribution
 from impasto.networks.quarter import Quarter
-from impasto.networks.registry import build
-from impasto.networks.superres import Loss, SuperResolution, SuperResolutionTask
-from impasto.networks.train import Task
+from impasto.networks.registry import build, check_options
+from impasto.networks.styled import AnyStyle, StyledNetwork
+from impasto.networks.superres import SuperResolution
 from impasto.networks.transport import front_widths
+from impasto.training.anystyle import AnyStyleTask, mirrored
+from impasto.training.fixed import FixedStylesTask, TextureTask, first_vectors
+from impasto.training.loop import Task
+from impasto.training.loss import LossSettings
+from impasto.training.photos import fingerprint, opened, tried
+from impasto.training.superres import Loss, SuperResolutionTask
 
 #: The generator for any style, if no other is asked for.
 ANY_STYLE: dict[str, Any] = {
@@ -56,6 +60,10 @@ class Material:
         seed: of every choice.
         workers: processes that decode photographs.
         device: where to train, as torch names it.
+        notice: told, in a sentence, of each painting that is skipped.
+
+    Raises:
+        InputError: if there is no picture at a time, or pictures are too small to be compared.
     """
 
     photos: Sequence[Path]
@@ -67,10 +75,29 @@ class Material:
     seed: int = 0
     workers: int = 0
     device: str = "cpu"
+    notice: Callable[[str], None] = lambda text: None
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.side < 32 or self.workers < 0:
+            raise InputError(
+                f"batch is {self.batch}, side {self.side} and workers {self.workers}; they must be at least 1, 32 and 0"
+            )
 
     def options(self) -> dict[str, Any]:
         """The keywords that tasks share."""
         return {"batch": self.batch, "side": self.side, "seed": self.seed, "workers": self.workers}
+
+    def identity(self, paintings: Sequence[Path] = (), **more: Any) -> dict[str, Any]:
+        """What a training is of, for its checkpoint (`impasto.training.loop.train`)."""
+        return {
+            "paintings": fingerprint(paintings),
+            "photographs": fingerprint([*self.photos, *self.photos_apart]),
+            "encoder": f"{self.encoder.name}, {fingerprint_of(self.encoder)[:12]}",
+            "batch": self.batch,
+            "side": self.side,
+            **asdict(self.loss),
+            **more,
+        }
 
 
 @dataclass(frozen=True)
@@ -78,29 +105,32 @@ class Recipe:
     """A training, and the model that comes of it.
 
     Attributes:
-        task: to be handed to `impasto.networks.train.train`.
+        task: to be handed to `impasto.training.loop.train`.
         model: from the trained network to a model.
+        identity: what the training is of, for `train`.
     """
 
     task: Task
-    model: Callable[[nn.Module], Model]
+    model: Callable[[nn.Module], Model | UpscaleModel]
+    identity: Mapping[str, Any]
 
 
 def apart(files: Sequence[Path], one_in: int = 10) -> tuple[list[Path], list[Path]]:
     """Files to train on, and one in so many kept apart, by position."""
-    held = list(files)[::one_in] if len(files) >= one_in else []
-    return [p for p in files if p not in held], held
+    if len(files) < one_in:
+        return list(files), []
+    return [p for i, p in enumerate(files) if i % one_in], list(files)[::one_in]
 
 
 def style_names(paintings: Sequence[Path]) -> list[str]:
     """A name for each painting: its file's, and a number where two have the same."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for path in paintings:
         name, number = path.stem, 2
         while name in names:
             name, number = f"{path.stem}-{number}", number + 1
-        names.append(name)
-    return names
+        names[name] = None
+    return list(names)
 
 
 def styles_recipe(
@@ -133,14 +163,13 @@ def styles_recipe(
         generator = build(kind, options)
         network = StyledNetwork(generator, first_vectors(generator, paintings), names)
     else:
-        kind, generator = body.kind, unfrozen(body.generator)
+        kind, generator = body.kind, copy.deepcopy(body.generator).requires_grad_()
         vectors = body_vectors(body, generator, paintings)
         if add:
             network = StyledNetwork(generator, torch.stack(list(body.styles.values())), list(body.styles))
             network = network.with_styles(vectors, names)
         else:
-            seeing = generator.seeing_pixels() if isinstance(generator, Quarter) else generator
-            network = StyledNetwork(seeing, vectors, names)
+            network = StyledNetwork(generator.seeing_pixels(), vectors, names)
     network.to(material.device)
     task = FixedStylesTask(
         network,
@@ -153,20 +182,13 @@ def styles_recipe(
     )
     known = body.thumbnails if add and body is not None else {}
     pictures = dict(known) | {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
-    return Recipe(task, lambda trained: styled_model(kind, cast(StyledNetwork, trained), pictures))
+    identity = material.identity(paintings, task="add" if add else "style")
+    return Recipe(task, lambda trained: styled_model(kind, trained, pictures), identity)
 
 
 def _check_shape(options: Mapping[str, Any] | None, body: Model | None) -> None:
     if options and body is not None:
         raise InputError(f"{', '.join(options)}: a network that is begun with has its shape; give options or a body")
-
-
-def unfrozen(generator: nn.Module) -> Generator:
-    """A copy that can be trained; but not its front, which never is."""
-    twin = copy.deepcopy(generator).requires_grad_()
-    if isinstance(twin, Quarter) and twin.front is not None:
-        twin.front.requires_grad_(False)
-    return cast(Generator, twin)
 
 
 @torch.no_grad()
@@ -179,19 +201,19 @@ def body_vectors(body: Model, generator: Generator, paintings: Sequence[Path]) -
     if not body.styles:
         return found
     mean = torch.stack(list(body.styles.values())).mean(0)
-    colors = generator.recolor.where if isinstance(generator, Quarter) else slice(0, 0)
     for row, name in zip(found, style_names(paintings), strict=True):
-        kept = row[colors].clone()
+        kept = row[generator.colors].clone()
         row[:] = body.styles.get(name, mean)
         if name not in body.styles:
-            row[colors] = kept
+            row[generator.colors] = kept
     return found
 
 
-def styled_model(kind: str, network: StyledNetwork, thumbnails: Mapping[str, str]) -> Model:
-    """A table of styles as a model."""
+def styled_model(kind: str, network: nn.Module, thumbnails: Mapping[str, str]) -> Model:
+    """A `StyledNetwork` as a model."""
+    assert isinstance(network, StyledNetwork)
     styles = {n: v.detach().clone() for n, v in zip(network.names, network.table(), strict=True)}
-    return Model(kind, cast(nn.Module, network.generator), styles, thumbnails=dict(thumbnails))
+    return Model(kind, network.generator, styles, thumbnails=dict(thumbnails))
 
 
 def texture_recipe(paintings: Sequence[Path], material: Material, options: Mapping[str, Any] | None = None) -> Recipe:
@@ -211,7 +233,8 @@ def texture_recipe(paintings: Sequence[Path], material: Material, options: Mappi
         seed=material.seed,
     )
     pictures = {n: thumbnail(p) for n, p in zip(names, paintings, strict=True)}
-    return Recipe(task, lambda trained: styled_model("pyramid", cast(StyledNetwork, trained), pictures))
+    identity = material.identity(paintings, task="texture")
+    return Recipe(task, lambda trained: styled_model("pyramid", trained, pictures), identity)
 
 
 def any_recipe(
@@ -222,7 +245,7 @@ def any_recipe(
     options: Mapping[str, Any] | None = None,
     body: Model | None = None,
 ) -> Recipe:
-    """A network for every painting (`impasto.networks.anystyle`).
+    """A network for every painting (`impasto.training.anystyle`).
 
     Args:
         paintings: files of many styles.
@@ -233,34 +256,41 @@ def any_recipe(
     """
     _check_shape(options, body)
     torch.manual_seed(material.seed)
-    if body is not None and not body.any_style:
+    generator = _described(paintings, options) if body is None else copy.deepcopy(body.generator).requires_grad_()
+    if not isinstance(generator, Describing) or (body is not None and not body.any_style):
         raise InputError("this body paints in its own styles only; give an any-style model")
-    if body is None:
-        lite = cast(VGG, load_encoder("lite"))
-        generator = cast(Quarter, build("quarter", {**(options or ANY_STYLE), "front_widths": front_widths(lite)}))
-        if generator.front is not None:
-            pictures = [opened(p, 512)[:, :256, :256] for p in paintings[:: max(1, len(paintings) // 16)]]
-            whole = [p for p in pictures if p.shape[1:] == (256, 256)]
-            generator.front.copy_from(lite, torch.stack(whole))
-    else:
-        generator = cast(Quarter, unfrozen(body.generator)).seeing_pixels()
     task = AnyStyleTask(
-        AnyStyle(generator).to(material.device),
+        AnyStyle(generator.seeing_pixels()).to(material.device),
         material.photos,
         paintings,
         (material.photos_apart, held_out or paintings),
         material.encoder,
         material.loss,
         **material.options(),
+        notice=material.notice,
     )
 
     def model(trained: nn.Module) -> Model:
-        found = cast(AnyStyle, trained).eval()
+        assert isinstance(trained, AnyStyle)
+        trained.eval()
         with torch.no_grad():
-            vectors = torch.cat([found.generator.moments(task.cut(number)) for number in range(task.window)])
-        return Model("quarter", found.generator, any_style=True, distribution=distribution(vectors))
+            vectors = torch.cat([trained.generator.moments(task.cut(number)) for number in range(task.window)])
+        return Model("quarter", trained.generator, any_style=True, distribution=distribution(vectors))
 
-    return Recipe(task, model)
+    return Recipe(task, model, material.identity(paintings, task="any-style"))
+
+
+def _described(paintings: Sequence[Path], options: Mapping[str, Any] | None) -> Quarter:
+    """An untrained network for any style, whose front, if it has one, is `lite`'s."""
+    lite = cast(VGG, load_encoder("lite"))
+    given = {**(options or ANY_STYLE), "front_widths": front_widths(lite)}
+    check_options("quarter", given)
+    generator = Quarter(**given)
+    if generator.front is not None:
+        turns = itertools.cycle(paintings[:: max(1, len(paintings) // 16)])
+        some = [tried(lambda: opened(next(turns), 512)) for _ in range(min(16, len(paintings)))]
+        generator.front.copy_from(lite, torch.stack([mirrored(p, 256)[:, :256, :256] for p in some]))
+    return generator
 
 
 def upscale_recipe(
@@ -272,7 +302,12 @@ def upscale_recipe(
     task = SuperResolutionTask(
         network, material.photos, material.photos_apart, material.encoder, loss=loss, **material.options()
     )
-    return Recipe(task, lambda trained: Model(UPSCALE, trained))
+
+    def model(trained: nn.Module) -> UpscaleModel:
+        assert isinstance(trained, SuperResolution)
+        return UpscaleModel(trained)
+
+    return Recipe(task, model, material.identity(task="super-resolution", loss=loss))
 
 
 def thumbnail(path: Path, side: int = 64) -> str:

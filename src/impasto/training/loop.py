@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import io
 import json
 import math
 import pickle
@@ -16,9 +18,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import InputError, NonFiniteError, unknown
-from impasto.networks.muon import Muon
+from impasto.errors import InputError, NonFiniteError
+from impasto.networks.models import write_whole
 from impasto.optimize import Goal, Parts
+from impasto.training.muon import Muon
+from impasto.training.settings import TrainSettings
 
 
 class Task(Protocol):
@@ -49,50 +53,6 @@ BETAS = (0.9, 0.99)
 
 
 @dataclass(frozen=True)
-class TrainSettings:
-    """Everything that decides how a network is trained, beside its task.
-
-    Attributes:
-        steps: at most; also what the learning rate's schedule is laid over.
-        minutes: at most, over all sittings; 0 for no limit. The schedule follows whichever is nearer its end.
-        optimizer: `muon` (`impasto.networks.muon`) or `adam`.
-        rate: highest learning rate.
-        warmup: steps until it is reached; afterwards it falls as a cosine.
-        decay: of weights (as in AdamW).
-        average: weight of the past in the running average of the parameters, which is what is kept in the end.
-        clip: largest norm of a gradient.
-        held_out: batches that the objective is measured on without training; 0 for none.
-        look_every: steps between such looks.
-        patience: looks without improvement until the training stops; 0 for never.
-        save_every: steps between checkpoints.
-        precision: `fp32`, or `bf16` for mixed precision on devices that have it; the encoder of the objective has its
-            own.
-        seed: of what is random inside the network, such as dropout; the task has its own.
-    """
-
-    steps: int = 2000
-    minutes: float = 0.0
-    optimizer: str = "muon"
-    rate: float = 3e-3
-    warmup: int = 100
-    decay: float = 0.0
-    average: float = 0.99
-    clip: float = 1.0
-    held_out: int = 5
-    look_every: int = 200
-    patience: int = 0
-    save_every: int = 100
-    precision: str = "fp32"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.optimizer not in OPTIMIZERS:
-            raise unknown("optimizer", self.optimizer, OPTIMIZERS)
-        if self.precision not in ("fp32", "bf16"):
-            raise InputError(f"precision is {self.precision!r}; it must be fp32 or bf16")
-
-
-@dataclass(frozen=True)
 class TrainStep:
     """What one training step did.
 
@@ -103,7 +63,7 @@ class TrainStep:
         held_out: the mean parts on the held-out batches, where this step looked at them, with their sum as `loss`.
         rate: learning rate.
         seconds: of training so far, over all sittings.
-        done: part of the schedule behind, 0 to 1.
+        done: part of the schedule behind with this step, 0 to 1.
         network: the averaged network; call it when it is wanted.
     """
 
@@ -184,23 +144,27 @@ def train(
     *,
     checkpoint: Path | None = None,
     device: Device | None = None,
+    identity: Mapping[str, Any] | None = None,
 ) -> Iterator[TrainStep]:
     """Train `task.network`, from its last checkpoint if there is one; stop asking for steps at any time.
 
     At the end, also when the generator is closed before, the checkpoint is written and the network is the averaged one.
+    An error or an interrupt, wherever it arises, leaves the state of the last whole step in the checkpoint. The last
+    step looks at what is held out, too, and its `done` is 1.
 
     Args:
         task: network, batches and objectives.
         settings: how.
-        checkpoint: a file for the full state, written every `save_every` steps and at the end.
+        checkpoint: a file for the full state, written at the start, every `save_every` steps and at the end.
         device: an `accelerate.Accelerator`, or a `Plain` one; the network's own device if not given.
+        identity: what is trained on and for, name -> value for JSON; a checkpoint of another is refused.
 
     Yields:
         A record after each step.
 
     Raises:
         NonFiniteError: if a loss or its gradient is no longer finite; the checkpoint holds the last state it was given.
-        InputError: if the checkpoint is of another network or other settings.
+        InputError: if the checkpoint is of another network, other settings or another identity, or cannot be written.
     """
     device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
     trained = [p for p in task.network.parameters() if p.requires_grad]
@@ -208,45 +172,58 @@ def train(
     own = task.network
     wrapped, optimizer = device.prepare(own, optimizer)  # on several devices, what averages their gradients
     average = Average(task.network, settings.average)
-    step, spent, best, waited = _restore(checkpoint, task, optimizer, average, settings)
-    began, saved = time.perf_counter() - spent, step
+    fresh = checkpoint is None or not checkpoint.exists()
+    step, seconds, best, waited = _restore(checkpoint, task, optimizer, average, settings, identity or {})
+    began, saved = time.perf_counter() - seconds, 0 if fresh else step
+    about = json.dumps(asdict(settings) | dict(identity or {}))
 
-    def save() -> int:
-        if checkpoint is not None and device.is_main_process:
-            seconds = time.perf_counter() - began
-            _save(checkpoint, task, optimizer, average, settings, (step, seconds, best, waited))
-        return step
+    def snapshot() -> dict[str, Any]:
+        """The state of the last whole step: an interrupt may come in the middle of the next."""
+        if checkpoint is None or not device.is_main_process:
+            return {}
+        found = {"network": own.state_dict(), "optimizer": optimizer.state_dict(), "average": average.state}
+        return copy.deepcopy(found) | {"progress": (step, seconds, best, waited), "settings": about}
 
-    while step < settings.steps and not (settings.patience and waited >= settings.patience):
-        seconds = time.perf_counter() - began
-        done = max(step / settings.steps, seconds / 60 / settings.minutes if settings.minutes else 0.0)
-        if done >= 1:
-            break
-        rate = schedule(settings, step + 1, done)
-        task.network = wrapped
-        try:
-            loss, parts = _advance(task, optimizer, device, settings, rate, step + 1)
-        finally:
-            task.network = own
-        step += 1
-        average.update(task.network, step)
-        held = None
-        if settings.held_out and step % settings.look_every == 0:
-            held = look(task, average, settings.held_out)
-            best, waited = (held["loss"], 0) if held["loss"] < best else (best, waited + 1)
-        if step % settings.save_every == 0:
-            saved = save()
-        seconds = time.perf_counter() - began
-        try:
-            yield TrainStep(
-                step, settings.steps, loss, parts, held, rate, seconds, done, lambda: averaged(task.network, average)
-            )
-        except GeneratorExit:
-            break
+    def behind() -> float:
+        """The part of the schedule that is behind."""
+        if settings.patience and waited >= settings.patience:
+            return 1.0
+        return min(1.0, max(step / settings.steps, seconds / 60 / settings.minutes if settings.minutes else 0.0))
+
+    whole, done = snapshot(), behind()
+    if fresh:
+        _save(checkpoint, whole)
+    try:
+        while done < 1:
+            rate = schedule(settings, step + 1, done)
+            task.network = wrapped
+            try:
+                loss, parts = _advance(task, optimizer, device, settings, rate, step + 1)
+            finally:
+                task.network = own
+            step += 1
+            average.update(own, step)
+            seconds, held = time.perf_counter() - began, None
+            if settings.held_out_batches and (step % settings.look_every == 0 or behind() == 1):
+                held = look(task, average, settings.held_out_batches)
+                best, waited = (held["loss"], 0) if held["loss"] < best else (best, waited + 1)
+            whole, done = snapshot(), behind()
+            if step % settings.save_every == 0:
+                _save(checkpoint, whole)
+                saved = step
+            network = functools.partial(averaged, own, average)
+            yield TrainStep(step, settings.steps, loss, parts, held, rate, seconds, done, network)
+    except NonFiniteError:
+        raise
+    except GeneratorExit:
+        pass
+    except BaseException:
+        _save(checkpoint, whole)
+        raise
     if step != saved:
-        save()
-    task.network.load_state_dict(average.state)
-    task.network.eval()
+        _save(checkpoint, whole)
+    own.load_state_dict(average.state)
+    own.eval()
 
 
 def _advance(
@@ -307,7 +284,7 @@ def sample(task: Task, network: nn.Module, number: int = -1) -> tuple[Tensor | N
     made = task.output(batch).float().clamp(0, 1)
     task.network = now
     images = getattr(batch, "images", None)
-    if not isinstance(images, Tensor):
+    if images is None:
         return None, made
     top, left = ((images.shape[i] - made.shape[i]) // 2 for i in (2, 3))
     return images[..., top : top + made.shape[2], left : left + made.shape[3]], made
@@ -320,36 +297,28 @@ def averaged(network: nn.Module, average: Average) -> nn.Module:
     return twin.eval()
 
 
-def _save(
-    path: Path,
+def _save(path: Path | None, state: Mapping[str, Any]) -> None:
+    if path is not None and state:
+        data = io.BytesIO()
+        torch.save(state, data)
+        write_whole(path, data.getvalue(), "checkpoint")
+
+
+def _restore(
+    path: Path | None,
     task: Task,
     optimizer: torch.optim.Optimizer,
     average: Average,
     settings: TrainSettings,
-    progress: tuple[int, float, float, int],
-) -> None:
-    state = {
-        "network": task.network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "average": average.state,
-        "progress": progress,
-        "settings": json.dumps(asdict(settings)),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(path.name + ".new")
-    torch.save(state, new)
-    new.replace(path)
-
-
-def _restore(
-    path: Path | None, task: Task, optimizer: torch.optim.Optimizer, average: Average, settings: TrainSettings
+    identity: Mapping[str, Any],
 ) -> tuple[int, float, float, int]:
     """Take everything back from a checkpoint: steps done, seconds spent, best held-out loss, looks without it."""
     if path is None or not path.exists():
         return 0, 0.0, math.inf, 0
     try:
         saved: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        _check_settings(path, json.loads(saved["settings"]), settings)
+        ours = {name: getattr(settings, name) for name in KEPT} | json.loads(json.dumps(identity))
+        _check_same(path, json.loads(saved["settings"]), ours)
         task.network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         for name, value in average.state.items():
@@ -363,10 +332,9 @@ def _restore(
     return int(step), float(seconds), float(best), int(waited)
 
 
-def _check_settings(path: Path, theirs: Mapping[str, Any], settings: TrainSettings) -> None:
-    for name in KEPT:
-        ours = getattr(settings, name)
-        if theirs.get(name, ours) != ours:
+def _check_same(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    for name, value in ours.items():
+        if theirs.get(name, value) != value:
             raise InputError(
-                f"{name} is {ours}, and {path} was trained with {theirs[name]}; give that, or remove it to begin anew"
+                f"{name} is {value}, and {path} was trained with {theirs[name]}; give that, or remove it to begin anew"
             )

@@ -1,0 +1,106 @@
+"""What paints in one pass: a model, its runtime and its precision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from impasto.errors import InputError
+from impasto.features import resolve_precision
+from impasto.features.precision import Precision
+from impasto.networks.models import Model, load_model
+from impasto.networks.tiles import Progress
+
+#: From pictures and a style vector to pictures in [0, 1]: a `Model`, or what another runtime makes of one.
+Run = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Painter:
+    """What paints in one pass.
+
+    Attributes:
+        model: that gives the vectors.
+        run: what computes the generator; the model itself if None.
+        precision: of the generator's maps, `fp32` or `bf16`; statistics of the whole and colors are float32.
+    """
+
+    model: Model
+    run: Run | None = None
+    precision: Precision = "fp32"
+
+    def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
+        """A picture `(B, 3, H, W)` in [0, 1]; the model tells `progress` after each tile of a very large one."""
+        if self.run is not None:
+            return self.run(images, style)
+        with self._autocast(images.device):
+            return self.model(images, style, progress).to(images.dtype)
+
+    def describe(self, painting: Tensor, mask: Tensor | None = None) -> Tensor:
+        """The style vector `(B, P)` of paintings `(B, 3, H, W)`; see `Model.predict`."""
+        with self._autocast(painting.device):
+            return self.model.predict(painting, mask)
+
+    def _autocast(self, device: torch.device) -> torch.autocast:
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
+    """A model: itself, the path of its file, or the name of a packaged one; `any`, for every painting, if not given.
+
+    Raises:
+        WeightsError: if there is no such model, or its file is none, or is damaged.
+        InputError: if the model enlarges pictures.
+    """
+    return model if isinstance(model, Model) else load_model(model or "any")
+
+
+def open_painter(
+    model: str | os.PathLike[str] | Model | None = None, device: str = "cpu", precision: str = "auto"
+) -> Painter:
+    """A painter ready to use.
+
+    Args:
+        model: as for `open_model`.
+        device: where to compute, as torch names it.
+        precision: see `impasto.features.resolve_precision`.
+
+    Raises:
+        WeightsError: if the file is no model, or is damaged.
+        InputError: if the model does not paint, or there is no such precision.
+    """
+    opened = open_model(model)
+    if opened.generator.from_noise:
+        raise InputError("this model makes textures out of noise and paints no pictures; use impasto texture --model")
+    return Painter(opened.to(device), precision=resolve_precision(precision, device))
+
+
+@torch.inference_mode()
+def texture_from_model(
+    model: Model, size: tuple[int, int] = (512, 512), seed: int = 0, style: str | None = None
+) -> Tensor:
+    """A texture out of noise, in one pass (Ulyanov et al. 2016, "Texture networks").
+
+    Args:
+        model: of `impasto train --task texture`.
+        size: `(width, height)` in pixels.
+        seed: of the noise.
+        style: the name of one of its textures; not needed where it has one.
+
+    Returns:
+        `(1, 3, height, width)`, RGB, [0, 1].
+
+    Raises:
+        InputError: if the model paints pictures, has no such texture, or several and none is named; or if a side is
+            below 1.
+    """
+    if min(size) < 1:
+        raise InputError(f"size is {size[0]}x{size[1]}; both sides must be at least 1 pixel")
+    if style is None and len(model.styles) > 1:
+        raise InputError(f"the model has several textures; name one with --style: {', '.join(model.styles)}")
+    vector = model.blended({style or next(iter(model.styles), ""): 1.0})
+    return model.generator.texture((size[1], size[0]), vector, torch.Generator().manual_seed(seed))

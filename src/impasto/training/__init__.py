@@ -1,0 +1,1 @@
+"""The one training loop, what it trains networks for, and on what."""
