@@ -59,7 +59,7 @@ def test_several_masks_of_one_style_unite_whatever_their_sizes() -> None:
     right = 255 - LEFT
     scene = Scene([painting()], masks=[(LEFT, 1), (right[::2, ::2], 1)], style_masks=[(LEFT, 1), (right, 1)])
     (region,) = scene.regions(CONTENT)
-    assert region.mask is not None and region.mask[..., 2:14].min() == region.mask[..., 18:].min() == 1
+    assert region.mask is not None and torch.cat([region.mask[..., :15], region.mask[..., 17:]], 3).min() > 0.95
     assert region.styles[0].mask is not None and region.styles[0].mask.min() == 1
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -30,7 +30,7 @@ from impasto.methods.styles import (
     unchanged,
     whole,
 )
-from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
+from impasto.objective import Activation, Content, Objective, TotalVariation
 from impasto.objective.terms import Term, TVKind
 from impasto.objective.tiled import TiledObjective, whole_maps
 from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
@@ -52,20 +52,6 @@ def content_term(
     """
     targets = whole_maps(encoder, content, layers, workspace)
     return Content(targets, {name: 1 / len(targets) for name in targets}, convention)
-
-
-@torch.no_grad()
-def style_term(
-    encoder: Encoder,
-    style: Tensor,
-    weights: Mapping[str, float],
-    convention: str = "kitov",
-    statistic: str = "gram",
-) -> Style:
-    """The term that asks for the statistics of `style`, `(1, 3, H, W)`, as they are, at its own size."""
-    measure = STATISTICS[statistic].measure
-    targets = {name: measure(maps).mean() for name, maps in encoder(style, weights).items()}
-    return Style(targets, weights, convention, STATISTICS[statistic])
 
 
 def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
