@@ -10,7 +10,7 @@ from skimage import data
 from torch import Tensor
 
 from impasto.canvas import Luminance
-from impasto.color import chroma, luma, match_histogram, match_luminance, match_moments
+from impasto.color import chroma, is_gray, luma, match_histogram, match_luminance, match_moments
 from impasto.errors import InputError
 from impasto.features.fingerprint import fingerprint
 from impasto.features.gray import GrayEncoder
@@ -166,3 +166,47 @@ def test_gray_encoders_of_other_pooling_or_weights_share_no_cached_statistics(ti
     keys = {fingerprint(e) for e in (tiny, other, GrayEncoder(tiny), GrayEncoder(other))}
     assert len(keys) == 4
     assert fingerprint(GrayEncoder(tiny)) == fingerprint(GrayEncoder(tiny))
+
+
+def beside(picture: Tensor, color: float) -> tuple[Tensor, Tensor]:
+    """A picture with a flat part of the same size that does not count, and the weights."""
+    flat = torch.full_like(picture, color)
+    return torch.cat([picture, flat], 3), torch.cat([torch.ones_like(flat), torch.zeros_like(flat)], 3)[:, :1]
+
+
+@pytest.mark.parametrize("function", ["cholesky", "symmetric", "histogram", "luminance"])
+def test_positions_of_weight_0_do_not_count_in_either_picture(function: str) -> None:
+    def match(style: Tensor, content: Tensor, *weights: Tensor | None) -> Tensor:
+        if function == "histogram":
+            return match_histogram(style, content, *weights)
+        if function == "luminance":
+            return match_luminance(luma(style), luma(content), *weights)
+        return match_moments(style, content, function, *weights)
+
+    expected = match(painting(), photo())
+    (style, seen), (content, visible) = beside(painting(), 1.0), beside(photo(), 0.0)
+    found = match(style, content, seen, visible)
+    torch.testing.assert_close(found[..., : expected.shape[-1]], expected, atol=1e-4, rtol=0)
+    assert found.shape[-2:] == style.shape[-2:] and found.min() >= 0 and found.max() <= 1
+    assert (match(style, content)[..., : expected.shape[-1]] - expected).abs().max() > 0.05
+
+
+def test_half_a_weight_counts_half() -> None:
+    style = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+    weights = torch.tensor([1.0, 0.5]).view(1, 1, 1, 2)
+    doubled = torch.tensor([0.0, 0.0, 1.0]).view(1, 1, 1, 3).expand(1, 3, 1, 3)
+    for form in ("cholesky", "symmetric"):
+        found, expected = match_moments(photo(), style, form, None, weights), match_moments(photo(), doubled, form)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    found, expected = (match_luminance(luma(photo()), luma(c), None, w) for c, w in ((style, weights), (doubled, None)))
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_a_gray_picture_may_have_noise_but_no_spot_of_color() -> None:
+    gray = luma(photo()).expand(-1, 3, -1, -1)
+    noisy = gray + 2 / 255 * torch.randn(gray.shape, generator=torch.Generator().manual_seed(0)).clamp(-2, 2)
+    assert is_gray(gray) and is_gray(noisy) and not is_gray(photo())
+    spot = gray.clone()
+    spot[:, 0, :2, :2] = 1
+    spot[:, 2, :2, :2] = 0
+    assert not is_gray(spot)

@@ -22,6 +22,8 @@ OPPONENT = (
 FORMS = ("cholesky", "symmetric")
 #: A deviation of colors that is taken for noise: of rounding and JPEG, not of paint.
 NOISE = 2 / 255
+#: Chroma that no pixel of a gray picture exceeds: noise of a scanner and of JPEG.
+GRAY = 4 * NOISE
 
 
 def luma(picture: Tensor) -> Tensor:
@@ -40,13 +42,36 @@ def luma_range(colors: Tensor) -> tuple[Tensor, Tensor]:
     return -colors.amin(1, keepdim=True), 1 - colors.amax(1, keepdim=True)
 
 
-def match_luminance(style: Tensor, content: Tensor) -> Tensor:
-    """`style`'s luma `(1, 1, H, W)` with the mean and deviation of `content`'s, in [0, 1] (paper, section 3.2)."""
-    ratio = content.std(correction=0) / style.std(correction=0).clamp_min(1e-4)
-    return ((style - style.mean()) * ratio + content.mean()).clamp(0, 1)
+def is_gray(picture: Tensor) -> bool:
+    """Whether the chroma of `(B, 3, H, W)` is nowhere more than noise."""
+    return float(chroma(picture).abs().max()) < GRAY
 
 
-def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Tensor:
+def match_luminance(
+    style: Tensor, content: Tensor, style_weights: Tensor | None = None, content_weights: Tensor | None = None
+) -> Tensor:
+    """`style`'s luma `(1, 1, H, W)` with the mean and deviation of `content`'s, in [0, 1] (paper, section 3.2); weights
+    as for `match_moments`."""
+    (mean, deviation), (goal, goal_deviation) = _spread(style, style_weights), _spread(content, content_weights)
+    return ((style - mean) * (goal_deviation / deviation.clamp_min(1e-4)) + goal).clamp(0, 1)
+
+
+def _spread(x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and deviation over positions."""
+    if weights is None:
+        return x.mean(), x.std(correction=0)
+    share = weights / weights.sum()
+    mean = (x * share).sum()
+    return mean, ((x - mean).square() * share).sum().sqrt()
+
+
+def match_moments(
+    style: Tensor,
+    content: Tensor,
+    form: str = "cholesky",
+    style_weights: Tensor | None = None,
+    content_weights: Tensor | None = None,
+) -> Tensor:
     """`style` with the mean and covariance of `content`'s colors (section 3.1): `x ← A (x − μ_s) + μ_c` with
     `A Σ_s Aᵀ = Σ_c`.
 
@@ -57,6 +82,8 @@ def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Ten
         style, content: `(1, 3, H, W)`, RGB, [0, 1]; sizes may differ.
         form: `cholesky`: `A = L_c L_s⁻¹`; `symmetric` (image analogies): `A = Σ_c^½ Σ_s^{-½}`. They differ by a
             rotation of colors.
+        style_weights, content_weights: how much each position counts, such as its opacity, `(1, 1, H, W)` of the
+            picture's size, at least 0 and not 0 everywhere; all alike if None.
 
     Returns:
         `(1, 3, H, W)`, clipped to [0, 1].
@@ -66,7 +93,7 @@ def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Ten
     """
     if form not in FORMS:
         raise unknown("form of color matching", form, FORMS)
-    (mean, cov), (goal, goal_cov) = _moments(style), _moments(content)
+    (mean, cov), (goal, goal_cov) = _moments(style, style_weights), _moments(content, content_weights)
     if form == "cholesky":
         factor = torch.linalg.solve_triangular(
             torch.linalg.cholesky(cov), torch.linalg.cholesky(goal_cov), upper=False, left=False
@@ -79,11 +106,16 @@ def match_moments(style: Tensor, content: Tensor, form: str = "cholesky") -> Ten
     return matched.view_as(style).clamp(0, 1)
 
 
-def _moments(picture: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(picture: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean `(3, 1)` and covariance `(3, 3)` of the colors of `(1, 3, H, W)`, in double precision on the CPU (Metal has
     none). The ridge, a deviation of 1e-6, only keeps the covariance of a gray picture invertible."""
     colors = picture[0].flatten(1).cpu().double()
-    return colors.mean(1, keepdim=True), torch.cov(colors, correction=0) + 1e-12 * torch.eye(3, dtype=colors.dtype)
+    ridge = 1e-12 * torch.eye(3, dtype=colors.dtype)
+    if weights is None:
+        return colors.mean(1, keepdim=True), torch.cov(colors, correction=0) + ridge
+    share = weights.flatten().cpu().double()
+    mean = (colors * share).sum(1, keepdim=True) / share.sum()
+    return mean, torch.cov(colors, correction=0, aweights=share) + ridge
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
@@ -92,20 +124,36 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
     return power
 
 
-def match_histogram(style: Tensor, content: Tensor) -> Tensor:
+def match_histogram(
+    style: Tensor, content: Tensor, style_weights: Tensor | None = None, content_weights: Tensor | None = None
+) -> Tensor:
     """`style` with the histogram of each of `content`'s channels: its k-th darkest value becomes the one of the same
     rank.
 
     Args:
         style, content: `(1, 3, H, W)`, RGB, [0, 1]; sizes may differ.
+        style_weights, content_weights: as for `match_moments`; positions above half of the largest count, others do
+            not.
     """
-    ours, theirs = style[0].flatten(1).contiguous(), content[0].flatten(1).sort(1).values
+    ours, theirs = style[0].flatten(1).contiguous(), _counted(content, content_weights)
+    known = _counted(style, style_weights)
     # Equal values have equal ranks, so that a flat part stays flat.
-    ranks = [torch.searchsorted(x.sort().values, x, right=side) for x in ours for side in (False, True)]
+    ranks = [
+        torch.searchsorted(values, x, right=side)
+        for values, x in zip(known, ours, strict=True)
+        for side in (False, True)
+    ]
     twice = torch.stack([a + b - 1 for a, b in zip(ranks[::2], ranks[1::2], strict=True)])
+    twice = twice.clamp(0, 2 * (known.shape[1] - 1))  # values that do not count may lie outside
     # In integers: above 2²⁴ pixels a float no longer tells neighboring ranks apart.
-    place, pixels = twice * (theirs.shape[1] - 1), 2 * max(1, ours.shape[1] - 1)
+    place, pixels = twice * (theirs.shape[1] - 1), 2 * max(1, known.shape[1] - 1)
     low = place // pixels
     high = (low + 1).clamp_max(theirs.shape[1] - 1)
     between = (place % pixels).to(theirs) / pixels
     return torch.lerp(theirs.gather(1, low), theirs.gather(1, high), between).view_as(style)
+
+
+def _counted(picture: Tensor, weights: Tensor | None) -> Tensor:
+    """The sorted values of each channel, `(3, N)`, of the positions that count."""
+    values = picture[0].flatten(1).contiguous()
+    return (values if weights is None else values[:, weights.flatten() > 0.5 * weights.max()]).sort(1).values

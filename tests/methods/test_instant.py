@@ -108,6 +108,48 @@ def test_content_luminance_keeps_the_chroma(painter: Painter, photo: Tensor) -> 
     torch.testing.assert_close(chroma(found), chroma(scaled(photo, 64)), atol=1e-5, rtol=0)
 
 
+def cut_out(picture: Tensor, top: int, left: int, size: tuple[int, int]) -> Tensor:
+    """On a transparent sheet of the mean color, `(1, 4, *size)`."""
+    sheet = torch.cat([picture.mean((2, 3), keepdim=True), torch.zeros(1, 1, 1, 1)], 1).repeat(1, 1, *size)
+    rows, columns = slice(top, top + picture.shape[2]), slice(left, left + picture.shape[3])
+    sheet[..., rows, columns] = torch.cat([picture, torch.ones_like(picture[:, :1])], 1)
+    return sheet
+
+
+def test_transparent_parts_of_a_painting_do_not_count(painter: Painter) -> None:
+    painting = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(0)) ** 3
+    sheet = cut_out(painting, 128, 128, (512, 512))
+    alone = painting_vector(painter, [StyleImage(painting)])
+    found, flat = (painting_vector(painter, [StyleImage(p)]) for p in (sheet, sheet[:, :3]))
+    colors = slice(-9, None)  # of the vector: measured pixel by pixel
+    torch.testing.assert_close(found[:, colors], alone[:, colors], atol=0.05, rtol=0.05)
+    assert (found - alone).norm() < 0.5 * (flat - alone).norm()
+
+
+def test_of_a_cut_out_only_the_opaque_part_is_painted(painter: Painter, photo: Tensor) -> None:
+    sheet = cut_out(photo, 200, 300, (400, 400))
+    settings, region = SETTINGS.changed(size=400), [Region(styles(1))]
+    found = instant(painter, sheet, region, settings)
+    box = sheet[:, :3, 184:276, 284:396]
+    torch.testing.assert_close(found[..., 184:276, 284:396], painter(box, painting_vector(painter, styles(1))))
+    torch.testing.assert_close(found[..., :184, :], sheet[:, :3, :184])
+    with pytest.raises(InputError, match="transparent everywhere"):
+        instant(painter, torch.zeros(1, 4, 40, 40), region, settings)
+
+
+def test_gray_in_gray_out(painter: Painter, photo: Tensor) -> None:
+    gray, painting = (p[:, :1].expand(-1, 3, -1, -1) for p in (photo, styles(1)[0].pixels()))
+    found = instant(painter, gray, [Region([StyleImage(painting)])], SETTINGS)
+    assert chroma(found).abs().max() < 1e-6
+    assert chroma(instant(painter, gray, [Region(styles(1))], SETTINGS)).abs().max() > 0.02
+
+
+def test_a_blend_of_nothing_is_refused(painter: Painter, photo: Tensor) -> None:
+    for share in (0.0, -1.0, float("inf")):
+        with pytest.raises(InputError, match="blend"):
+            painting_vector(painter, [StyleImage(photo, share)])
+
+
 def test_a_painter_is_opened_by_path(small_model: Model, tmp_path: Path) -> None:
     save_model(small_model, tmp_path / "m.safetensors")
     assert open_painter(tmp_path / "m.safetensors").model.any_style

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from impasto.cache import StatisticsCache
+from impasto.color import chroma
 from impasto.errors import InputError
-from impasto.methods.gatys import divided
+from impasto.media import read_image
+from impasto.methods.gatys import divided, recolor, stylize
 from impasto.methods.styles import (
     Region,
     StyleImage,
     average_statistics,
     by_segment,
     divide,
+    flat_colors,
+    labeled,
+    opaque_box,
     rotated,
+    scaled,
     segments,
     style_terms,
     whole,
 )
-from impasto.objective import STYLE_LOSSES
+from impasto.objective import MATCHINGS, STYLE_LOSSES
 from impasto.settings import StylizeSettings
 
 LAYERS = ("relu1_1", "relu2_1")
@@ -148,3 +156,154 @@ def test_a_blend_that_sums_to_zero_or_is_negative_is_refused(tiny) -> None:  # t
         region = Region([StyleImage(picture(i), s) for i, s in enumerate(shares)])
         with pytest.raises(InputError, match="blend"):
             style_terms(tiny, [region], 32, SETTINGS)
+
+
+def on_a_sheet(picture: Tensor, size: int = 96) -> Tensor:
+    """A picture in the middle of a transparent sheet of its mean color, `(1, 4, size, size)`."""
+    height, width = picture.shape[-2:]
+    sheet = torch.cat([picture.mean((2, 3), keepdim=True), torch.zeros(1, 1, 1, 1)], 1).repeat(1, 1, size, size)
+    top, left = (size - height) // 2, (size - width) // 2
+    sheet[..., top : top + height, left : left + width] = torch.cat([picture, torch.ones_like(picture[:, :1])], 1)
+    return sheet
+
+
+@pytest.mark.parametrize("loss", STYLE_LOSSES)
+def test_transparent_parts_of_a_painting_do_not_count(tiny, loss: str) -> None:  # type: ignore[no-untyped-def]
+    settings = SETTINGS.changed(style_loss=loss, style_layers=LAYERS, size=96)
+    flat, cut, alone = (
+        [Region([StyleImage(p)])] for p in (on_a_sheet(picture(1))[:, :3], on_a_sheet(picture(1)), picture(1))
+    )
+    image = picture(5, 96, 96)
+
+    def losses(regions: list[Region], size: int) -> float:
+        ((weight, term),) = style_terms(tiny, regions, size, settings)
+        return weight * float(term(image, tiny(image, LAYERS)))
+
+    expected = losses(alone, 40)  # at the size that it has on the sheet
+    assert losses(cut, 96) == pytest.approx(expected, rel=0.1)
+    assert abs(losses(flat, 96) - expected) > 2 * abs(losses(cut, 96) - expected)
+
+
+def test_masked_positions_do_not_move_the_center_of_nearest() -> None:
+    maps = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    maps[..., 4:] += 100
+    bank = MATCHINGS["nearest"].bank([maps], [1.0], [half("left", 8)], [None])
+    torch.testing.assert_close(bank.center, maps[..., :4].mean((2, 3), keepdim=True))
+
+
+@pytest.mark.parametrize("color", ["content-match", "histogram", "content-luminance"])
+def test_a_cut_out_and_its_sheet_give_paintings_the_same_colors(color: str) -> None:
+    content, settings = 0.2 + 0.5 * picture(2), SETTINGS.changed(color=color)
+    sheet = on_a_sheet(content)
+    expected = recolor(settings, content)(picture(1), None)
+    found = recolor(settings, sheet[:, :3], sheet[:, 3:])(picture(1), None)
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    style = on_a_sheet(picture(1))
+    found = recolor(settings, content)(style[:, :3], style[:, 3:])[..., 28:68, 32:64]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def last(steps) -> Tensor:  # type: ignore[no-untyped-def]
+    *_, step = steps
+    return step.image()  # type: ignore[no-any-return]
+
+
+def test_the_transparent_part_of_the_content_takes_no_part_in_its_style(tiny) -> None:  # type: ignore[no-untyped-def]
+    sheet = on_a_sheet(picture(2), 64)
+    settings = SETTINGS.changed(size=64, steps=3, scales=1, optimizer="lbfgs", jitter=0)
+    found = last(stylize(tiny, sheet, picture(1), settings))
+    flat = last(stylize(tiny, sheet[:, :3], picture(1), settings))
+    corner = sheet[:, :3, :8, :8]
+    assert (found[..., :8, :8] - corner).abs().max() < 0.2 * (flat[..., :8, :8] - corner).abs().max()
+    with pytest.raises(InputError, match="transparent everywhere"):
+        stylize(tiny, sheet * torch.tensor([1, 1, 1, 0]).view(1, 4, 1, 1), picture(1), settings)
+
+
+def test_the_opaque_box_has_its_margin_within_the_picture() -> None:
+    assert opaque_box(on_a_sheet(picture(1, 10, 20), 40)[:, 3:]) == (slice(15, 25), slice(10, 30))
+    rows, columns = opaque_box(on_a_sheet(picture(1, 10, 20), 40)[:, 3:], 12)
+    assert torch.zeros(40, 40)[rows, columns].shape == (34, 40)
+    assert torch.zeros(9, 9)[opaque_box(torch.full((1, 1, 9, 9), 0.01))].shape == (9, 9)
+
+
+@pytest.mark.parametrize("color", ["style", "content-match", "histogram"])
+def test_gray_in_gray_out(tiny, color: str) -> None:  # type: ignore[no-untyped-def]
+    noise = torch.randn(1, 3, 40, 32, generator=torch.Generator().manual_seed(3)).clamp(-2, 2) / 255
+    gray = (picture(2)[:, :1] + noise).clamp(0, 1)
+    settings = SETTINGS.changed(color=color, steps=4, scales=1, style_weight=1e6)
+    for painting in (gray.flip(2), picture(1)[:, :1].expand(-1, 3, -1, -1)):
+        found = last(stylize(tiny, gray, painting, settings))
+        assert chroma(found).abs().max() < 0.5 / 255 and (found - scaled(gray, 32)).abs().mean() > 0.003
+    assert chroma(last(stylize(tiny, picture(2), gray, settings))).abs().max() > 0.1
+    if color == "style":
+        assert chroma(last(stylize(tiny, gray, picture(1), settings))).abs().max() > 0.02
+
+
+def label_map(labels: int, step: float, size: int = 96) -> Tensor:
+    """Vertical stripes of gray `0, step, 2 step, …`, `(1, 3, size, size)`."""
+    stripes = torch.arange(size) * labels // size * step
+    return stripes.view(1, 1, 1, -1).repeat(1, 3, size, 1)
+
+
+@pytest.mark.parametrize(("labels", "step"), [(6, 1 / 255), (6, 1 / 65535), (3, 20 / 255), (16, 10 / 255)])
+def test_all_flat_colors_of_a_map_are_classes_however_alike(labels: int, step: float) -> None:
+    ours = label_map(labels, step)
+    found = segments(ours, [ours.flip(3)])
+    assert len(found) == labels
+    for masks in found:
+        torch.testing.assert_close(masks[0], masks[1].flip(3))
+        assert masks[0].mean() == pytest.approx(1 / labels)
+
+
+def test_a_label_that_the_picture_lacks_joins_no_other() -> None:
+    ours, theirs = label_map(3, 1 / 255), label_map(4, 1 / 255)
+    found = segments(ours, [theirs])
+    assert [float(theirs.mean()) for _, theirs in found] == pytest.approx([0.25] * 3)
+    lacking = segments(theirs, [ours])
+    assert sorted(float(m.mean()) for _, m in lacking) == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
+
+
+def test_a_thin_line_is_a_class_and_a_soft_edge_is_none() -> None:
+    line = torch.zeros(1, 3, 200, 200)
+    line[:, 0, :, 100:] = 1
+    for k, share in enumerate((0.2, 0.4, 0.6, 0.8)):
+        line[:, 0, :, 98 + k] = share
+    line[:, 2, 50:53] = 1
+    line[:, 0, 50:53] = 0
+    assert sorted(flat_colors(line).tolist()) == [[0, 0, 0], [0, 0, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("quality", [60, 90])
+def test_noise_of_jpeg_is_no_class(quality: int) -> None:
+    drawn = Image.new("RGB", (192, 192), (200, 30, 30))
+    pen = ImageDraw.Draw(drawn)
+    for number, color in enumerate(("navy", "white", "green", "yellow")):
+        pen.ellipse((20 + 40 * number, 30, 55 + 40 * number, 160), fill=color)
+    buffer = io.BytesIO()
+    drawn.save(buffer, "JPEG", quality=quality)
+    assert len(flat_colors(read_image(Image.open(buffer)).pixels)) == 5
+    photo = picture(3, 96, 96)
+    assert len(flat_colors(photo)) == 0 and len(segments(photo, [photo])) > 1
+
+
+def test_for_patches_numbers_of_labels_become_channels() -> None:
+    guide = label_map(6, 1 / 255)
+    regions, channels = labeled([Region([StyleImage(picture(1), guide=guide.flip(3))])], guide)
+    assert channels.shape == (1, 6, 96, 96) and float(channels.sum(1).min()) == 1
+    torch.testing.assert_close(regions[0].styles[0].guide, channels.flip(3))
+    colors = label_map(3, 0.5)
+    assert labeled(regions, colors)[1] is colors
+
+
+def test_a_class_that_is_transparent_in_the_painting_is_served_by_all_of_it() -> None:
+    ours = label_map(2, 1.0, 32)
+    painting = torch.cat([picture(1, 32, 32), 1 - ours[:, :1]], 1)
+    first, second = by_segment([Region([StyleImage(painting, guide=ours)])], ours)
+    masks = [r.styles[0].opened().mask for r in (first, second)]
+    assert all(m is not None and m.mean() == 0.5 for m in masks)
+
+
+def test_a_painting_that_is_too_small_is_named(tiny) -> None:  # type: ignore[no-untyped-def]
+    region = Region([StyleImage(picture(1)), StyleImage(picture(2, 12, 12), name="style starry.jpg")])
+    with pytest.raises(InputError, match=r"the style starry.jpg is 12x12 pixels"):
+        style_terms(tiny, [region], 32, SETTINGS)

@@ -47,7 +47,7 @@ class Brush:
         """Regions, or the one vector that serves all pictures alike, which is made once."""
         if self._vector is not None:
             return self._vector
-        regions = self.scene.regions(photo.pixels.to(self.job.device))
+        regions = self.scene.regions(photo.channels.to(self.job.device))
         if not self.job.masks and not self.job.semantic and self.job.color == "style":
             self._vector = painting_vector(self.painter, regions[0].styles)
             return self._vector
@@ -58,7 +58,7 @@ class Brush:
         styles = self._styles(photo)
         painted = instant(
             self.painter,
-            photo.pixels.to(self.job.device),
+            photo.channels.to(self.job.device),
             styles,
             self.job,
             strength=self.job.strength,

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.media import read_image
 from impasto.media.image import Source
 from impasto.methods.instant import instant, open_painter
-from impasto.methods.styles import Region, StyleImage
+from impasto.methods.styles import Region, StyleImage, flat_colors, sized_as
 from impasto.settings import STARTS, StylizeSettings
 
 #: What a folder of paintings is searched for.
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+#: Brightest value of a mask that is taken for a mask of 0 and 1, or for numbers of labels.
+NEARLY_BLACK = 16 / 255
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Scene:
         styles: paintings; a folder is one style, the average of its pictures.
         blend: a weight for each style; equal ones if empty.
         masks: pairs of a mask of the content and the number of a style, from 1; 0 leaves the region as it is.
-        style_masks: number of a style -> which part of the painting counts.
+        style_masks: pairs of a mask of a painting, which says what part of it counts, and the number of its style; or
+            number -> mask.
         semantic: semantic maps of the content and of each style, in order; none if empty.
         device: where tensors go.
         notice: told, in a sentence, what was changed to make things fit.
@@ -43,7 +48,7 @@ class Scene:
     notice: Callable[[str], None] = lambda text: None
 
     def regions(self, content: Tensor | None) -> list[Region]:
-        """The regions, for a content `(1, 3, H, W)`.
+        """The regions, for a content `(1, 3 or 4, H, W)`.
 
         Raises:
             InputError: if the numbers of things do not fit, or one cannot be read.
@@ -52,24 +57,26 @@ class Scene:
         groups = [self._group(number) for number in range(1, len(self.styles) + 1)]
         if not self.masks:
             return [Region([s for g in groups for s in g])]
-        by_style: dict[int, Tensor] = {}
-        for source, number in self.masks:
-            mask = self._mask(source, content)
-            by_style[number] = mask if number not in by_style else by_style[number].maximum(mask)
+        by_style = self._united(self.masks, "mask", content)
+        for number in [n for n, mask in by_style.items() if mask.min() > 0.99]:
+            alone = ": nothing is painted" if len(by_style) == 1 else ""
+            self.notice(
+                f"the masks give style {number} the whole picture" if number else f"the masks protect everything{alone}"
+            )
         regions = [Region(groups[n - 1] if n else [], mask) for n, mask in by_style.items()]
         free = [s for n, g in enumerate(groups, 1) if n not in by_style for s in g]
         return [*regions, Region(free)] if free else regions
 
     def guide(self) -> Tensor | None:
         """The content's semantic map, `(1, 3, h, w)`."""
-        return read_image(self.semantic[0]).pixels.to(self.device) if self.semantic else None
+        return self._maps[0] if self.semantic else None
 
     def first(self, content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor | None:
         """The picture that an optimization begins with, where `settings.init` is `instant` or the path of a picture or
         of a trained network.
 
         Args:
-            content: `(1, 3, H, W)`, RGB, [0, 1], if there is one.
+            content: `(1, 3 or 4, H, W)`, RGB and opacity, [0, 1], if there is one.
             regions: that `regions` gave for it.
             settings: of the optimization.
 
@@ -85,7 +92,7 @@ class Scene:
             if painter.model.any_style:
                 return instant(painter, content, regions, settings, guide=self.guide())
             return instant(painter, content, painter.model.blended(self._shares(painter.model.styles)), settings)
-        return None if settings.init in STARTS else self._pixels(settings.init)
+        return None if settings.init in STARTS else read_image(settings.init).pixels.to(self.device)
 
     def _shares(self, known: Collection[str]) -> dict[str, float]:
         """Of a network's styles: its only one, or those that are called as the paintings."""
@@ -98,15 +105,24 @@ class Scene:
         return found
 
     def files(self) -> dict[str, str]:
-        """Role -> path of every file that is read, for a report."""
+        """Role -> path of every file that is read, for a report.
+
+        Raises:
+            InputError: if one is missing.
+        """
         found: dict[str, object] = {}
         for number, style in enumerate(self.styles, 1):
             role = "style" if len(self.styles) == 1 else f"style {number}"
-            found |= {f"{role}: {p.name}": p for p in _pictures(style)} if _is_folder(style) else {role: style}
+            files = _pictures(style)
+            found |= {f"{role}: {p.name}": p for p in files} if files else {role: style}
         found |= {f"mask {i}": source for i, (source, _) in enumerate(self.masks, 1)}
-        found |= {f"mask of style {n}": source for source, n in self.style_masks}
+        found |= {f"style mask {i} of style {n}": source for i, (source, n) in enumerate(self.style_masks, 1)}
         found |= {f"semantic map {i}": source for i, source in enumerate(self.semantic)}
-        return {role: str(p) for role, p in found.items() if isinstance(p, str | os.PathLike)}
+        paths = {role: str(s) for role, s in found.items() if isinstance(s, str | os.PathLike)}
+        for role, path in paths.items():
+            if not Path(path).is_file():
+                raise InputError(f"the {role} is {path!r}, and there is no such file: check the path")
+        return paths
 
     def _check(self) -> None:
         count = len(self.styles)
@@ -121,6 +137,9 @@ class Scene:
             for number in numbers:
                 if not least <= number <= count:
                     raise InputError(f"a {what} is for style {number}, but the styles are numbered 1 to {count}")
+        for _, number in self.style_masks:
+            if _pictures(self.styles[number - 1]):
+                raise InputError(f"style {number} is a folder, which takes no style mask: give a painting of it alone")
         if self.semantic and len(self.semantic) != count + 1:
             raise InputError(
                 f"there are {len(self.semantic)} semantic maps for the content and {count} styles; "
@@ -129,42 +148,87 @@ class Scene:
 
     def _group(self, number: int) -> list[StyleImage]:
         """The paintings of a style: one, or those of a folder, which share its weight."""
-        source = self.styles[number - 1]
-        share = self.blend[number - 1] if self.blend else 1.0
-        if _is_folder(source):
-            paths = _pictures(source)
-            return [StyleImage(lambda p=p: self._pixels(p), share / len(paths)) for p in paths]  # type: ignore[misc]
-        mask = next((m for m, n in self.style_masks if n == number), None)
-        picture = self._pixels(source)
-        return [
-            StyleImage(
-                picture,
-                share,
-                None if mask is None else self._mask(mask, picture),
-                self._pixels(self.semantic[number]) if self.semantic else None,
+        source, share = self.styles[number - 1], self.blend[number - 1] if self.blend else 1.0
+        if files := _pictures(source):
+            return [
+                StyleImage(lambda f=f: self._painting(f), share / len(files), name=f"style {f.name}")  # type: ignore[misc]
+                for f in files
+            ]
+        picture, path = self._painting(source), _path(source)
+        masks = self._united([pair for pair in self.style_masks if pair[1] == number], "style mask", picture)
+        guide = self._maps[number] if self.semantic else None
+        name = "style" if len(self.styles) == 1 else f"style {path.name if path else number}"
+        style = StyleImage(picture, share, masks.get(number), guide, name)
+        style.opened()  # refused now, if nothing of it counts
+        return [style]
+
+    def _painting(self, source: Source) -> Tensor:
+        """`(1, 3, H, W)`, with its opacity `(1, 4, H, W)`."""
+        return read_image(source).channels.to(self.device)
+
+    def _united(self, masks: Sequence[tuple[Source, int]], role: str, picture: Tensor | None) -> dict[int, Tensor]:
+        """Number of a style -> the maximum of its masks."""
+        found: dict[int, Tensor] = {}
+        for count, (source, number) in enumerate(masks, 1):
+            mask = self._mask(source, f"{role} {count if role == 'mask' else f'of style {number}'}", picture)
+            before = found.get(number, mask)
+            found[number] = before.maximum(sized_as(before, mask))
+        return found
+
+    def _mask(self, source: Source, role: str, picture: Tensor | None) -> Tensor:
+        """Gray times opacity, `(1, 1, h, w)`; another size than the picture's is said, since it will be resized."""
+        read = read_image(source)
+        mask = read.pixels.mean(1, keepdim=True).to(self.device)
+        if read.alpha is not None:
+            mask = mask * read.alpha.to(self.device)
+        most = float(mask.max())
+        if most == 0:
+            raise InputError(f"{role} is empty (black or transparent everywhere); paint the region white")
+        if most < NEARLY_BLACK:
+            raise InputError(
+                f"{role} is nearly black: its brightest value is {255 * most:.3g} of 255; "
+                f"multiply its values by {1 / most:.0f}, so that the region is white"
             )
-        ]
-
-    def _pixels(self, source: Source) -> Tensor:
-        return read_image(source).pixels.to(self.device)
-
-    def _mask(self, source: Source, picture: Tensor | None) -> Tensor:
-        """A mask's gray, `(1, 1, h, w)`; another size than the picture's is said, since it will be resized."""
-        mask = self._pixels(source).mean(1, keepdim=True)
         if picture is not None and mask.shape[-2:] != picture.shape[-2:]:
             (h, w), (height, width) = mask.shape[-2:], picture.shape[-2:]
-            name = source if isinstance(source, str | os.PathLike) else "a mask"
-            self.notice(f"{name} is {w}x{h} pixels and its picture {width}x{height}: the mask is resized")
+            self.notice(
+                f"{_path(source) or 'a mask'} is {w}x{h} pixels and its picture {width}x{height}: the mask is resized"
+            )
         return mask
 
+    @cached_property
+    def _maps(self) -> list[Tensor]:
+        """Semantic maps `(1, 3, h, w)`; what is transparent in them has a color of its own: it is a class."""
+        read = [read_image(source) for source in self.semantic]
+        maps = [p.pixels.to(self.device) for p in read]
+        if any(p.alpha is not None for p in read):
+            hidden = _unlike(maps)
+            alphas = [torch.ones(1) if p.alpha is None else p.alpha for p in read]
+            maps = [torch.where(a.to(m) < 0.5, hidden.to(m), m) for m, a in zip(maps, alphas, strict=True)]
+        for number, found in enumerate(maps):
+            if len(flat_colors(found)) == 1:
+                of = f"style {number}" if number else "the content"
+                self.notice(f"the semantic map of {of} has one color only, so it tells no parts apart")
+        return maps
 
-def _is_folder(source: Source) -> bool:
-    return isinstance(source, str | os.PathLike) and Path(source).is_dir()
+
+def _unlike(maps: Sequence[Tensor]) -> Tensor:
+    """The color, `(3, 1, 1)`, that is farthest from those of all maps."""
+    colors = torch.cat([torch.unique(m.cpu()[0].flatten(1).T, dim=0) for m in maps])
+    candidates = torch.cartesian_prod(*[torch.tensor([0.0, 0.5, 1.0])] * 3)
+    return candidates[torch.cdist(candidates, colors).amin(1).argmax()].view(3, 1, 1)
 
 
-def _pictures(folder: Source) -> list[Path]:
-    assert isinstance(folder, str | os.PathLike)
-    found = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
+def _path(source: Source) -> Path | None:
+    return Path(source) if isinstance(source, str | os.PathLike) else None
+
+
+def _pictures(source: Source) -> list[Path]:
+    """The pictures of a folder; none if it is not one."""
+    folder = _path(source)
+    if folder is None or not folder.is_dir():
+        return []
+    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
     if not found:
         raise InputError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     return found

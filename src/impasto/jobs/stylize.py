@@ -201,7 +201,7 @@ def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]
 
     job, notes = resolved(asked)
     photo = read_image(job.content) if isinstance(job, Stylize) else None
-    picture = None if photo is None else photo.pixels.to(job.device)
+    picture = None if photo is None else photo.channels.to(job.device)
     scene = job.scene(notes)
     regions, guide = scene.regions(picture), scene.guide()
     first = scene.first(picture, regions, job)

@@ -36,7 +36,7 @@ class Texture(OptimizingJob, TextureSettings):
         from impasto.methods.texture import texture
 
         job, notes = resolved(self)
-        sample = read_image(job.sample).pixels.to(job.device)
+        sample = read_image(job.sample).channels.to(job.device)
         network = open_encoder(job, padding="circular" if job.tileable else "zeros")
         yield from notes
         steps = texture(network, sample, job, resume=state_of(job))

@@ -58,6 +58,11 @@ class Picture:
     pixels: Tensor
     alpha: Tensor | None = None
 
+    @property
+    def channels(self) -> Tensor:
+        """The pixels, and behind them the opacity if there is one: `(1, 3 or 4, H, W)`."""
+        return self.pixels if self.alpha is None else torch.cat([self.pixels, self.alpha], 1)
+
 
 # Reading
 

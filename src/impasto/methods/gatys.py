@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,13 +11,26 @@ from torch import Tensor
 
 from impasto.cache import StatisticsCache
 from impasto.canvas import Canvas, Kept, Luminance, Pixels
-from impasto.color import luma, match_histogram, match_luminance, match_moments
+from impasto.color import is_gray, luma, match_histogram, match_luminance, match_moments
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
 from impasto.methods.prints import Plan, plans
-from impasto.methods.styles import Progress, Region, check_sides, divide, room, scaled, style_terms, whole
-from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
+from impasto.methods.styles import (
+    Prepare,
+    Progress,
+    Region,
+    check_sides,
+    divide,
+    room,
+    scaled,
+    split_alpha,
+    style_terms,
+    times,
+    unchanged,
+    whole,
+)
+from impasto.objective import Activation, Content, Objective, TotalVariation
 from impasto.objective.terms import Term, TVKind
 from impasto.objective.tiled import TiledObjective, whole_maps
 from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
@@ -42,20 +55,6 @@ def content_term(
     return Content(targets, {name: 1 / len(targets) for name in targets}, convention)
 
 
-@torch.no_grad()
-def style_term(
-    encoder: Encoder,
-    style: Tensor,
-    weights: Mapping[str, float],
-    convention: str = "kitov",
-    statistic: str = "gram",
-) -> Style:
-    """The term that asks for the statistics of `style`, `(1, 3, H, W)`, as they are, at its own size."""
-    measure = STATISTICS[statistic].measure
-    targets = {name: measure(maps).mean() for name, maps in encoder(style, weights).items()}
-    return Style(targets, weights, convention, STATISTICS[statistic])
-
-
 def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
     """What makes the optimizer of each scale."""
     if settings.optimizer == "adam":
@@ -70,15 +69,27 @@ def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
     return lambda _: LBFGS(settings.history, levels=known(settings.levels))
 
 
-def recolor(settings: StylizeSettings, content: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """What `settings.color` does to each painting before it is looked at (Gatys et al. 2016, "Preserving color")."""
+def recolor(settings: StylizeSettings, content: Tensor | None, alpha: Tensor | None = None) -> Prepare:
+    """What `settings.color` does to each painting before it is looked at (Gatys et al. 2016, "Preserving color").
+
+    Args:
+        content: `(1, 3, H, W)`, RGB, [0, 1].
+        alpha: how much each position of it counts, `(1, 1, H, W)`; all alike if None.
+    """
     if content is None or settings.color == "style":
-        return lambda style: style
+        return unchanged
     if settings.color == "histogram":
-        return lambda style: match_histogram(style, content)
+        return lambda style, weights: match_histogram(style, content, weights, alpha)
     if settings.color == "content-match":
-        return lambda style: match_moments(style, content, settings.color_form)
-    return lambda style: match_luminance(luma(style), luma(content)).expand(-1, 3, -1, -1)
+        return lambda style, weights: match_moments(style, content, settings.color_form, weights, alpha)
+    light = luma(content)
+    return lambda style, weights: match_luminance(luma(style), light, weights, alpha).expand(-1, 3, -1, -1)
+
+
+def all_gray(content: Tensor, regions: Sequence[Region], prepare: Prepare) -> bool:
+    """Whether the content and every painting, its colors prepared, are gray."""
+    styles = [s for r in regions for s in r.styles]
+    return bool(styles) and is_gray(content) and all(is_gray(s.opened(prepare).pixels()) for s in styles)
 
 
 def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor:
@@ -96,6 +107,18 @@ def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region
             size, generator=generator
         )
     return torch.rand(size, generator=generator)
+
+
+def visible(content: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The content's colors and opacity, see `split_alpha`.
+
+    Raises:
+        InputError: if it is transparent everywhere.
+    """
+    colors, alpha = split_alpha(content)
+    if alpha is not None and float(alpha.max()) < 1e-3:
+        raise InputError("the content is transparent everywhere: there is nothing to paint")
+    return colors, alpha
 
 
 def divided(regions: Sequence[Region], settings: StylizeSettings, like: Tensor) -> tuple[list[Region], Tensor | None]:
@@ -143,7 +166,8 @@ def stylize(
     Args:
         encoder: where features come from.
         content: `(1, 3, H, W)`, RGB, [0, 1]; gives the picture its shape and, if `keep_content`, what it shows.
-            None for a doodle, which has the shape of `guide`.
+            None for a doodle, which has the shape of `guide`. With an opacity, `(1, 4, H, W)`, the style is that of
+            the opaque part.
         style: a painting `(1, 3, H', W')`, regions with their styles, or None for a reconstruction from content alone.
             A region without styles stays as the content is, pixel for pixel.
         settings: all the rest.
@@ -166,6 +190,7 @@ def stylize(
     settings = settings.resolved(encoder.name)
     for read in [encoder] if warmup is None else [encoder, warmup]:
         check_layers([*known(settings.content_layers), *known(settings.style_layers)], read.layers)
+    content, alpha = (None, None) if content is None else visible(content)
     shape = content if content is not None else guide
     if shape is None:
         raise InputError("there is neither a content picture nor a semantic map to take the shape from")
@@ -173,13 +198,16 @@ def stylize(
     if guide is not None and not any(s.guide is not None for r in regions for s in r.styles):
         raise InputError("the content has a semantic map, but no style has one; give one to each")
     regions, untouched = divided(regions, settings, shape)
+    if alpha is not None:
+        regions = [replace(r, mask=times(alpha, r.mask)) for r in regions]
+    prepare = recolor(settings, content, alpha)
     gray = settings.color == "content-luminance" and content is not None
     sizes = settings.sizes()
     check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
 
     kept = content if keep_content else None
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
-    sought = _Sought(kept, regions, settings, guide, recolor(settings, content), cache, progress)
+    sought = _Sought(kept, regions, settings, guide, prepare, cache, progress)
     stages: list[Stage] = []
     for at in plans(reads, settings, shape, max_memory, content=kept is not None):
         if warmup is not None and settings.warmup_steps:
@@ -188,7 +216,11 @@ def stylize(
         stages.append(sought.stage(at, reads))
     first = init if init is not None else start(shape.shape, content, regions, settings)
     first = lanczos(first.to(shape), stages[0].size)
-    canvas: Canvas = Luminance(content, first) if gray and content is not None else Pixels(first)
+    canvas: Canvas = Pixels(first)
+    if content is not None and gray:
+        canvas = Luminance(content, first)
+    elif kept is not None and not settings.dream_weight and all_gray(kept, regions, prepare):
+        canvas = Luminance(luma(kept).expand(-1, 3, -1, -1), first)  # colors would only be fringes
     if untouched is not None and content is not None:
         canvas = Kept(canvas, content, untouched)
     return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
@@ -207,7 +239,7 @@ class _Sought:
     regions: Sequence[Region]
     settings: StylizeSettings
     guide: Tensor | None
-    prepare: Callable[[Tensor], Tensor]
+    prepare: Prepare
     cache: StatisticsCache | None
     progress: Progress
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from impasto.color import chroma, luma, luma_range
 from impasto.errors import InputError
-from impasto.methods.gatys import divided, recolor
-from impasto.methods.styles import Progress, Region, StyleImage, by_segment, check_sides, scaled
+from impasto.methods.gatys import all_gray, divided, recolor, visible
+from impasto.methods.styles import (
+    Prepare,
+    Progress,
+    Region,
+    StyleImage,
+    by_segment,
+    check_shares,
+    check_sides,
+    opaque_box,
+    scaled,
+    unchanged,
+)
 from impasto.networks.painter import Painter as Painter
 from impasto.networks.painter import open_model as open_model
 from impasto.networks.painter import open_painter as open_painter
@@ -18,11 +29,11 @@ from impasto.settings import StylizeSettings
 
 #: Long side at which paintings are described: the size of the training.
 STYLE_SIDE = 512
+#: Pixels that are painted around what is opaque.
+MARGIN = 16
 
 
-def painting_vector(
-    painter: Painter, styles: Sequence[StyleImage], prepare: Callable[[Tensor], Tensor] = lambda x: x
-) -> Tensor:
+def painting_vector(painter: Painter, styles: Sequence[StyleImage], prepare: Prepare = unchanged) -> Tensor:
     """The style vector `(1, P)` of paintings mixed by their shares.
 
     Args:
@@ -30,14 +41,12 @@ def painting_vector(
         styles: at least one.
         prepare: applied to each painting first, such as to its colors.
     """
-    shares = [s.share for s in styles]
-    if not (min(shares) >= 0 and sum(shares) > 0):
-        raise InputError(f"the blend {', '.join(f'{s:g}' for s in shares)} sums to {sum(shares):g}; give it weights")
-    vectors = []
+    shares, vectors = check_shares(styles), []
     for style in styles:
-        picture = scaled(style.pixels(), STYLE_SIDE)
-        check_sides("style", picture, picture)
-        vectors.append(painter.describe(prepare(picture), style.mask))
+        opened = style.opened(prepare, STYLE_SIDE)
+        picture = opened.pixels()
+        check_sides(style.name, picture, picture)
+        vectors.append(painter.describe(picture, opened.mask))
     weights = torch.tensor(shares).to(vectors[0])[:, None] / sum(shares)
     return (torch.cat(vectors) * weights).sum(0, keepdim=True)
 
@@ -57,7 +66,7 @@ def instant(
 
     Args:
         painter: the network.
-        content: `(1, 3, H, W)`, RGB, [0, 1].
+        content: `(1, 3, H, W)`, RGB, [0, 1]; with an opacity, `(1, 4, H, W)`, only the opaque part is painted.
         styles: paintings by region, as in optimization, or a style vector `(1, P)`, from `Model.blended` or
             `painting_vector`.
         settings: its size, color and feather count.
@@ -71,26 +80,34 @@ def instant(
     """
     if not 0 <= strength <= 1:
         raise InputError(f"strength is {strength:g}; it must be between 0, the content, and 1, the style")
-    picture = scaled(content, settings.size)
+    colors, alpha = visible(content)
+    picture, gray = scaled(colors, settings.size), False
     if isinstance(styles, Tensor):
         regions: list[tuple[Tensor | None, Tensor]] = [(None, styles)]
         untouched = None
     else:
         found = by_segment(styles, guide) if guide is not None else styles
         parts, untouched = divided(found, settings, picture)
-        prepare = recolor(settings, content)
+        prepare = recolor(settings, colors, alpha)
         regions = [(r.mask, painting_vector(painter, r.styles, prepare)) for r in parts]
+        gray = all_gray(colors, parts, prepare)
     own = None
     if strength < 1 and painter.model.any_style:
         own = painting_vector(painter, [StyleImage(content)])
+    box = (slice(None), slice(None)) if alpha is None else opaque_box(scaled(alpha, settings.size), MARGIN)
     result = torch.zeros_like(picture) if untouched is None else picture * untouched
     for mask, vector in regions:
-        painted = painter(picture, vector if own is None else torch.lerp(own, vector, strength), progress)
+        painted = picture.clone()
+        painted[..., *box] = painter(
+            picture[..., *box], vector if own is None else torch.lerp(own, vector, strength), progress
+        )
         result = result + (painted if mask is None else painted * mask)
     if own is None or strength < 0.25:
         # A network only comes near to the content itself: the last of the way goes through pictures.
         result = torch.lerp(picture, result, strength if own is None else 4 * strength)
-    return with_chroma(result, picture) if settings.color == "content-luminance" else result
+    if settings.color == "content-luminance":
+        return with_chroma(result, picture)
+    return luma(result).expand(-1, 3, -1, -1) if gray else result
 
 
 def with_chroma(result: Tensor, content: Tensor) -> Tensor:

@@ -10,12 +10,28 @@ from torch import Tensor
 from impasto.canvas import Pixels
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import optimizer
-from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, room, scaled, style_terms
+from impasto.methods.styles import (
+    SHORTEST,
+    Region,
+    StyleImage,
+    check_sides,
+    opaque_box,
+    room,
+    scaled,
+    split_alpha,
+    style_terms,
+)
 from impasto.objective import Objective
 from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
 from impasto.options import AUTO, known
 from impasto.settings import StylizeSettings, TextureSettings
 from impasto.transforms import jittered, mirrored, rolled
+
+
+def opaque_part(sample: Tensor) -> Tensor:
+    """A sample `(1, 3 or 4, H, W)` cut to the box of what is opaque; see `texture`."""
+    alpha = split_alpha(sample)[1]
+    return sample if alpha is None else sample[..., *opaque_box(alpha)]
 
 
 def texture(
@@ -25,10 +41,12 @@ def texture(
 
     Args:
         encoder: of the features; with `padding` circular if the texture is to be tileable.
-        sample: `(1, 3, H, W)`, RGB, [0, 1].
+        sample: `(1, 3, H, W)`, RGB, [0, 1], or with its opacity `(1, 4, H, W)`: it is cut to its `opaque_part`, and
+            what is transparent in that does not count.
         settings: all the rest.
         resume: see `minimize`.
     """
+    sample = opaque_part(sample)
     width, height = settings.size
     long_side = max(settings.size) if settings.sample_size == AUTO else known(settings.sample_size)
     if settings.own_size:
@@ -47,11 +65,11 @@ def texture(
     check_layers(known(style.style_layers), encoder.layers)
     if settings.tileable:
         style = style.changed(levels=1)  # a pyramid has edges
-    regions = [Region([StyleImage(sample)])]
+    regions = [Region([StyleImage(sample, name="sample")])]
 
     def stage(shrink: int) -> Stage:
         size = round(long_side / shrink)
-        check_sides("sample", sample, scaled(sample, size))
+        check_sides("sample", sample, scaled(sample[:, :1], size))
 
         shape = (round(height / shrink), round(width / shrink))
         most = room(known(style.jitter), shape)

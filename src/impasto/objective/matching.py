@@ -67,7 +67,7 @@ class Matching:
         """
         center = torch.zeros_like(maps[0][:, :, :1, :1])
         if self.cosine:
-            means = [s * m.mean((2, 3), keepdim=True) for s, m in zip(shares, maps, strict=True)]
+            means = [s * _mean(m, mask) for s, m, mask in zip(shares, maps, masks, strict=True)]
             center = torch.stack(means).sum(0) / sum(shares)
         found: list[tuple[Tensor, Tensor]] = []
         for features, mask, guide in zip(maps, masks, guides, strict=True):
@@ -139,6 +139,14 @@ class Matching:
             return patches
         scale = patches.square().sum(1).mean().sqrt() / self.size
         return torch.cat([patches, self._cut(resized_mask(guide, whole(features).size)) * scale], 1)
+
+
+def _mean(maps: Tensor, mask: Tensor | None) -> Tensor:
+    """The mean over the positions that count, `(1, C, 1, 1)`."""
+    if mask is None:
+        return maps.mean((2, 3), keepdim=True)
+    weights = resized_mask(mask, whole(maps).size)
+    return (maps * weights).sum((2, 3), keepdim=True) / weights.sum().clamp_min(1e-9)
 
 
 def best_match(rows: Tensor, keys: Tensor) -> Tensor:

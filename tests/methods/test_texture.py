@@ -1,0 +1,38 @@
+"""Textures from samples with transparent parts."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from impasto.features.encoder import Encoder
+from impasto.methods.texture import TextureSettings, opaque_part, texture
+
+SETTINGS = TextureSettings(size=(32, 32), layers=("relu1_1", "relu2_1"), steps=2, scales=1)
+
+
+def cut_out(alpha: Tensor) -> Tensor:
+    sample = torch.rand(1, 3, 40, 60, generator=torch.Generator().manual_seed(0))
+    return torch.cat([sample * alpha + 0.5 * (1 - alpha), alpha], 1)
+
+
+def made(encoder: Encoder, sample: Tensor) -> Tensor:
+    *_, last = texture(encoder, sample, SETTINGS)
+    return last.image()
+
+
+def test_a_sample_is_cut_to_its_opaque_box(tiny) -> None:  # type: ignore[no-untyped-def]
+    alpha = torch.zeros(1, 1, 40, 60)
+    alpha[..., 5:35, 10:50] = 1
+    sample = cut_out(alpha)
+    assert opaque_part(sample).shape == (1, 4, 30, 40)
+    torch.testing.assert_close(made(tiny, sample), made(tiny, sample[:, :3, 5:35, 10:50]))
+
+
+def test_what_is_transparent_within_the_box_does_not_count(tiny) -> None:  # type: ignore[no-untyped-def]
+    alpha = torch.ones(1, 1, 40, 60)
+    alpha[..., 30:, 40:] = 0
+    sample = cut_out(alpha)
+    *_, last = texture(tiny, sample, SETTINGS)
+    *_, flat = texture(tiny, sample[:, :3], SETTINGS)
+    assert opaque_part(sample).shape == sample.shape and last.losses["style"] != flat.losses["style"]
