@@ -30,6 +30,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from impasto.canvas import Pixels
+from impasto.displacement import Displacement, mirrored
 from impasto.features import load_encoder, resolve_precision
 from impasto.features.lite import (
     LITE_LAYERS,
@@ -44,8 +45,8 @@ from impasto.features.lite import (
 from impasto.features.vgg import VGG
 from impasto.networks.muon import Muon
 from impasto.optimize import Adam, Goal, Stage, minimize
+from impasto.optimize.moving import jittered
 from impasto.settings import JITTERED, StylizeSettings
-from impasto.transforms import Displacement, jittered, mirrored
 
 CROP = 128
 #: The layers that are trained on, and how much each counts.

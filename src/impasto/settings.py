@@ -69,7 +69,7 @@ class StylizeSettings:
         rate: learning rate of Adam, in units of the range [0, 1].
         cooldown: share of each scale's steps, the last ones, in which that rate falls to nothing.
         jitter: the encoder sees the picture displaced at random, from one of so many places each way, see
-            `impasto.transforms.jittered`; for Adam. 0 for no jitter.
+            `impasto.optimize.moving.jittered`; for Adam. 0 for no jitter.
         steps: of each scale.
         first_steps: of the coarsest, if it has another number.
         warmup_steps: of each scale, made with the encoder `warmup_encoder` before its own: `lite` is a quarter of

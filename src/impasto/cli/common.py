@@ -250,11 +250,7 @@ def check_text_output(path: Path | None, *, force: bool) -> None:
 
 def moved(state: State | None, device: str) -> State | None:
     """The state on another device."""
-    if state is None:
-        return None
-    average = None if state.average is None else state.average.to(device)
-    optimizer = {k: v.to(device) for k, v in state.optimizer.items()}
-    return State(state.scale, state.step, state.parameters.to(device), optimizer, average)
+    return None if state is None else state.to(device)
 
 
 def numbers(option: str, text: str | None) -> tuple[float, ...] | None:

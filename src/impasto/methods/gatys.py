@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from impasto.cache import StatisticsCache
-from impasto.canvas import Canvas, Kept, Luminance, Pixels
+from impasto.canvas import Canvas, Luminance, PartlyFixed, Pixels
 from impasto.color import luma, match_histogram, match_luminance, match_moments
+from impasto.displacement import Displacement, mirrored
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
 from impasto.methods.prints import Plan, plans
+from impasto.methods.solvers import optimizer
 from impasto.methods.styles import Progress, Region, check_sides, divide, room, scaled, style_terms, whole
-from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
-from impasto.objective.terms import Term, TVKind
+from impasto.objective import Activation, Content, Objective, Term, TotalVariation, by_layer
+from impasto.objective.terms import TVKind
 from impasto.objective.tiled import TiledObjective, whole_maps
-from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
+from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
+from impasto.optimize.moving import jittered
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
-from impasto.transforms import Displacement, jittered, mirrored
+
+#: Further terms of a stage with their weights, from its encoder and its plan.
+ExtraTerms = Callable[[Encoder, Plan], Sequence[tuple[float, Term]]]
 
 
 def content_term(
@@ -39,30 +44,6 @@ def content_term(
     """
     targets = whole_maps(encoder, content, layers, workspace)
     return Content(targets, {name: 1 / len(targets) for name in targets}, convention)
-
-
-@torch.no_grad()
-def style_term(
-    encoder: Encoder,
-    style: Tensor,
-    weights: Mapping[str, float],
-    convention: str = "kitov",
-    statistic: str = "gram",
-) -> Style:
-    """The term that asks for the statistics of `style`, `(1, 3, H, W)`, as they are, at its own size."""
-    measure = STATISTICS[statistic].measure
-    targets = {name: measure(maps).mean() for name, maps in encoder(style, weights).items()}
-    return Style(targets, weights, convention, STATISTICS[statistic])
-
-
-def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
-    """What makes the optimizer of each scale."""
-    if settings.optimizer == "adam":
-        betas = (0.85, 0.95) if settings.jitter else (0.9, 0.99)  # a jittered goal changes every few steps
-        return lambda stage: Adam(
-            settings.rate, betas, levels=settings.levels, last=stage.steps, cooldown=settings.cooldown
-        )
-    return lambda _: LBFGS(settings.history, levels=settings.levels)
 
 
 def recolor(settings: StylizeSettings, content: Tensor | None) -> Callable[[Tensor], Tensor]:
@@ -118,6 +99,7 @@ def _untouched(regions: Sequence[Region]) -> Tensor | None:
     return kept if kept is not None and kept.max() > 1e-3 else None
 
 
+@torch.inference_mode(False)
 def stylize(
     encoder: Encoder,
     content: Tensor | None,
@@ -132,6 +114,8 @@ def stylize(
     progress: Progress = lambda done, total: None,
     warmup: Encoder | None = None,
     max_memory: float | None = None,
+    extra_terms: ExtraTerms = lambda encoder, plan: (),
+    layer_losses: bool = False,
 ) -> Iterator[Step]:
     """`content` painted in the manner of `style` (Gatys et al. 2016, eq. 7), coarse to fine.
 
@@ -151,6 +135,9 @@ def stylize(
         warmup: the encoder that makes the first `settings.warmup_steps` steps of each scale, a stage of their own.
         max_memory: bytes that the process may take; scales that need more are computed in tiles, which changes the
             picture by rounding only. None for no limit.
+        extra_terms: called when a stage begins for terms to add to it, such as one that ties a frame to the one before.
+            Their layers are not counted in the plan's memory.
+        layer_losses: tell the losses of each term by layer, as `style.relu1_1`; the picture changes by rounding only.
 
     Yields:
         A `Step` after each step.
@@ -174,7 +161,9 @@ def stylize(
 
     kept = content if keep_content else None
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
-    sought = _Sought(kept, regions, settings, guide, recolor(settings, content), cache, progress)
+    sought = _GoalBuilder(
+        kept, regions, settings, guide, recolor(settings, content), cache, progress, extra_terms, layer_losses
+    )
     stages: list[Stage] = []
     for at in plans(reads, settings, shape, max_memory, content=kept is not None):
         if warmup is not None and settings.warmup_steps:
@@ -185,12 +174,12 @@ def stylize(
     first = lanczos(first.to(shape), stages[0].size)
     canvas: Canvas = Luminance(content, first) if gray and content is not None else Pixels(first)
     if untouched is not None and content is not None:
-        canvas = Kept(canvas, content, untouched)
+        canvas = PartlyFixed(canvas, content, untouched)
     return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
 
 
 @dataclass(frozen=True)
-class _Sought:
+class _GoalBuilder:
     """What a picture shall be, at any size; arguments as those of `stylize`.
 
     Attributes:
@@ -205,18 +194,21 @@ class _Sought:
     prepare: Callable[[Tensor], Tensor]
     cache: StatisticsCache | None
     progress: Progress
+    extra_terms: ExtraTerms
+    layer_losses: bool
 
     def stage(self, at: Plan, encoder: Encoder) -> Stage:
         return Stage(at.size, at.steps, lambda: self._goal(at, encoder))
 
-    def _goal(self, at: Plan, encoder: Encoder) -> Goal | Turns:
-        styles, settings = self._styles(at, encoder), self.settings
+    def _goal(self, at: Plan, encoder: Encoder) -> Goal | StepGoals:
+        settings, still = self.settings, [*self._styles(at, encoder), *self.extra_terms(encoder, at)]
         picture = scaled(self.content, max(at.size)) if self.content is not None else None
 
         def goal(by: Displacement = (0, 0)) -> Goal:
             shown = None if picture is None else mirrored(picture, by)
-            terms = [(weight, displaced(term, by, at.size)) for weight, term in styles]
+            terms = [(weight, term.displaced(by, at.size)) for weight, term in still]
             terms += _other_terms(encoder, shown, settings, at.workspace)
+            terms = by_layer(terms) if self.layer_losses else terms
             return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
 
         most = room(settings.jitter, at.size)
@@ -237,17 +229,6 @@ class _Sought:
             progress=self.progress,
             workspace=at.workspace,
         )
-
-
-def displaced(term: Term, by: Displacement, size: tuple[int, int]) -> Term:
-    """The term for a picture of `(H, W)` that is displaced (`mirrored`): its mask and map go with it."""
-    moved: dict[str, Any] = {}
-    for name in ("mask", "guide"):
-        places = getattr(term, name, None)
-        if places is not None:
-            down, right = (round(n * int(s) / full) for n, s, full in zip(by, places.shape[-2:], size, strict=True))
-            moved[name] = mirrored(places, (down, right))
-    return replace(term, **moved) if moved else term  # type: ignore[type-var]
 
 
 def _other_terms(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.canvas import Canvas, Fourier, Pixels
+from impasto.canvas import CANVASES, gray
 from impasto.errors import unknown
 from impasto.features.classifier import CLASSIFIER_LAYERS
 from impasto.features.encoder import Encoder, check_layers
@@ -18,8 +18,6 @@ from impasto.methods.styles import check_sides, scaled
 from impasto.objective import AlphaNorm, Objective, TotalVariation
 from impasto.optimize import LBFGS, OPTIMIZERS, Adam, Optimizer, Stage, State, Step, minimize
 from impasto.settings import check_numbers, known_fields
-
-CANVASES = ("pixels", "fourier")
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class InversionSettings:
     def __post_init__(self) -> None:
         for kind, value, known in (
             ("canvas", self.canvas, CANVASES),
-            ("optimizer", self.optimizer, tuple(OPTIMIZERS)),
+            ("optimizer", self.optimizer, OPTIMIZERS),
             ("pooling", self.pooling, ("max", "avg")),
         ):
             if value not in known:
@@ -81,6 +79,7 @@ class InversionSettings:
         return asdict(self)
 
 
+@torch.inference_mode(False)
 def invert(
     encoder: Encoder, image: Tensor, settings: InversionSettings, *, resume: State | None = None
 ) -> Iterator[Step]:
@@ -103,17 +102,9 @@ def invert(
         norm = AlphaNorm(settings.alpha)
         return Objective(encoder, [(1.0, features), (settings.tv_weight, tv), (settings.norm_weight, norm)])
 
-    canvas = start(size, settings, picture.device)
-    return minimize(canvas, [Stage(size, settings.steps, build)], optimizer(settings), resume)
-
-
-def start(size: tuple[int, int], settings: InversionSettings, device: torch.device) -> Canvas:
-    """Gray with noise."""
     generator = torch.Generator().manual_seed(settings.seed)
-    if settings.canvas == "fourier":
-        canvas = Fourier.random(size, generator)
-        return Fourier(canvas.image().detach().to(device))
-    return Pixels((0.5 + 0.05 * torch.randn((1, 3, *size), generator=generator)).clamp(0, 1).to(device))
+    canvas = gray(settings.canvas, size, generator, device=picture.device)
+    return minimize(canvas, [Stage(size, settings.steps, build)], optimizer(settings), resume)
 
 
 def optimizer(settings: InversionSettings) -> Callable[[Stage], Optimizer]:

@@ -10,14 +10,15 @@ import torch
 from torch import Tensor
 
 from impasto.canvas import Pixels
+from impasto.displacement import mirrored, rolled
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
-from impasto.methods.gatys import optimizer
+from impasto.methods.solvers import optimizer
 from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, room, scaled, style_terms
 from impasto.objective import Objective
-from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
+from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
+from impasto.optimize.moving import jittered
 from impasto.settings import STYLE_LAYERS, StylizeSettings, check_numbers, known_fields
-from impasto.transforms import jittered, mirrored, rolled
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class TextureSettings:
         return asdict(self)
 
 
+@torch.inference_mode(False)
 def texture(
     encoder: Encoder, sample: Tensor, settings: TextureSettings, *, resume: State | None = None
 ) -> Iterator[Step]:
@@ -123,7 +125,7 @@ def texture(
         shape = (round(height / shrink), round(width / shrink))
         most = room(style.jitter, shape)
 
-        def build() -> Goal | Turns:
+        def build() -> Goal | StepGoals:
             objective = Objective(encoder, style_terms(encoder, regions, size, style))
             around = rolled if settings.tileable else mirrored
             return jittered(lambda _: objective, most, settings.seed, around) if most else objective

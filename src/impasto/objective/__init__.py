@@ -11,7 +11,7 @@ from impasto.features.encoder import Encoder
 from impasto.objective.activation import Activation
 from impasto.objective.matching import MATCHINGS, Match
 from impasto.objective.statistics import STATISTICS, Statistic, Sum, gram
-from impasto.objective.terms import CONVENTIONS, AlphaNorm, Content, Style, Term, TotalVariation
+from impasto.objective.terms import CONVENTIONS, AlphaNorm, Content, Placeless, Style, Term, TotalVariation, by_layer
 
 __all__ = [
     "CONVENTIONS",
@@ -23,11 +23,13 @@ __all__ = [
     "Content",
     "Match",
     "Objective",
+    "Placeless",
     "Statistic",
     "Style",
     "Sum",
     "Term",
     "TotalVariation",
+    "by_layer",
     "gram",
 ]
 

@@ -6,13 +6,15 @@ factors only, so a convention is a pair of factors on the canonical losses of `d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from impasto.displacement import Displacement, followed
+from impasto.errors import InputError
 from impasto.objective.statistics import STATISTICS, Distance, Place, Statistic, Sum, resized_mask, whole
 
 
@@ -39,6 +41,18 @@ class Term(Protocol):
         """
         ...
 
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Term:
+        """The same term for the picture of `(H, W)` seen displaced (`impasto.displacement.mirrored`): what belongs to
+        places, such as a mask, goes with it."""
+        ...
+
+
+class Placeless:
+    """A term that is the same wherever a picture is seen from."""
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Self:
+        return self
+
 
 @runtime_checkable
 class Additive(Term, Protocol):
@@ -56,6 +70,27 @@ class Additive(Term, Protocol):
 def from_sums(term: Additive, features: Mapping[str, Tensor]) -> Tensor:
     """The term from whole maps."""
     return term.value({layer: term.measure(layer, features[layer]) for layer in term.layers})
+
+
+@runtime_checkable
+class Layered(Term, Protocol):
+    """A term that is a weighted sum over layers."""
+
+    @property
+    def weights(self) -> Mapping[str, float]: ...
+
+    def of_layer(self, layer: str) -> Term:
+        """Its part of one layer, as a term that is named `NAME.LAYER`."""
+        ...
+
+
+def by_layer(terms: Iterable[tuple[float, Term]]) -> list[tuple[float, Term]]:
+    """Weighted terms that tell each layer of their own: their sum is the same up to rounding."""
+    return [
+        (weight, part)
+        for weight, term in terms
+        for part in ([term.of_layer(n) for n in term.weights] if isinstance(term, Layered) else [term])
+    ]
 
 
 def _one(*_: object) -> float:
@@ -132,6 +167,19 @@ class Content:
         total = (maps - (target if place is None else place.of(target))).square().sum((1, 2, 3))
         return Sum(total, total.new_full(total.shape, maps[0].numel()))
 
+    def of_layer(self, layer: str) -> Content:
+        return replace(self, weights={layer: self.weights[layer]}, name=f"{self.name}.{layer}")
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Content:
+        """See `Term`.
+
+        Raises:
+            InputError: unless it stays where it is, as its maps must be measured anew for each place.
+        """
+        if by != (0, 0):
+            raise InputError(f"a content's features do not move by {by}: choose jitter 0, or measure them there")
+        return self
+
     def value(self, sums: Mapping[str, Sum]) -> Tensor:
         return torch.stack([(factor * sums[layer].mean()).mean() for layer, factor in self._factors.items()]).sum()
 
@@ -185,6 +233,12 @@ class Style:
             found.append(weight * (value.log1p() if self.soft else value).mean())
         return torch.stack(found).sum()
 
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Style:
+        return self if self.mask is None else replace(self, mask=followed(self.mask, by, size))
+
+    def of_layer(self, layer: str) -> Style:
+        return replace(self, weights={layer: self.weights[layer]}, name=f"{self.name}.{layer}")
+
     def _mask_at(self, place: Place) -> Tensor | None:
         """The mask of a part of a map; resized once for each size of map."""
         if self.mask is None:
@@ -198,7 +252,7 @@ TVKind = Literal["squared", "absolute", "power"]
 
 
 @dataclass(frozen=True)
-class TotalVariation:
+class TotalVariation(Placeless):
     """Roughness of the picture, summed over pixels and colors and divided by the number of pixels.
 
     `squared`: `Σ dx² + dy²`. `absolute`: `Σ |dx| + |dy|`. `power`: `Σ (dx² + dy²)^γ` over the positions that have both
@@ -231,7 +285,7 @@ class TotalVariation:
 
 
 @dataclass(frozen=True)
-class AlphaNorm:
+class AlphaNorm(Placeless):
     """`Σ |2x − 1|^α` over colors, per pixel: keeps values from the ends of their range (Mahendran, Vedaldi 2015, §2).
 
     Attributes:
