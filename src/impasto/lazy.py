@@ -7,18 +7,21 @@ from collections.abc import Callable
 from typing import Any
 
 
-def attributes(package: str, **homes: str) -> Callable[[str], Any]:
-    """A package's `__getattr__` (PEP 562), which imports the module of a name when the name is first asked for.
+def attributes(package: str, modules: str, names: list[str]) -> Callable[[str], Any]:
+    """A package's `__getattr__` (PEP 562), which looks into its modules when a name is first asked for.
 
     Args:
         package: its `__name__`.
-        homes: module -> the names that it gives to the package, with spaces between them.
+        modules: that have the names, with spaces between them.
+        names: those that the package has.
     """
-    where = {name: module for module, names in homes.items() for name in names.split()}
 
     def get(name: str) -> Any:
-        if name not in where:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(f"{package}.{where[name]}"), name)
+        if name in names:
+            for module in modules.split():
+                found = vars(importlib.import_module(f"{package}.{module}"))
+                if name in found:
+                    return found[name]
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return get

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from impasto.canvas import Fourier, PartlyFixed, Pixels
+from impasto.canvas import Blurred, Fourier, PartlyFixed, Pixels
+from impasto.errors import InputError
 
 
 @pytest.mark.parametrize("size", [(16, 16), (15, 22), (9, 7)])
@@ -50,3 +51,27 @@ def test_a_wrapped_picture_is_resized_as_a_torus() -> None:
     plain.resize((16, 16))
     rolled.resize((16, 16))
     torch.testing.assert_close(rolled.image(), plain.image().roll((6, 10), (2, 3)), atol=1e-5, rtol=0)
+
+
+def test_where_all_is_fixed_rounding_leaves_no_gradient() -> None:
+    canvas = PartlyFixed(Pixels(torch.rand(1, 3, 9, 9)), torch.rand(1, 3, 9, 9), torch.full((1, 1, 9, 9), 1 - 1e-6))
+    canvas.resize((7, 11))
+    pixels = canvas.parameters["pixels"].requires_grad_()
+    (gradient,) = torch.autograd.grad(canvas.image().square().sum(), pixels)
+    assert not gradient.any()
+
+
+def test_pixels_are_blurred_every_so_many_steps_counted_from_those_made_before() -> None:
+    for before, expected in ((0, [False, False, True]), (2, [True, False, False])):
+        canvas = Blurred(Pixels(torch.rand(1, 3, 8, 8)), 3, 1.0, steps=before)
+        changed = []
+        for _ in range(3):
+            then = canvas.image().clone()
+            canvas.keep_in_range()
+            changed.append(not torch.equal(canvas.image(), then))
+        assert changed == expected
+
+
+def test_a_spectrum_is_not_blurred() -> None:
+    with pytest.raises(InputError, match="a canvas of spectrum cannot be blurred: choose pixels"):
+        Blurred(Fourier(torch.rand(1, 3, 8, 8)), 2, 0.5)

@@ -8,6 +8,9 @@ from torch import Tensor
 from impasto.canvas.base import Canvas, Wrapped
 from impasto.resample import lanczos
 
+#: What may be missing of a mask that covers all.
+ALL = 1e-4
+
 
 class PartlyFixed(Wrapped):
     """A canvas of which a part shows a fixed picture, pixel for pixel.
@@ -29,4 +32,6 @@ class PartlyFixed(Wrapped):
 
     def resize(self, size: tuple[int, int]) -> None:
         super().resize(size)
-        self._now = lanczos(self.fixed, size), lanczos(self.where, size)
+        where = lanczos(self.where, size)
+        # Where all is fixed, rounding shall not leave a gradient to follow.
+        self._now = lanczos(self.fixed, size), torch.ones_like(where) if where.min() > 1 - ALL else where

@@ -185,7 +185,7 @@ class Run:
                 progress.update(
                     task,
                     total=step.steps * step.scales,
-                    completed=step.steps * (step.scale - 1) + step.step,
+                    completed=step.steps * (step.scale - 1) + (step.steps if step.done else step.step),
                     description=f"{width}x{height}{scale}",
                     loss=f"loss {step.loss:.4g}",
                 )

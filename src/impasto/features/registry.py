@@ -85,6 +85,7 @@ def resolve(name: str = "auto", weights: Path_ | None = None) -> str:
     return next((n for n in STANDARD if find(n) is not None), "lite")
 
 
+@torch.inference_mode(False)  # weights made in that mode cannot be differentiated through
 def load_encoder(
     name: str = "auto",
     *,

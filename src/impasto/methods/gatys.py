@@ -11,6 +11,7 @@ from torch import Tensor
 
 from impasto.cache import StatisticsCache
 from impasto.canvas import Canvas, Luminance, PartlyFixed, Pixels
+from impasto.canvas.partly_fixed import ALL
 from impasto.color import luma, match_histogram, match_luminance, match_moments
 from impasto.displacement import Displacement, mirrored
 from impasto.errors import InputError
@@ -155,6 +156,8 @@ def stylize(
     if guide is not None and not any(s.guide is not None for r in regions for s in r.styles):
         raise InputError("the content has a semantic map, but no style has one; give one to each")
     regions, untouched = divided(regions, settings, shape)
+    if untouched is not None and untouched.min() > 1 - ALL:
+        settings = settings.changed(jitter=0)  # then the loop sees at once that nothing is to be done
     gray = settings.color == "content-luminance" and content is not None
     sizes = settings.sizes()
     check_sides("content", shape, scaled(shape[:, :1], sizes[0]))

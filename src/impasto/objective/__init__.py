@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -11,7 +11,7 @@ from impasto.features.encoder import Encoder
 from impasto.objective.activation import Activation
 from impasto.objective.matching import MATCHINGS, Match
 from impasto.objective.statistics import STATISTICS, Statistic, Sum, gram
-from impasto.objective.terms import CONVENTIONS, AlphaNorm, Content, Placeless, Style, Term, TotalVariation, by_layer
+from impasto.objective.terms import CONVENTIONS, AlphaNorm, Content, Placeless, Style, Term, TotalVariation
 
 __all__ = [
     "CONVENTIONS",
@@ -68,3 +68,15 @@ class Objective:
             total = total + value
             parts[term.name] = parts.get(term.name, 0) + value.detach()
         return total, parts
+
+
+def by_layer(terms: Iterable[tuple[float, Term]]) -> list[tuple[float, Term]]:
+    """Weighted terms of which contents and styles are divided, so that each layer is told of its own, as
+    `style.relu1_1`; their sum is the same up to rounding."""
+    found: list[tuple[float, Term]] = []
+    for weight, term in terms:
+        if isinstance(term, Content | Style | Match):
+            found += [(weight, replace(term, weights={n: w}, name=f"{term.name}.{n}")) for n, w in term.weights.items()]
+        else:
+            found.append((weight, term))
+    return found

@@ -185,9 +185,6 @@ class Match:
             total = total + factor * self.matching.loss(features[layer], bank, self.mask, self.guide)
         return total
 
-    def of_layer(self, layer: str) -> Match:
-        return replace(self, weights={layer: self.weights[layer]}, name=f"{self.name}.{layer}")
-
     def displaced(self, by: Displacement, size: tuple[int, int]) -> Match:
         mask, guide = (None if places is None else followed(places, by, size) for places in (self.mask, self.guide))
         return replace(self, mask=mask, guide=guide)

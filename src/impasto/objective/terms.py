@@ -6,7 +6,7 @@ factors only, so a convention is a pair of factors on the canonical losses of `d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, Self, runtime_checkable
 
@@ -70,27 +70,6 @@ class Additive(Term, Protocol):
 def from_sums(term: Additive, features: Mapping[str, Tensor]) -> Tensor:
     """The term from whole maps."""
     return term.value({layer: term.measure(layer, features[layer]) for layer in term.layers})
-
-
-@runtime_checkable
-class Layered(Term, Protocol):
-    """A term that is a weighted sum over layers."""
-
-    @property
-    def weights(self) -> Mapping[str, float]: ...
-
-    def of_layer(self, layer: str) -> Term:
-        """Its part of one layer, as a term that is named `NAME.LAYER`."""
-        ...
-
-
-def by_layer(terms: Iterable[tuple[float, Term]]) -> list[tuple[float, Term]]:
-    """Weighted terms that tell each layer of their own: their sum is the same up to rounding."""
-    return [
-        (weight, part)
-        for weight, term in terms
-        for part in ([term.of_layer(n) for n in term.weights] if isinstance(term, Layered) else [term])
-    ]
 
 
 def _one(*_: object) -> float:
@@ -167,9 +146,6 @@ class Content:
         total = (maps - (target if place is None else place.of(target))).square().sum((1, 2, 3))
         return Sum(total, total.new_full(total.shape, maps[0].numel()))
 
-    def of_layer(self, layer: str) -> Content:
-        return replace(self, weights={layer: self.weights[layer]}, name=f"{self.name}.{layer}")
-
     def displaced(self, by: Displacement, size: tuple[int, int]) -> Content:
         """See `Term`.
 
@@ -235,9 +211,6 @@ class Style:
 
     def displaced(self, by: Displacement, size: tuple[int, int]) -> Style:
         return self if self.mask is None else replace(self, mask=followed(self.mask, by, size))
-
-    def of_layer(self, layer: str) -> Style:
-        return replace(self, weights={layer: self.weights[layer]}, name=f"{self.name}.{layer}")
 
     def _mask_at(self, place: Place) -> Tensor | None:
         """The mask of a part of a map; resized once for each size of map."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from impasto.canvas.base import Canvas
 from impasto.errors import InputError
 from impasto.optimize.levels import collapsed, pyramid
-from impasto.optimize.records import Evaluate, Evaluation, gathered
+from impasto.optimize.records import Evaluate, Evaluation, under
 
 
 class Adam:
@@ -91,7 +91,8 @@ class Adam:
             InputError: if the state's run would have cooled down at other steps, or had another pyramid.
         """
         count, last, levels = (int(state[name]) for name in ("count", "last", "levels"))
-        if last != self.last and count > 1 + min(last, self.last) * (1 - self.cooldown):
+        begun = self.cooldown > 0 and count > 1 + min(last, self.last) * (1 - self.cooldown)
+        if begun and last != self.last:
             raise InputError(
                 f"the state is of a run of {last} steps, not {self.last}, and its rate was falling to nothing by then: "
                 f"resume it with {last} steps, or without a cooldown"
@@ -100,6 +101,6 @@ class Adam:
             raise InputError(f"the state's pyramid has {levels} levels, not {self.levels}: resume with {levels}")
         self._count = count
         for kind, kept in (("mean", self._means), ("square", self._squares)):
-            for name in gathered(f"{kind}0", state):
+            for name in under(f"{kind}0", state):
                 values = (state.get(f"{kind}{i}.{name}") for i in range(levels))
                 kept[name] = [value.clone() for value in values if value is not None]

@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto.canvas.base import Canvas
 from impasto.errors import NonFiniteError
 from impasto.optimize.levels import collapsed, pyramid
-from impasto.optimize.records import Evaluate, Evaluation, Vector, copied, gathered, spread, under
+from impasto.optimize.records import Evaluate, Evaluation, Vector, copied, spread, under
 
 #: Numbers (4 Mpx in color) above which L-BFGS keeps its pairs in half precision, and at most so many of them.
 LARGE, LARGE_HISTORY = 12 * 2**20, 3
@@ -63,9 +63,7 @@ class LBFGS:
         failure: NonFiniteError | None = None
         for _ in range(self.halvings + 1):
             # Found anew for each length: next to an evaluation that costs nothing, and there it takes no memory.
-            for name, move in self._direction(before.gradient, levels).items():
-                canvas.parameters[name].copy_(start[name]).add_(move, alpha=length)
-            canvas.keep_in_range()
+            _move(canvas, start, self._direction(before.gradient, levels), length)
             length /= 2
             try:
                 found = evaluate()
@@ -75,8 +73,7 @@ class LBFGS:
             if found.loss < before.loss:
                 self._remember(_less(canvas.parameters, start), _less(found.gradient, before.gradient))
                 return found
-        for name, value in start.items():
-            canvas.parameters[name].copy_(value)
+        _move(canvas, start)
         if failure is not None:
             raise failure
         return None
@@ -129,11 +126,11 @@ class LBFGS:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         # Not copied: none of these is ever changed in place.
-        pairs, gradient = range(int(state["pairs"])), gathered("gradient", state)
-        self._moves = [gathered(f"move{i}", state) for i in pairs]
-        self._changes = [gathered(f"change{i}", state) for i in pairs]
+        pairs, gradient = range(int(state["pairs"])), under("gradient", state)
+        self._moves = [under(f"move{i}", state) for i in pairs]
+        self._changes = [under(f"change{i}", state) for i in pairs]
         losses = {name: value.item() for name, value in under("part", state).items()}
-        flat = not any(g.any() for g in gradient.values())
+        flat = not any(g.count_nonzero() for g in gradient.values())
         self._now = Evaluation(state["loss"].item(), losses, gradient, flat)
 
 
@@ -159,6 +156,16 @@ def preconditioned_square(change: Vector, levels: Mapping[str, int]) -> Tensor:
 def _colors(parameter: Tensor, levels: int) -> Sequence[Tensor]:
     """One at a time, since large pictures have no room for the pyramids of all."""
     return parameter.chunk(int(parameter.shape[1]), 1) if levels > 1 else [parameter]
+
+
+def _move(canvas: Canvas, start: Vector, direction: Vector | None = None, length: float = 1.0) -> None:
+    """To so far from a start, within the range; by default to the start."""
+    for name, value in start.items():
+        canvas.parameters[name].copy_(value)
+        if direction is not None:
+            canvas.parameters[name].add_(direction[name], alpha=length)
+    if direction is not None:
+        canvas.keep_in_range()
 
 
 def _less(a: Vector, b: Vector) -> dict[str, Tensor]:

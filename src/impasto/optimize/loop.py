@@ -179,7 +179,7 @@ def _evaluated(canvas: Canvas, goal: Goal, count: int) -> Evaluation:
         gradients = torch.autograd.grad(total, list(parameters.values()))
         for parameter in parameters.values():
             parameter.requires_grad_(False)
-    moves = torch.stack([gradient.any() for gradient in gradients]).any()
+    moves = torch.stack([gradient.count_nonzero() for gradient in gradients]).sum()  # any() would copy them
     # A GPU is waited for once.
     loss, slope, *values = torch.stack([total.detach(), moves.to(total), *parts.values()]).tolist()
     losses = dict(zip(parts, values, strict=True))

@@ -87,12 +87,11 @@ class State:
         """
         try:
             scale, step, stuck, loss = (tensors[name].item() for name in ("scale", "step", "stuck", "loss"))
-            parameters = gathered("parameters", tensors)
         except KeyError as error:
             raise InputError(f"the state has no {error}; it is of another version, or damaged: begin anew") from error
         losses = {name: value.item() for name, value in under("losses", tensors).items()}
-        optimizer, average = under("optimizer", tensors), under("average", tensors) or None
-        return State(int(scale), int(step), parameters, optimizer, average, loss, losses, bool(stuck))
+        vectors = under("parameters", tensors), under("optimizer", tensors), under("average", tensors) or None
+        return State(int(scale), int(step), *vectors, loss, losses, bool(stuck))
 
     def to(self, device: str | torch.device) -> State:
         """The state on another device; single numbers stay where they are."""
@@ -191,15 +190,3 @@ def spread(key: str, vector: Vector) -> dict[str, Tensor]:
 def under(key: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What was `spread` under a key, if anything."""
     return {name.removeprefix(f"{key}."): value for name, value in tensors.items() if name.startswith(f"{key}.")}
-
-
-def gathered(key: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The vector that was `spread` under a key.
-
-    Raises:
-        KeyError: if there is none.
-    """
-    found = under(key, tensors)
-    if not found:
-        raise KeyError(key)
-    return found
