@@ -78,13 +78,10 @@ def save_state(path: str | Path, state: State, about: Mapping[str, Any]) -> None
         about: its manifest; a run can be resumed only with the same settings and inputs.
     """
     path = Path(path)
-    tensors = {"parameters": state.parameters} | {f"optimizer.{k}": v for k, v in state.optimizer.items()}
-    if state.average is not None:
-        tensors["average"] = state.average
-    metadata = {"scale": str(state.scale), "step": str(state.step), "about": json.dumps(about)}
+    metadata = {"about": json.dumps(about)}
     temporary = path.with_name(f".{path.name}.new")
     try:
-        save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata)
+        save_file({k: v.contiguous() for k, v in state.tensors().items()}, temporary, metadata)
         os.replace(temporary, path)
     except (OSError, SafetensorError) as error:
         temporary.unlink(missing_ok=True)
@@ -103,7 +100,7 @@ def load_state(path: str | Path, about: Mapping[str, Any]) -> State:
             # Copied, since sums of what lies askew in memory are rounded otherwise.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         saved = json.loads(metadata["about"])
-        scale, step, parameters = int(metadata["scale"]), int(metadata["step"]), tensors["parameters"]
+        state = State.from_tensors(tensors)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} is no state of an impasto run, or it is damaged: {reason}") from error
@@ -116,5 +113,4 @@ def load_state(path: str | Path, about: Mapping[str, Any]) -> State:
     for role, entry in about["inputs"].items():
         if saved["inputs"].get(role, {}).get("sha256") != entry["sha256"]:
             raise InputError(f"{path} was saved with another {role} picture than {entry['path']}")
-    optimizer = {k.removeprefix("optimizer."): v for k, v in tensors.items() if k.startswith("optimizer.")}
-    return State(scale, step, parameters, optimizer, tensors.get("average"))
+    return state

@@ -79,7 +79,7 @@ class Result(Generic[J]):
     def table(self) -> list[dict[str, float]]:
         """A row for each step: scale, step, loss, and all its parts; for `pandas.DataFrame` and CSV files."""
         plain = ("scale", "step", "seconds", "loss")
-        return [{k: e[k] for k in plain if k in e} | e["losses"] | e.get("layers", {}) for e in self.curve]
+        return [{k: e[k] for k in plain if k in e} | e["losses"] for e in self.curve]
 
     def csv(self) -> str:
         """`table` as CSV."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import lazy_loader
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from impasto.objective.activation import Activation
     from impasto.objective.matching import Match
     from impasto.objective.statistics import Statistic, Sum, gram
-    from impasto.objective.terms import AlphaNorm, Content, Style, Term, TotalVariation
+    from impasto.objective.terms import AlphaNorm, Content, Placeless, Style, Term, TotalVariation
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -26,7 +26,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "activation": ["Activation"],
         "matching": ["Match"],
         "statistics": ["Statistic", "Sum", "gram"],
-        "terms": ["AlphaNorm", "Content", "Style", "Term", "TotalVariation"],
+        "terms": ["AlphaNorm", "Content", "Placeless", "Style", "Term", "TotalVariation"],
     },
 )
 
@@ -41,11 +41,13 @@ __all__ = [
     "Content",
     "Match",
     "Objective",
+    "Placeless",
     "Statistic",
     "Style",
     "Sum",
     "Term",
     "TotalVariation",
+    "by_layer",
     "gram",
 ]
 
@@ -81,3 +83,15 @@ class Objective:
             total = total + value
             parts[term.name] = parts.get(term.name, 0) + value.detach()
         return total, parts
+
+
+def by_layer(terms: Iterable[tuple[float, Term]]) -> list[tuple[float, Term]]:
+    """Weighted terms of which contents and styles are divided, so that each layer is told of its own, as
+    `style.relu1_1`; their sum is the same up to rounding."""
+    found: list[tuple[float, Term]] = []
+    for weight, term in terms:
+        if isinstance(term, Content | Style | Match):
+            found += [(weight, replace(term, weights={n: w}, name=f"{term.name}.{n}")) for n, w in term.weights.items()]
+        else:
+            found.append((weight, term))
+    return found

@@ -6,12 +6,14 @@ A term names the layers it reads and turns image and features into one number.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from impasto.displacement import Displacement, followed
+from impasto.errors import InputError
 from impasto.objective.conventions import CONVENTIONS
 from impasto.objective.statistics import Distance, Gram, Place, Statistic, Sum, resized_mask, whole
 
@@ -38,6 +40,18 @@ class Term(Protocol):
             A scalar.
         """
         ...
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Term:
+        """The same term for the picture of `(H, W)` seen displaced (`impasto.displacement.mirrored`): what belongs to
+        places, such as a mask, goes with it."""
+        ...
+
+
+class Placeless:
+    """A term that is the same wherever a picture is seen from."""
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Self:
+        return self
 
 
 @runtime_checkable
@@ -90,6 +104,16 @@ class Content:
         target = self.targets[layer]
         total = (maps - (target if place is None else place.of(target))).square().sum((1, 2, 3))
         return Sum(total, total.new_full(total.shape, maps[0].numel()))
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Content:
+        """See `Term`.
+
+        Raises:
+            InputError: unless it stays where it is, as its maps must be measured anew for each place.
+        """
+        if by != (0, 0):
+            raise InputError(f"a content's features do not move by {by}: choose jitter 0, or measure them there")
+        return self
 
     def value(self, sums: Mapping[str, Sum]) -> Tensor:
         return torch.stack([(factor * sums[layer].mean()).mean() for layer, factor in self._factors.items()]).sum()
@@ -144,6 +168,9 @@ class Style:
             found.append(weight * (value.log1p() if self.soft else value).mean())
         return torch.stack(found).sum()
 
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Style:
+        return self if self.mask is None else replace(self, mask=followed(self.mask, by, size))
+
     def _mask_at(self, place: Place) -> Tensor | None:
         """The mask of a part of a map; resized once for each size of map."""
         if self.mask is None:
@@ -157,7 +184,7 @@ TVKind = Literal["squared", "absolute", "power"]
 
 
 @dataclass(frozen=True)
-class TotalVariation:
+class TotalVariation(Placeless):
     """Roughness of the picture, summed over pixels and colors and divided by the number of pixels.
 
     `squared`: `Σ dx² + dy²`. `absolute`: `Σ |dx| + |dy|`. `power`: `Σ (dx² + dy²)^γ` over the positions that have both
@@ -190,7 +217,7 @@ class TotalVariation:
 
 
 @dataclass(frozen=True)
-class AlphaNorm:
+class AlphaNorm(Placeless):
     """`Σ |2x − 1|^α` over colors, per pixel: keeps values from the ends of their range (Mahendran, Vedaldi 2015, §2).
 
     Attributes:
