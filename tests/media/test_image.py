@@ -89,6 +89,7 @@ def test_orientation_also_turns_alpha_and_deep_gray(tmp_path: Path) -> None:
     assert np.array(levels(read_image(tmp_path / "deep.png")))[..., 0].tolist() == UPRIGHT[6](STORED).tolist()
 
 
+@pytest.mark.filterwarnings("ignore")  # Pillow's own
 def test_damaged_exif_leaves_the_picture_as_stored(tmp_path: Path) -> None:
     Image.new("RGB", (3, 2), "red").save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f rubbish")
     assert read_image(tmp_path / "a.jpg").pixels.shape == (1, 3, 2, 3)
@@ -222,7 +223,7 @@ def test_sixteen_bit_gray_keeps_its_precision(tmp_path: Path) -> None:
     [("I", 70_000, "70000"), ("I", -3, "-3"), ("F", 255.0, "255"), ("F", float("nan"), "nan")],
 )
 def test_gray_levels_out_of_range_are_refused(mode: str, color: float, said: str) -> None:
-    with pytest.raises(InputError, match=f"gray levels from .*{said}.*expected 0 to") as error:
+    with pytest.raises(InputError, match=f"levels from .*{said}.*expected 0 to") as error:
         read_image(Image.new(mode, (2, 2), color))
     one_line(error)
 
@@ -309,7 +310,6 @@ BAD_VALUES = [
     (np.zeros((0, 3, 3), np.uint8), r"shape \(0, 3, 3\)"),
     (np.zeros(3, np.uint8), r"shape \(3,\)"),
     (np.zeros((2, 3, 3), np.int64), "type int64"),
-    (np.zeros((2, 3, 3), bool), "type bool"),
     (np.full((2, 3, 3), 255.0), "from 255 to 255"),
     (np.full((2, 3, 3), -0.5), "from -0.5 to"),
     (np.full((2, 3, 3), np.nan), "nan"),
@@ -440,11 +440,13 @@ def test_a_damaged_byte_never_shows_as_another_error(tmp_path: Path) -> None:
                 assert "\n" not in str(error)
 
 
-@pytest.mark.parametrize("limit", [60, 40])  # Pillow warns above its limit, and raises above twice that
-def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (10, 10)).save(tmp_path / "a.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(InputError, match=f"more than {limit} pixels.*make it smaller") as error:
+    for limit in (None, 60):  # Pillow warns above its limit, and raises above twice that
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        assert read_image(tmp_path / "a.png").pixels.shape == (1, 3, 10, 10)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 49)
+    with pytest.raises(InputError, match="10 x 10, more than 98 pixels.*make it smaller") as error:
         read_image(tmp_path / "a.png")
     one_line(error)
 
