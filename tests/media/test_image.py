@@ -446,7 +446,7 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         assert read_image(tmp_path / "a.png").pixels.shape == (1, 3, 10, 10)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 49)
-    with pytest.raises(InputError, match="10 x 10, more than 98 pixels.*make it smaller") as error:
+    with pytest.raises(InputError, match=r"10 x 10, more than 98 pixels.*make it smaller") as error:
         read_image(tmp_path / "a.png")
     one_line(error)
 

@@ -181,6 +181,21 @@ class Samples:
     profile: bytes | None = None
 
 
+def unpacked(file: BinaryIO, name: str) -> BinaryIO:
+    """The merged picture in an OpenRaster or Krita file; other files as they are."""
+    if file.read(4) != b"PK\3\4":
+        return file
+    with zipfile.ZipFile(file) as archive:
+        try:
+            member = archive.getinfo("mergedimage.png")
+        except KeyError:
+            raise InputError(f"{name} is a ZIP archive with no merged picture in it: give a picture file") from None
+        if member.file_size > LARGEST_MERGED:
+            raise InputError(f"the picture in {name} has {member.file_size} bytes, more than 1 GiB: export it as PNG")
+        with archive.open(member) as packed:
+            return io.BytesIO(packed.read(member.file_size))
+
+
 def open_picture(file: BinaryIO, name: str) -> Image.Image | Samples:
     """A picture file of any kind, not yet decoded where Pillow reads it.
 
@@ -190,8 +205,6 @@ def open_picture(file: BinaryIO, name: str) -> Image.Image | Samples:
     """
     file.seek(0)
     head = file.read(512)
-    if head[:2] == b"PK":
-        return with_pillow(_merged(file, name))
     if _is_heif(head):
         heif = _extra("pi_heif", "heif", f"{name} is a HEIC picture; convert it to JPEG, or")
         heic: Image.Image = heif.open_heif(file).to_pillow()
@@ -245,33 +258,39 @@ def check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def sixteen_bits(image: Image.Image, file: BinaryIO, profile: bytes | None) -> Samples | None:
-    """An RGB picture of 16 bits, of which Pillow keeps 8: its high and its low bytes, decoded one after the other.
+def sixteen_bits(image: Image.Image, file: BinaryIO, name: str) -> Samples | None:
+    """A picture of 16 bits a channel, of which Pillow keeps 8: its high and its low bytes, decoded one by one.
 
     Args:
         image: as `open_picture` gave it.
         file: that it is in.
-        profile: the ICC profile to be undone.
+        name: of the file.
 
     Returns:
         None if the picture has 8 bits.
     """
-    found = re.fullmatch(r"(RGB[AXa]?);16([BLN])", _raw_mode(image))
-    if not found:
+    mode, _, order = _raw_mode(image).partition(";16")
+    if order not in ("B", "L", "N") or mode not in ("RGB", "RGBA", "RGBX", "RGBa", "LA"):
         return None
-    order = "L" if found[2] == "L" or (found[2] == "N" and sys.byteorder == "little") else "B"
-    planes = []
-    for byte in (order, "BL"["LB".index(order)]):  # unpacking in the other order gives the low bytes
-        layer = with_pillow(file)
-        layer.tile = [_with_raw_mode(tile, f"{found[1].upper()};16{byte}") for tile in layer.tile]
-        layer.load()
-        planes.append(np.asarray(turned(layer)))
-    values = planes[0].astype(np.uint16) << 8 | planes[1]
+    if mode == "LA":  # only in PNG: its four bytes are unpacked as they are
+        values = _unpacked_as(file, "RGBA").view(">u2")
+    else:  # unpacking in the other order gives the low bytes
+        low = "B" if order == "L" or (order == "N" and sys.byteorder == "little") else "L"
+        high_byte, low_byte = (_unpacked_as(file, f"{mode.upper()};16{byte}") for byte in (order, low))
+        values = high_byte.astype(np.uint16) << 8 | low_byte
     key = image.info.get("transparency")
     if isinstance(key, tuple) and values.shape[2] == 3:  # the color that stands for nothing
         opaque = np.any(values != np.array(key), axis=2, keepdims=True)
         values = np.concatenate((values, opaque * np.uint16(65535)), 2)
-    return Samples(_straight(levels_to_unit(values, 65535, "the picture"), found[1] == "RGBa"), profile)
+    return Samples(_straight(levels_to_unit(values, 65535, name), mode == "RGBa"), image.info.get("icc_profile"))
+
+
+def _unpacked_as(file: BinaryIO, mode: str) -> npt.NDArray[np.uint8]:
+    """(H, W, C), upright, of a file decoded with another raw mode of Pillow than its own."""
+    image = with_pillow(file)
+    image.tile = [_with_raw_mode(tile, mode) for tile in image.tile]
+    image.load()
+    return np.ascontiguousarray(turned(image))
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -340,19 +359,6 @@ def _extra(package: str, extra: str, why: str) -> Any:
         return needed(package, extra)
     except InputError as error:
         raise InputError(f"{why} {str(error).removeprefix('this needs ')}") from error
-
-
-def _merged(file: BinaryIO, name: str) -> BinaryIO:
-    """The merged picture in an OpenRaster or Krita file."""
-    with zipfile.ZipFile(file) as archive:
-        try:
-            member = archive.getinfo("mergedimage.png")
-        except KeyError:
-            raise InputError(f"{name} is a ZIP archive with no merged picture in it: give a picture file") from None
-        if member.file_size > LARGEST_MERGED:
-            raise InputError(f"the picture in {name} has {member.file_size} bytes, more than 1 GiB: export it as PNG")
-        with archive.open(member) as packed:
-            return io.BytesIO(packed.read(member.file_size))
 
 
 def _is_heif(head: bytes) -> bool:

@@ -3,8 +3,7 @@
 Inside impasto a picture is always a float32 tensor (1, 3, H, W), RGB in sRGB, range [0, 1]. Everything that a file may
 do differently (orientation, color profile, palette, CMYK, gray, 16 bits, transparency) is undone by `read_image`.
 
-16 bits per channel are kept of gray and RGB in PNG and TIFF; other formats, and gray with opacity in PNG, are read with
-8 bits. Floats and integers in files are taken as sRGB unless the file says otherwise.
+16 bits per channel are kept of gray and RGB in PNG and TIFF; other formats are read with 8. Floats and integers in files are taken as sRGB unless the file says otherwise.
 """
 
 from __future__ import annotations
@@ -40,6 +39,7 @@ from impasto.media.formats import (
     open_picture,
     sixteen_bits,
     turned,
+    unpacked,
     white_is_zero,
 )
 from impasto.media.gamut import ADOBE, D65, SRGB, Space, from_cicp, from_profile, power, to_xyz
@@ -59,6 +59,7 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryFile | Image.Image | 
 
 PROFILE_MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}  # of ICC color spaces
 PNG_PRIMARIES = (*D65, *SRGB[:6])  # sRGB's, in the order of chunk cHRM
+CAMERA_FORMATS = ("JPEG", "MPO", "TIFF")
 TOLERANCE = 1e-5  # how far a float may lie outside [0, 1]: rounding, not another range
 
 
@@ -117,7 +118,7 @@ def read_image(source: Source, *, at_least: int | None = None) -> Picture:
         with decoding(name):
             channels = _from_pil(source, name)
         return _picture(channels)
-    with _binary(source) as (file, name), decoding(name):
+    with _binary(source) as (file, name):
         opened = open_picture(file, name)
         if isinstance(opened, Samples):
             channels = _from_samples(opened)
@@ -136,7 +137,7 @@ def read_metadata(source: str | os.PathLike[str] | bytes | BinaryFile) -> dict[s
     Raises:
         InputError: as for `read_image`.
     """
-    with _binary(source) as (file, name), decoding(name):
+    with _binary(source) as (file, name):
         image = open_picture(file, name)
         if isinstance(image, PngImagePlugin.PngImageFile):
             return {str(key): str(value) for key, value in image.text.items()}
@@ -150,12 +151,12 @@ def read_metadata(source: str | os.PathLike[str] | bytes | BinaryFile) -> dict[s
 
 @contextmanager
 def _binary(source: object) -> Iterator[tuple[BinaryIO, str]]:
-    """A file that can be read from any place, and what to call it."""
+    """A file that can be read from any place, and what to call it; errors of decoders are turned into InputError."""
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         check_readable(path)
         with decoding(str(path)), path.open("rb") as file:
-            yield file, str(path)
+            yield unpacked(file, str(path)), str(path)
         return
     if isinstance(source, BinaryFile):
         with suppress(OSError):  # a stream
@@ -168,7 +169,9 @@ def _binary(source: object) -> Iterator[tuple[BinaryIO, str]]:
         )
     if not source:
         raise InputError("the picture given is empty (0 bytes): give the bytes of a picture file")
-    yield io.BytesIO(source), "the picture given as bytes"
+    name = "the picture given as bytes"
+    with decoding(name):
+        yield unpacked(io.BytesIO(source), name), name
 
 
 def _picture(channels: Tensor) -> Picture:
@@ -240,7 +243,7 @@ def _from_pil(image: Image.Image, name: str, file: BinaryIO | None = None, at_le
     check_size(name, *image.size)
     space = _space(image, file)
     if file is not None:
-        samples = sixteen_bits(image, file, image.info.get("icc_profile"))
+        samples = sixteen_bits(image, file, name)
         if samples is not None:
             return _from_samples(samples, space)
     image.load()
@@ -276,7 +279,9 @@ def _space(image: Image.Image, file: BinaryIO | None) -> Space | None:
             return Space(to_xyz((*primaries[2:], *primaries[:2])), (power(1 / gamma),))
         return None
     with suppress(Exception):  # damaged EXIF
-        if image.getexif().get_ifd(ExifTags.IFD.Interop).get(1) == "R03":  # a camera's Adobe RGB
+        if (
+            image.format in CAMERA_FORMATS and image.getexif().get_ifd(ExifTags.IFD.Interop).get(1) == "R03"
+        ):  # a camera's Adobe RGB
             return Space(to_xyz(ADOBE), (power(563 / 256),))
     return None
 
