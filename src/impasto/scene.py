@@ -6,19 +6,17 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeGuard
 
 from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.features.weights import cache_folder
-from impasto.media import read_image
+from impasto.media import pictures_in, read_image
 from impasto.media.image import Source
 from impasto.methods.instant import instant, open_painter
 from impasto.methods.styles import Region, StyleImage
 from impasto.settings import STARTS, StylizeSettings
-
-#: What a folder of paintings is searched for.
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 def statistics_folder() -> Path:
@@ -108,7 +106,11 @@ class Scene:
         found: dict[str, object] = {}
         for number, style in enumerate(self.styles, 1):
             role = "style" if len(self.styles) == 1 else f"style {number}"
-            found |= {f"{role}: {p.name}": p for p in _pictures(style)} if _is_folder(style) else {role: style}
+            found |= (
+                {f"{role}: {p.name}": p for p in pictures_in(style, recursive=False)}
+                if _is_folder(style)
+                else {role: style}
+            )
         found |= {f"mask {i}": source for i, (source, _) in enumerate(self.masks, 1)}
         found |= {f"mask of style {n}": source for n, source in self.style_masks.items()}
         found |= {f"semantic map {i}": source for i, source in enumerate(self.semantic)}
@@ -138,7 +140,7 @@ class Scene:
         source = self.styles[number - 1]
         share = self.blend[number - 1] if self.blend else 1.0
         if _is_folder(source):
-            paths = _pictures(source)
+            paths = pictures_in(source, recursive=False, notice=self.notice)
             return [StyleImage(lambda p=p: self._pixels(p), share / len(paths)) for p in paths]  # type: ignore[misc]
         mask = self.style_masks.get(number)
         picture = self._pixels(source)
@@ -164,13 +166,5 @@ class Scene:
         return mask
 
 
-def _is_folder(source: Source) -> bool:
+def _is_folder(source: Source) -> TypeGuard[str | os.PathLike[str]]:
     return isinstance(source, str | os.PathLike) and Path(source).is_dir()
-
-
-def _pictures(folder: Source) -> list[Path]:
-    assert isinstance(folder, str | os.PathLike)
-    found = sorted(p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES)
-    if not found:
-        raise InputError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    return found

@@ -110,12 +110,13 @@ def test_a_tiff_of_sixteen_bits_keeps_them(order: Any, options: dict[str, Any]) 
     torch.testing.assert_close(planes(data), unit(RGB), rtol=0, atol=1e-7)
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
-def test_straight_and_premultiplied_opacity(kind: str) -> None:
+def test_straight_and_premultiplied_opacity(kind: str, compression: Any) -> None:
     alpha = DEEP[..., 3:].astype(np.float64) / 65535
     color = (RGB * alpha).round().astype(np.uint16) if kind == "assocalpha" else RGB
     stored = np.concatenate((color, DEEP[..., 3:]), 2)
-    picture = read_image(tiff(stored, photometric="rgb", extrasamples=[kind]))
+    picture = read_image(tiff(stored, photometric="rgb", extrasamples=[kind], compression=compression))
     expected = read_image(DEEP)
     assert picture.alpha is not None and expected.alpha is not None
     torch.testing.assert_close(picture.alpha, expected.alpha)

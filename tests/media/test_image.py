@@ -20,6 +20,7 @@ from impasto.errors import InputError
 from impasto.media import (
     Picture,
     check_output,
+    encode,
     read_image,
     read_metadata,
     to_pil,
@@ -584,6 +585,31 @@ def test_the_same_pixels_give_the_same_bytes(tmp_path: Path, suffix: str, monkey
     monkeypatch.setattr(ImageCms.ImageCmsProfile, "tobytes", lambda _: bytes(later))
     write_image(tmp_path / f"b{suffix}", smooth(4, 4), metadata={"a": "b"})
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_encoded_bytes_are_those_of_the_file(tmp_path: Path, suffix: str) -> None:
+    alpha, metadata = noise(4, 4, channels=1), {"a": "b"}
+    write_image(tmp_path / f"a{suffix}", smooth(4, 4), alpha=alpha, metadata=metadata)
+    assert encode(smooth(4, 4), suffix, alpha=alpha, metadata=metadata) == (tmp_path / f"a{suffix}").read_bytes()
+
+
+def test_encode_refuses_other_formats_and_shapes() -> None:
+    for pixels, suffix, said in ((smooth(2, 2), ".gif", "suffix is '.gif'"), (smooth(2, 2)[:, :1], ".png", "shape")):
+        with pytest.raises(InputError, match=said) as error:
+            encode(pixels, suffix)
+        one_line(error)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_is_honored(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_image(tmp_path / "a.png", smooth(2, 2))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.png").stat().st_mode & 0o777 == mode
 
 
 def test_missing_folders_are_made_and_files_replaced(tmp_path: Path) -> None:

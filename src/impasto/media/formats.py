@@ -131,7 +131,7 @@ def suffixes() -> set[str]:
     """Suffixes, in lower case, of the files that `read_image` can read with the packages that are installed."""
     known = {suffix for suffix, kind in Image.registered_extensions().items() if kind in READABLE}
     heif = HEIF if find_spec("pi_heif") else ()
-    return known - {".mpg", ".mpeg"} | {*LAYERED, *heif, *(RAW if find_spec("rawpy") else ())}
+    return known | {*LAYERED, *heif, *(RAW if find_spec("rawpy") else ())}
 
 
 def pictures_in(
@@ -207,7 +207,9 @@ def open_picture(file: BinaryIO, name: str) -> Image.Image | Samples:
     head = file.read(512)
     if _is_heif(head):
         heif = _extra("pi_heif", "heif", f"{name} is a HEIC picture; convert it to JPEG, or")
-        heic: Image.Image = heif.open_heif(file).to_pillow()
+        container = heif.open_heif(file)
+        check_size(name, *container.size)
+        heic: Image.Image = container.to_pillow()
         return heic
     if Path(name).suffix.lower() in RAW or _is_raw(head):
         return _developed(file, name)
@@ -240,18 +242,19 @@ def with_pillow(file: BinaryIO) -> ImageFile.ImageFile:
     head = file.read(16)
     for factory, accept in (Image.OPEN[kind] for kind in READABLE if kind in Image.OPEN):
         with suppress(SyntaxError, IndexError, TypeError, KeyError, struct.error):
-            if accept is None or accept(head) is True:
+            accepted = accept is None or accept(head)
+            if accepted and not isinstance(accepted, str):  # a text: why this Pillow cannot read it
                 file.seek(0)
                 return factory(file, "")
     raise UnidentifiedImageError("cannot identify the image file")
 
 
-def check_size(name: str, width: int, height: int) -> None:
-    """Raise InputError for no pixels, or for more than Pillow's limit against decompression bombs, which is
-    twice `PIL.Image.MAX_IMAGE_PIXELS`: 179 million unless it is changed."""
+def check_size(name: str, width: int, height: int, *, limited: bool = True) -> None:
+    """Raise InputError for no pixels, or, if `limited`, for more than Pillow's limit against decompression bombs: twice
+    `PIL.Image.MAX_IMAGE_PIXELS`, 179 million unless it is changed."""
     if width < 1 or height < 1:
         raise InputError(f"{name} is {width} x {height} pixels: expected at least 1 x 1")
-    if Image.MAX_IMAGE_PIXELS is not None and width * height > 2 * Image.MAX_IMAGE_PIXELS:
+    if limited and Image.MAX_IMAGE_PIXELS is not None and width * height > 2 * Image.MAX_IMAGE_PIXELS:
         raise InputError(
             f"{name} is {width} x {height}, more than {2 * Image.MAX_IMAGE_PIXELS} pixels, the limit against "
             "decompression bombs: make it smaller first, or raise PIL.Image.MAX_IMAGE_PIXELS"
@@ -444,7 +447,7 @@ def _odd_tiff(file: BinaryIO, name: str) -> Image.Image | Samples:
             raise InputError(f"{name} has {len(tiff.pages)} frames or pages: expected a still picture; extract one")
         check_size(name, page.imagewidth, page.imagelength)
         kind, photometric = page.dtype, int(page.photometric)
-        if kind is None or kind.kind not in "uf" or photometric not in (0, 1, 2, 5):
+        if kind is None or kind.kind not in "uf" or photometric not in (0, 1, 2, 5) or page.samplesperpixel > 8:
             raise InputError(
                 f"{name} is a TIFF of {kind} samples, photometric {photometric}: expected unsigned or float gray, RGB "
                 "or CMYK; save it with 8 or 16 bits"

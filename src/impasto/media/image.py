@@ -3,7 +3,8 @@
 Inside impasto a picture is always a float32 tensor (1, 3, H, W), RGB in sRGB, range [0, 1]. Everything that a file may
 do differently (orientation, color profile, palette, CMYK, gray, 16 bits, transparency) is undone by `read_image`.
 
-16 bits per channel are kept of gray and RGB in PNG and TIFF; other formats are read with 8. Floats and integers in files are taken as sRGB unless the file says otherwise.
+Of PNG and TIFF 16 bits per channel are kept; other formats are read with 8. Floats and integers in files are taken as
+sRGB unless the file says otherwise.
 """
 
 from __future__ import annotations
@@ -240,7 +241,7 @@ def _from_pil(image: Image.Image, name: str, file: BinaryIO | None = None, at_le
         raise InputError(f"{name} has {frames} frames or pages: expected a still picture; extract one of them first")
     if at_least is not None and isinstance(image, JpegImageFile):
         image.draft(None, (at_least, at_least))
-    check_size(name, *image.size)
+    check_size(name, *image.size, limited=file is not None)
     space = _space(image, file)
     if file is not None:
         samples = sixteen_bits(image, file, name)
