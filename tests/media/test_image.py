@@ -447,9 +447,19 @@ def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         assert read_image(tmp_path / "a.png").pixels.shape == (1, 3, 10, 10)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 49)
+    assert read_image(Image.new("RGB", (10, 10))).pixels.shape == (1, 3, 10, 10)  # no file, no bomb
     with pytest.raises(InputError, match=r"10 x 10, more than 98 pixels.*make it smaller") as error:
         read_image(tmp_path / "a.png")
     one_line(error)
+
+
+def test_a_large_tiff_is_called_large_where_warnings_are_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (10, 10)).save(tmp_path / "a.tif")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60)
+    with pytest.raises(InputError, match=r"too large.*make it smaller"):
+        read_image(tmp_path / "a.tif")
 
 
 def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

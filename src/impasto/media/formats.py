@@ -83,6 +83,8 @@ def decoding(name: str) -> Iterator[None]:
         raise
     except UnidentifiedImageError as error:
         raise InputError(f"{name} is not a picture of a known format: convert it to PNG, JPEG, WebP or TIFF") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # the latter if warnings are errors
+        raise InputError(f"{name} is too large ({reason(error)}): make it smaller first") from error
     except PermissionError as error:
         raise InputError(f"{name} may not be read ({reason(error)}): change its permissions") from error
     except (
