@@ -166,6 +166,14 @@ def test_rare_tiffs(kind: str) -> None:
     torch.testing.assert_close(planes(tiff(stored, **options)), unit(expected), rtol=0, atol=1e-6)
 
 
+def test_premultiplied_floats() -> None:
+    alpha = DEEP[..., 3:].astype(np.float32) / 65535
+    picture = read_image(
+        tiff(np.concatenate((FLOATS * alpha, alpha), 2), photometric="rgb", extrasamples=["assocalpha"])
+    )
+    torch.testing.assert_close(picture.pixels, read_image(DEEP).pixels, rtol=0, atol=1e-5)
+
+
 def test_half_floats() -> None:
     data = tiff(FLOATS.astype(np.float16), photometric="rgb")
     torch.testing.assert_close(planes(data), unit(RGB), rtol=0, atol=1e-3)
@@ -238,7 +246,15 @@ def test_hdr_is_not_washed_out() -> None:
     assert planes(png(values))[0, 0].tolist() == pytest.approx([0.4106] * 3, abs=1e-4)
 
 
-def test_a_cicp_chunk_goes_before_a_profile_and_an_srgb_chunk_before_gamma() -> None:
+def test_a_cicp_chunk_goes_before_a_profile() -> None:
+    p3 = np.full((4, 4, 3), (234, 51, 35), np.uint8)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    chunks = [(b"cICP", bytes((12, 13, 0, 1))), (b"iCCP", b"sRGB\0\0" + zlib.compress(profile))]
+    assert (planes(png(p3, *chunks))[0, 0] * 255).round().tolist() == [255, 0, 0]
+    assert (planes(png(p3, chunks[1]))[0, 0] * 255).round().tolist() == [234, 51, 35]
+
+
+def test_an_srgb_chunk_goes_before_gamma() -> None:
     middle = np.full((1, 1, 3), 128, np.uint8)
     linear = (b"gAMA", struct.pack(">I", 100_000))
     assert planes(png(middle, linear))[0, 0].tolist() == pytest.approx([188 / 255] * 3, abs=2e-3)
@@ -288,6 +304,12 @@ def dng() -> bytes:
     return tiff(sensor, photometric=32803, extratags=tags)
 
 
+def linear_dng() -> bytes:
+    """A raw file whose values have three channels already, so that Pillow would open it."""
+    tags = [(50706, 1, 4, (1, 4, 0, 0), True)]
+    return tiff(np.zeros((4, 4, 3), np.uint8), photometric="rgb", extratags=tags)
+
+
 def test_a_raw_file_is_developed_not_its_preview() -> None:
     pytest.importorskip("rawpy")
     pixels = planes(dng())
@@ -307,7 +329,14 @@ def test_a_raw_file_without_the_package_is_refused(tmp_path: Path, monkeypatch: 
 
 @pytest.mark.parametrize(
     "data",
-    [dng(), b"FUJIFILMCCD-RAW 0201", b"IIU\0\x18\0\0\0", b"\0\0\0\x18ftypcrx \0\0\0\1", b"II*\0\x10\0\0\0CR\2\0"],
+    [
+        dng(),
+        linear_dng(),
+        b"FUJIFILMCCD-RAW 0201",
+        b"IIU\0\x18\0\0\0",
+        b"\0\0\0\x18ftypcrx \0\0\0\1",
+        b"II*\0\x10\0\0\0CR\2\0",
+    ],
 )
 def test_raw_files_are_known_by_what_is_in_them(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "rawpy")
