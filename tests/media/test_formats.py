@@ -174,6 +174,22 @@ def test_premultiplied_floats() -> None:
     torch.testing.assert_close(picture.pixels, read_image(DEEP).pixels, rtol=0, atol=1e-5)
 
 
+def test_floats_may_be_rounded_beyond_their_range() -> None:
+    assert planes(tiff(np.array([[[-1e-6, 0.5, 1 + 1e-6]]], np.float32), photometric="rgb"))[0, 0].tolist() == [
+        0,
+        0.5,
+        1,
+    ]
+    assert "levels from -0.5 to 1" in refused(tiff(np.array([[[-0.5, 0.5, 1]]], np.float32), photometric="rgb"))
+
+
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_a_fourth_channel_that_is_no_opacity_is_dropped(compression: Any) -> None:
+    picture = read_image(tiff(DEEP, photometric="rgb", extrasamples=["unspecified"], compression=compression))
+    assert picture.alpha is None
+    torch.testing.assert_close(picture.pixels[0].permute(1, 2, 0), unit(RGB), rtol=0, atol=1e-7)
+
+
 def test_half_floats() -> None:
     data = tiff(FLOATS.astype(np.float16), photometric="rgb")
     torch.testing.assert_close(planes(data), unit(RGB), rtol=0, atol=1e-3)

@@ -208,7 +208,7 @@ def open_picture(file: BinaryIO, name: str) -> Image.Image | Samples:
     file.seek(0)
     head = file.read(512)
     if _is_heif(head):
-        heif = _extra("pi_heif", "heif", f"{name} is a HEIC picture; convert it to JPEG, or")
+        heif = _extra("pi_heif", "heif", f"{name} is a HEIC picture; convert it to JPEG")
         container = heif.open_heif(file)
         check_size(name, *container.size)
         heic: Image.Image = container.to_pillow()
@@ -324,7 +324,7 @@ def levels_to_unit(values: Array, top: float, name: str) -> npt.NDArray[np.float
         InputError: values out of this range; or nearly black ones, as of 12 bits in a file of 16.
     """
     low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= top):
+    if not (low >= -1e-5 * top and high <= (1 + 1e-5) * top):  # but for rounding
         raise InputError(
             f"{name} holds levels from {low:g} to {high:g}: expected 0 to {top:g}; save it with 8 or 16 bits"
         )
@@ -333,7 +333,7 @@ def levels_to_unit(values: Array, top: float, name: str) -> npt.NDArray[np.float
             f"{name} is nearly black: its levels end at {high:g} of {top:g}, as of 12 bits in a file of 16; "
             "stretch them first"
         )
-    return np.asarray(values / np.float32(top), np.float32)
+    return np.clip(np.asarray(values / np.float32(top), np.float32), 0, 1)
 
 
 def _straight(values: npt.NDArray[np.float32], premultiplied: bool) -> npt.NDArray[np.float32]:
@@ -363,7 +363,7 @@ def _extra(package: str, extra: str, why: str) -> Any:
     try:
         return needed(package, extra)
     except InputError as error:
-        raise InputError(f"{why} {str(error).removeprefix('this needs ')}") from error
+        raise InputError(f"{why}, or use {str(error).removeprefix('this needs ')}") from error
 
 
 def _is_heif(head: bytes) -> bool:
@@ -399,7 +399,7 @@ def is_preview(image: Image.Image) -> bool:
 
 def _developed(file: BinaryIO, name: str) -> Samples:
     """A raw file in sRGB, with the camera's white balance."""
-    why = f"{name} is a camera's raw file, of which only a preview can be read; develop it to TIFF or JPEG, or"
+    why = f"{name} is a camera's raw file, of which only a preview can be read; develop it to TIFF or JPEG"
     rawpy = _extra("rawpy", "raw", why)
     file.seek(0)
     with rawpy.imread(file) as raw:
@@ -437,7 +437,7 @@ def gray_top(image: Image.Image) -> float:
 
 def _odd_tiff(file: BinaryIO, name: str) -> Image.Image | Samples:
     """A TIFF that Pillow cannot read, or not rightly."""
-    why = f"{name} is a TIFF of a rare kind, or damaged; save it with 8 or 16 bits, not plane by plane, or install what"
+    why = f"{name} is a TIFF of a rare kind, or damaged; save it with 8 or 16 bits, not plane by plane"
     tifffile = _extra("tifffile", "tiff", why)
     logging.getLogger("tifffile").addHandler(SILENT)  # else Python prints its warnings
     file.seek(0)
