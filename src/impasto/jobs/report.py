@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from impasto.errors import InputError
-from impasto.files import replacing
+from impasto.files import read_tensors, replacing
 from impasto.jobs.base import Job, OptimizingJob, job_of
 from impasto.media import read_metadata
 from impasto.optimize import State
@@ -73,15 +73,13 @@ def save_state(path: str | Path, state: State, job: Job, about: Mapping[str, Any
 
 def _read(path: str | Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            # Copied, since sums of what lies askew in memory are rounded otherwise.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        metadata, tensors = read_tensors(path)
         json.loads(metadata["about"]), json.loads(metadata["job"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         reason = (str(error).splitlines() or ["?"])[0]
         raise InputError(f"{path} is no state of an impasto run, or it is damaged: {reason}") from error
-    return metadata, tensors
+    # Copied, since sums of what lies askew in memory are rounded otherwise.
+    return metadata, {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def resumed_job(path: str | Path, changes: Mapping[str, Any]) -> Job:
