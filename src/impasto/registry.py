@@ -1,10 +1,9 @@
-"""Tables by name, and packages, whose parts are imported when they are first used, so that names cost nothing."""
+"""Tables by name, whose entries are imported when they are first used, so that names cost nothing."""
 
 from __future__ import annotations
 
 import pkgutil
-import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -47,20 +46,3 @@ class Registry(MutableMapping[str, T]):
 
     def __len__(self) -> int:
         return len(self._rows)
-
-
-def lazily(package: str, parts: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """A package's `__getattr__` and `__dir__` (PEP 562): a module is imported when something out of it is asked for.
-
-    Args:
-        package: its `__name__`.
-        parts: module below the package -> names in it, with spaces between them.
-    """
-    where = {name: module for module, names in parts.items() for name in names.split()}
-
-    def find(name: str) -> Any:
-        if name not in where:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return pkgutil.resolve_name(f"{package}.{where[name]}:{name}")
-
-    return find, lambda: sorted({*vars(sys.modules[package]), *where})

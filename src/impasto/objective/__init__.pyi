@@ -1,0 +1,16 @@
+from .activation import Activation as Activation
+from .conventions import CONVENTIONS as CONVENTIONS
+from .matching import Match as Match
+from .registry import MATCHINGS as MATCHINGS
+from .registry import STATISTICS as STATISTICS
+from .registry import STYLE_LAYERS as STYLE_LAYERS
+from .registry import STYLE_LOSSES as STYLE_LOSSES
+from .statistics import Statistic as Statistic
+from .statistics import Sum as Sum
+from .statistics import gram as gram
+from .terms import AlphaNorm as AlphaNorm
+from .terms import Content as Content
+from .terms import Objective as Objective
+from .terms import Style as Style
+from .terms import Term as Term
+from .terms import TotalVariation as TotalVariation
