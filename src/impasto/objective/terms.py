@@ -1,11 +1,11 @@
-"""The terms an objective is the weighted sum of.
+"""The objective, and the terms it is the weighted sum of.
 
 A term names the layers it reads and turns image and features into one number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, Self, runtime_checkable
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from impasto.displacement import Displacement, followed
 from impasto.errors import InputError
+from impasto.features.encoder import Encoder
 from impasto.objective.conventions import CONVENTIONS
 from impasto.objective.statistics import Distance, Gram, Place, Statistic, Sum, resized_mask, whole
 
@@ -231,3 +232,36 @@ class AlphaNorm(Placeless):
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         total = (2 * image - 1).abs().pow(self.alpha).sum()
         return total / (image.shape[0] * image.shape[2] * image.shape[3])
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`Σ weight · term`, with one pass of the encoder for all terms.
+
+    Attributes:
+        encoder: where the features come from.
+        terms: pairs of weight and term; a weight of 0 leaves the term out.
+    """
+
+    encoder: Encoder
+    terms: Sequence[tuple[float, Term]]
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and its weighted parts by name.
+
+        Args:
+            image: `(B, 3, H, W)`, RGB, [0, 1].
+
+        Returns:
+            A scalar to differentiate, and the detached value of each term; together they sum to it.
+        """
+        active = [(weight, term) for weight, term in self.terms if weight != 0]
+        layers = {layer for _, term in active for layer in term.layers}
+        features = self.encoder(image, layers) if layers else {}
+        total = image.new_zeros(())
+        parts: dict[str, Tensor] = {}
+        for weight, term in active:
+            value = weight * term(image, features)
+            total = total + value
+            parts[term.name] = parts.get(term.name, 0) + value.detach()
+        return total, parts
