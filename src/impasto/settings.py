@@ -126,7 +126,7 @@ class StylizeSettings(Settings):
         1.0, NUMBER, "Exponent of the total variation `power`.", group=LOSS, above=0, modes=OPTIMIZE)
     optimizer: str = option("auto", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS,
         auto="adam with jitter, else lbfgs", modes=OPTIMIZE)
-    history: int = 10
+    history: int = option(10, WHOLE, "Pairs that L-BFGS remembers.", group=SEARCH, least=1, modes=OPTIMIZE)
     levels: int | Auto = option(AUTO, WHOLE,
         "Levels of the pyramid in which a picture is moved: what many pixels agree on moves further; 1: none.",
         group=SEARCH, least=1, auto="4 with jitter, else 5", modes=OPTIMIZE)
