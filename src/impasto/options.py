@@ -293,7 +293,7 @@ _TABLES: dict[type, Mapping[str, Option]] = {}
 def options_of(settings: type[Settings]) -> Mapping[str, Option]:
     """Name -> option, in the order of the fields; what is positional first."""
     if settings not in _TABLES:
-        fields = [f for f in dataclasses.fields(settings) if f.metadata and f.name not in settings.left_out]
+        fields = [f for f in dataclasses.fields(settings) if f.name not in settings.left_out]
         found = {f.name: f.metadata["option"] for f in fields}
         _TABLES[settings] = MappingProxyType(dict(sorted(found.items(), key=lambda item: not item[1].positional)))
     return _TABLES[settings]
