@@ -43,6 +43,15 @@ class NonFiniteError(ImpastoError):
         self.step = step
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had, on the CPU or a GPU; told by names and words, without importing torch."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
+        "RuntimeError" in kinds and any(word in str(error) for word in words)
+    )
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in a list: names the nearest ones, or all of them if none is near.
 

@@ -8,8 +8,6 @@ import re
 import sys
 from pathlib import Path
 
-import torch
-
 from impasto.errors import InputError
 
 #: Of the memory that is free, how much a run may take unless told otherwise.
@@ -38,6 +36,8 @@ def bytes_of(text: str) -> float:
 def allowance(device: str = "cpu") -> float | None:
     """Bytes that a run may take: `SHARE` of what is free on the device; None where that cannot be told."""
     if device.startswith("cuda"):
+        import torch
+
         return SHARE * torch.cuda.mem_get_info(device)[0]
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -48,6 +48,12 @@ def allowance(device: str = "cpu") -> float | None:
         except (ValueError, OSError, AttributeError):
             return None
     return SHARE * min(free, _limit())
+
+
+def too_large(what: str, size: tuple[int, int], needs: float, limit: float, fix: str) -> InputError:
+    """The error for a picture of `(H, W)` that does not fit: `what` names it, `fix` says what helps."""
+    shown = f"{what} {size[1]}x{size[0]} needs {needs / 1e9:.1f} GB"
+    return InputError(f"{shown} and max-memory is {limit / 1e9:.1f} GB: {fix}")
 
 
 def _limit() -> float:

@@ -30,6 +30,8 @@ JITTERED: dict[str, Any] = {"cooldown": 0.8, "jitter": 16, "levels": 4, "rate": 
 LITE_BALANCE = 0.6
 #: Steps a scale from which on that is worth it with `lite`; L-BFGS gets further in fewer.
 LITE_STEPS = 60
+#: Sides of pictures, and of paintings at their scale, at most, in pixels; and how much larger strokes may be.
+LONGEST, LARGEST_STROKES = 32768, 8.0
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 
 
@@ -178,6 +180,13 @@ class StylizeSettings:
         check("average", lambda x: 0 <= x < 1, "at least 0 and below 1")
         check("cooldown", lambda x: 0 <= x <= 1, "between 0 and 1")
         check("feather", lambda x: 0 <= x <= 0.5, "between 0 and 0.5")
+        check("style_scales", lambda x: x <= LARGEST_STROKES, f"at most {LARGEST_STROKES:g}")
+        largest = self.size * max(1.0, *self.style_scales, 0.0)
+        if largest > LONGEST:
+            raise InputError(
+                f"size is {self.size} and the style's scale {largest / self.size:g}, which makes {largest:.0f} pixels; "
+                f"there may be {LONGEST} on the long side: choose a smaller size or style scale"
+            )
         if not (self.style_scales and self.style_rotations):
             raise InputError("the style has no scale or no rotation; give at least one of each")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -42,9 +43,10 @@ from impasto.features import Encoder
 from impasto.media import check_output, read_image
 from impasto.memory import allowance, bytes_of, keep_freed_memory
 from impasto.methods import gatys
+from impasto.methods.plan import layers_read, plans, seconds_per_pixel
 from impasto.methods.presets import METHODS, PRESETS
 from impasto.methods.presets import preset as preset_settings
-from impasto.methods.prints import layers_read, plans, seconds_per_pixel
+from impasto.methods.styles import Region
 from impasto.networks.models import default_model
 from impasto.objective import STYLE_LOSSES
 from impasto.optimize import State
@@ -334,7 +336,7 @@ def paint(
     guide = scene.guide()
     shape = picture if picture is not None else guide
     if shape is not None and not quiet:
-        told = estimate(network, settings, shape, limit, content=picture is not None, state=state)
+        told = estimate(network, settings, shape, limit, regions, content=picture is not None, state=state)
         console.print(told, soft_wrap=True, end="\n" if told else "")
     with Progress(console=console, disable=quiet, transient=True) as bar:
         task = bar.add_task("reading styles", visible=False)
@@ -376,12 +378,13 @@ def estimate(
     settings: StylizeSettings,
     shape: Tensor,
     limit: float | None,
+    regions: Sequence[Region],
     *,
     content: bool,
     state: State | None,
 ) -> str:
     """What a large picture, or one in tiles, will take: memory and time; nothing of others."""
-    scales = plans(encoder, settings, shape, limit, content=content)
+    scales = plans(encoder, settings, shape, limit, content=content, regions=regions)
     last = scales[-1]
     if not last.memory or (last.workspace is None and max(last.size) < LARGE_SIDE):
         return ""

@@ -13,12 +13,13 @@ from impasto.canvas import Canvas, Fourier, Pixels
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.attribution import Unit
+from impasto.methods.plan import FULLY_CONNECTED, SPECTRUM, fitted, optimizer_bytes
 from impasto.objective import AlphaNorm, Objective, TotalVariation
 from impasto.objective.statistics import gram
 from impasto.objective.terms import Term
 from impasto.optimize import Adam, Goal, Stage, State, Step, Turns, minimize
 from impasto.resample import blur
-from impasto.settings import check_numbers, known_fields
+from impasto.settings import LONGEST, StylizeSettings, check_numbers, known_fields
 from impasto.transforms import move, transformed
 
 
@@ -62,7 +63,7 @@ class AscentSettings:
             raise unknown("canvas", self.canvas, ("pixels", "fourier"))
         if self.pooling not in ("max", "avg"):
             raise unknown("pooling", self.pooling, ("max", "avg"))
-        check_numbers(self, "size", lambda x: x >= 32, "at least 32")
+        check_numbers(self, "size", lambda x: 32 <= x <= LONGEST, f"at least 32 and at most {LONGEST}")
         check_numbers(self, "steps", lambda x: x >= 1, "at least 1")
         check_numbers(self, "rate", lambda x: x > 0, "a finite number above 0")
         check_numbers(
@@ -185,6 +186,7 @@ def ascend(
     *,
     device: str = "cpu",
     resume: State | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """Pictures that excite units, one each, at once: `argmax_x f(x) + R(x)` (METHODS §5).
 
@@ -194,12 +196,20 @@ def ascend(
         settings: all the rest.
         device: where to compute.
         resume: see `minimize`.
+        max_memory: bytes that the process may take; None for no limit.
+
+    Raises:
+        InputError: before the first step, if the units are not of one layer, or do not fit into `max_memory`.
     """
     layers = {unit.layer for unit in units}
     if len(layers) != 1:
         raise InputError(f"the units are of {len(layers)} layers; give units of one")
     check_layers(layers, encoder.layers)
     size = (settings.size, settings.size)
+    each = optimizer_bytes(StylizeSettings(optimizer="adam", levels=1), 0) + SPECTRUM[settings.canvas]
+    held = settings.size**2 * len(units) * each + FULLY_CONNECTED * units[0].classifier
+    what = f"{len(units)} pictures of" if len(units) > 1 else "a picture of"
+    fitted(encoder, [*layers], size, held, max_memory, batch=len(units), whole="a unit is looked at at once", what=what)
     generator = torch.Generator().manual_seed(settings.seed)
     if settings.canvas == "fourier":
         # A start in the picture's own space, so that it can be moved to another device.

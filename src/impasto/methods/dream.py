@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -12,15 +13,20 @@ from torch import Tensor
 from impasto.canvas import Canvas
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
-from impasto.methods.styles import SHORTEST, check_sides, scaled
-from impasto.objective import Activation, Objective
+from impasto.methods.plan import PICTURE, fitted, map_bytes
+from impasto.methods.styles import SHORTEST, check_sides, scaled, scaled_size
+from impasto.objective import Activation
 from impasto.objective.matching import best_match
-from impasto.objective.statistics import positions
-from impasto.objective.terms import Term
-from impasto.optimize import Evaluate, Goal, Parts, Stage, State, Step, Turns, minimize
+from impasto.objective.statistics import Place, Sum, positions
+from impasto.objective.terms import Term, from_sums
+from impasto.objective.tiled import objective, whole_maps
+from impasto.optimize import Evaluate, Parts, Stage, State, Step, minimize
 from impasto.resample import lanczos
-from impasto.settings import check_numbers, known_fields
+from impasto.settings import LONGEST, check_numbers, known_fields
 from impasto.transforms import roll, transformed
+
+#: Bytes a pixel of the picture, the dream, the rolled picture, gradients, and one step.
+DREAMING = 8 * PICTURE
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class DreamSettings:
 
     def __post_init__(self) -> None:
         check_numbers(self, "octaves steps", lambda x: x >= 1, "at least 1")
-        check_numbers(self, "size jitter", lambda x: x >= 0, "at least 0")
+        check_numbers(self, "size jitter", lambda x: 0 <= x <= LONGEST, f"at least 0 and at most {LONGEST}")
         check_numbers(self, "octave_scale", lambda x: x > 1, "a finite number above 1")
         check_numbers(self, "rate", lambda x: x > 0, "a finite number above 0")
 
@@ -132,10 +138,18 @@ class Guided:
         return (self.layer,)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        rows = positions(features[self.layer])[0]
+        return from_sums(self, features)
+
+    def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
+        """The sum of products, `(1,)`, of so many positions."""
+        rows = positions(maps)[0]
         with torch.no_grad():
             match = best_match(rows, self.guide)
-        return -(rows * self.guide[match]).sum(1).mean() / self.guide.square().sum(1).mean().clamp_min(1e-12)
+        total = (rows * self.guide[match]).sum(1).sum()[None]
+        return Sum(total, total.new_full((1,), len(rows)))
+
+    def value(self, sums: Mapping[str, Sum]) -> Tensor:
+        return -sums[self.layer].mean()[0] / self.guide.square().sum(1).mean().clamp_min(1e-12)
 
 
 def dream(
@@ -145,6 +159,7 @@ def dream(
     *,
     guide: Tensor | None = None,
     resume: State | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """`image` with what a layer sees in it made stronger, octave by octave, the detail carried along.
 
@@ -154,6 +169,11 @@ def dream(
         settings: all the rest.
         guide: a picture to dream of instead of whatever there is, `(1, 3, H', W')`.
         resume: see `minimize`.
+        max_memory: bytes that the process may take; octaves that need more are computed in tiles, which changes the
+            dream by rounding only. None for no limit.
+
+    Raises:
+        InputError: before the first step, if something does not fit together, or not into `max_memory`.
     """
     check_layers([settings.layer], encoder.layers)
     picture = scaled(image, settings.size) if settings.size else image
@@ -164,15 +184,20 @@ def dream(
     check_sides("picture", image, picture)
     sizes = [size for size in sizes if min(size) >= 2 * SHORTEST] or [sizes[-1]]
     term: Term = Activation(settings.layer, None if settings.channel < 0 else settings.channel)
+    held, layers = 4.0 * image.numel() + DREAMING * math.prod(sizes[-1]), [settings.layer]
     if guide is not None:
         if settings.channel >= 0:
             raise InputError("a guide is for a whole layer; leave out the channel or the guide")
-        with torch.no_grad():
-            maps = encoder(scaled(guide, max(sizes[-1])), [settings.layer])[settings.layer]
+        size = scaled_size(guide, max(sizes[-1]))
+        held += 4.0 * guide.numel() + 2 * map_bytes(encoder, settings.layer, size)
+        _, space = fitted(encoder, layers, size, held, max_memory, gradient=False, what="a guide of")
+        maps = whole_maps(encoder, scaled(guide, max(size)), layers, space)[settings.layer]
         term = Guided(settings.layer, positions(maps)[0])
 
-    def build() -> Goal | Turns:
-        return transformed(Objective(encoder, [(1.0, term)]), roll(settings.jitter), settings.seed)
+    def stage(size: tuple[int, int]) -> Stage:
+        _, space = fitted(encoder, layers, size, held, max_memory)
+        sought = objective(encoder, [(1.0, term)], space)
+        return Stage(size, settings.steps, lambda: transformed(sought, roll(settings.jitter), settings.seed))
 
-    stages = [Stage((size[0], size[1]), settings.steps, build) for size in sizes]
+    stages = [stage((size[0], size[1])) for size in sizes]
     return minimize(Dreamt(picture), stages, lambda _: NormalizedSteps(settings.rate), resume)

@@ -15,11 +15,11 @@ from impasto.color import luma, match_histogram, match_luminance, match_moments
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
-from impasto.methods.prints import Plan, plans
+from impasto.methods.plan import Plan, plans
 from impasto.methods.styles import Progress, Region, check_sides, divide, room, scaled, style_terms, whole
-from impasto.objective import STATISTICS, Activation, Content, Objective, Style, TotalVariation
+from impasto.objective import STATISTICS, Activation, Content, Style, TotalVariation
 from impasto.objective.terms import Term, TVKind
-from impasto.objective.tiled import TiledObjective, whole_maps
+from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
@@ -149,8 +149,8 @@ def stylize(
         cache: of the statistics of paintings.
         progress: told after each painting that has been read.
         warmup: the encoder that makes the first `settings.warmup_steps` steps of each scale, a stage of their own.
-        max_memory: bytes that the process may take; scales that need more are computed in tiles, which changes the
-            picture by rounding only. None for no limit.
+        max_memory: bytes that the process may take; scales and paintings that need more are computed in tiles, which
+            changes the picture by rounding only. None for no limit.
 
     Yields:
         A `Step` after each step.
@@ -176,7 +176,7 @@ def stylize(
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
     sought = _Sought(kept, regions, settings, guide, recolor(settings, content), cache, progress)
     stages: list[Stage] = []
-    for at in plans(reads, settings, shape, max_memory, content=kept is not None):
+    for at in plans(reads, settings, shape, max_memory, content=kept is not None, regions=regions):
         if warmup is not None and settings.warmup_steps:
             warms: Encoder = GrayEncoder(warmup) if gray else warmup
             stages.append(sought.stage(replace(at, steps=settings.warmup_steps), warms))
@@ -217,7 +217,7 @@ class _Sought:
             shown = None if picture is None else mirrored(picture, by)
             terms = [(weight, displaced(term, by, at.size)) for weight, term in styles]
             terms += _other_terms(encoder, shown, settings, at.workspace)
-            return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
+            return objective(encoder, terms, at.workspace)
 
         most = room(settings.jitter, at.size)
         return jittered(goal, most, settings.seed) if most else goal()
@@ -235,7 +235,7 @@ class _Sought:
             prepare=self.prepare,
             cache=self.cache,
             progress=self.progress,
-            workspace=at.workspace,
+            workspace=at.reader(encoder, settings.style_layers),
         )
 
 

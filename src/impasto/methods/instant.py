@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -14,8 +15,10 @@ from impasto.errors import InputError
 from impasto.features import resolve_precision
 from impasto.features.precision import Precision
 from impasto.methods.gatys import divided, recolor
-from impasto.methods.styles import Progress, Region, StyleImage, by_segment, check_sides, scaled
+from impasto.methods.styles import Progress, Region, StyleImage, by_segment, check_sides, scaled, scaled_size
+from impasto.networks.conditioning import Generator
 from impasto.networks.models import PACKAGED, UPSCALE, Model, load_model, packaged_model
+from impasto.networks.tiles import pieces
 from impasto.settings import StylizeSettings
 
 #: From pictures and a style vector to pictures in [0, 1]: a `Model`, or what another runtime makes of one.
@@ -32,18 +35,20 @@ class Painter:
         model: that gives the vectors.
         run: what computes the generator; the model itself if None.
         precision: of the generator's maps, `fp32` or `bf16`; statistics of the whole and colors are float32.
+        max_memory: bytes that the process may take; what needs more is painted in tiles. None for no limit.
     """
 
     model: Model
     run: Run | None = None
     precision: Precision = "fp32"
+    max_memory: float | None = None
 
     def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
         """A picture `(B, 3, H, W)` in [0, 1]; the model tells `progress` after each tile of a very large one."""
         if self.run is not None:
             return self.run(images, style)
         with self._autocast(images.device):
-            return self.model(images, style, progress).to(images.dtype)
+            return self.model(images, style, progress, self.max_memory).to(images.dtype)
 
     def describe(self, painting: Tensor, mask: Tensor | None = None) -> Tensor:
         """The style vector `(B, P)` of paintings `(B, 3, H, W)`; see `Model.predict`."""
@@ -66,7 +71,10 @@ def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
 
 
 def open_painter(
-    model: str | os.PathLike[str] | Model | None = None, device: str = "cpu", precision: str = "auto"
+    model: str | os.PathLike[str] | Model | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+    max_memory: float | None = None,
 ) -> Painter:
     """A painter ready to use.
 
@@ -74,6 +82,7 @@ def open_painter(
         model: as for `open_model`.
         device: where to compute, as torch names it.
         precision: see `impasto.features.resolve_precision`.
+        max_memory: see `Painter`.
 
     Raises:
         WeightsError: if the file is no model, or is damaged.
@@ -82,7 +91,7 @@ def open_painter(
     opened = open_model(model)
     if opened.kind == UPSCALE:
         raise InputError("this model enlarges pictures and paints none; use impasto upscale")
-    return Painter(opened.to(device), precision=resolve_precision(precision, device))
+    return Painter(opened.to(device), None, resolve_precision(precision, device), max_memory)
 
 
 def painting_vector(
@@ -132,10 +141,14 @@ def instant(
         progress: told after each tile of a very large picture (`impasto.networks.tiles`).
 
     Raises:
-        InputError: if a picture, a style or a setting cannot be used.
+        InputError: if a picture, a style or a setting cannot be used, or the picture does not fit into the painter's
+            memory.
     """
     if not 0 <= strength <= 1:
         raise InputError(f"strength is {strength:g}; it must be between 0, the content, and 1, the style")
+    if painter.max_memory is not None:
+        painter = replace(painter, max_memory=painter.max_memory - 4.0 * content.numel())
+        pieces(cast(Generator, painter.model.generator), scaled_size(content, settings.size), painter.max_memory)
     picture = scaled(content, settings.size)
     if isinstance(styles, Tensor):
         regions: list[tuple[Tensor | None, Tensor]] = [(None, styles)]

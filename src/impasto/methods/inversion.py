@@ -14,10 +14,13 @@ from impasto.errors import unknown
 from impasto.features.classifier import CLASSIFIER_LAYERS
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import content_term
-from impasto.methods.styles import check_sides, scaled
-from impasto.objective import AlphaNorm, Objective, TotalVariation
-from impasto.optimize import LBFGS, OPTIMIZERS, Adam, Optimizer, Stage, State, Step, minimize
-from impasto.settings import check_numbers, known_fields
+from impasto.methods.plan import FULLY_CONNECTED, SPECTRUM, fitted, map_bytes, optimizer_bytes
+from impasto.methods.styles import check_sides, scaled, scaled_size
+from impasto.objective import AlphaNorm, TotalVariation
+from impasto.objective.terms import Term
+from impasto.objective.tiled import objective
+from impasto.optimize import LBFGS, OPTIMIZERS, Adam, Goal, Optimizer, Stage, State, Step, minimize
+from impasto.settings import LONGEST, StylizeSettings, check_numbers, known_fields
 
 CANVASES = ("pixels", "fourier")
 
@@ -64,6 +67,7 @@ class InversionSettings:
             if value not in known:
                 raise unknown(kind, value, known)
         check_numbers(self, "size steps", lambda x: x >= 1, "at least 1")
+        check_numbers(self, "size", lambda x: x <= LONGEST, f"at most {LONGEST}")
         check_numbers(self, "beta alpha rate", lambda x: x > 0, "a finite number above 0")
         check_numbers(self, "tv_weight norm_weight", lambda x: x >= 0, "a finite number, at least 0")
 
@@ -82,7 +86,12 @@ class InversionSettings:
 
 
 def invert(
-    encoder: Encoder, image: Tensor, settings: InversionSettings, *, resume: State | None = None
+    encoder: Encoder,
+    image: Tensor,
+    settings: InversionSettings,
+    *,
+    resume: State | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """A picture whose features at one layer are those of `image` (eq. 1: `‖Φ(x) − Φ₀‖²/‖Φ₀‖² + λ_α R_α + λ_V R_{V^β}`).
 
@@ -91,17 +100,27 @@ def invert(
         image: `(1, 3, H, W)`, RGB, [0, 1].
         settings: the layer and all the rest.
         resume: see `minimize`.
+        max_memory: bytes that the process may take; a picture that needs more is computed in tiles. None for no limit.
+
+    Raises:
+        InputError: before the first step, if a picture or layer cannot be used, or does not fit into `max_memory`.
     """
-    check_layers([settings.layer], encoder.layers)
+    layers = check_layers([settings.layer], encoder.layers)
+    size = scaled_size(image, settings.size)
+    pixels = size[0] * size[1]
+    held = 4.0 * image.numel() + map_bytes(encoder, settings.layer, size) + FULLY_CONNECTED * settings.classifier
+    held += pixels * (
+        optimizer_bytes(StylizeSettings(optimizer=settings.optimizer, levels=1), pixels) + SPECTRUM[settings.canvas]
+    )
+    _, space = fitted(encoder, layers, size, held, max_memory)
     picture = scaled(image, settings.size)
     check_sides("picture", image, picture)
-    size = (int(picture.shape[-2]), int(picture.shape[-1]))
 
-    def build() -> Objective:
-        features = content_term(encoder, picture, [settings.layer], "relative")
-        tv = TotalVariation("power", settings.beta / 2)
-        norm = AlphaNorm(settings.alpha)
-        return Objective(encoder, [(1.0, features), (settings.tv_weight, tv), (settings.norm_weight, norm)])
+    def build() -> Goal:
+        tv, norm = TotalVariation("power", settings.beta / 2), AlphaNorm(settings.alpha)
+        terms: list[tuple[float, Term]] = [(settings.tv_weight, tv), (settings.norm_weight, norm)]
+        features = content_term(encoder, picture, layers, "relative", space)
+        return objective(encoder, [(1.0, features), *terms], space)
 
     canvas = start(size, settings, picture.device)
     return minimize(canvas, [Stage(size, settings.steps, build)], optimizer(settings), resume)

@@ -26,6 +26,8 @@ from impasto.settings import StylizeSettings
 SHORTEST = 16
 #: Called with how many styles have been read, and of how many.
 Progress = Callable[[int, int], None]
+#: From a painting's `(H, W)` to bytes for the maps of one tile of it; None to read it whole.
+Workspace = Callable[[tuple[int, int]], float | None]
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def style_terms(
     prepare: Callable[[Tensor], Tensor] = lambda x: x,
     cache: StatisticsCache | None = None,
     progress: Progress = lambda done, total: None,
-    workspace: float | None = None,
+    workspace: Workspace = lambda size: None,
 ) -> list[tuple[float, Term]]:
     """A term for each region, weighted by the style's weight, the balance and the region's part of the picture.
 
@@ -166,7 +168,7 @@ def style_terms(
         prepare: applied to each painting first, such as to its colors.
         cache: of statistics that were measured before.
         progress: told after each painting.
-        workspace: bytes for the maps of one tile of a painting, see `measured`; None to read it whole.
+        workspace: how each painting is measured.
     """
     additive = settings.style_loss in STATISTICS
     if guide is not None and additive:
@@ -210,7 +212,7 @@ def average_statistics(
     prepare: Callable[[Tensor], Tensor] = lambda x: x,
     cache: StatisticsCache | None = None,
     told: Callable[[int], None] = lambda count: None,
-    workspace: float | None = None,
+    workspace: Workspace = lambda size: None,
 ) -> dict[str, Tensor]:
     """Layer -> the mean statistic of several styles, weighted by their shares (METHODS: blends and folders)."""
     statistic = STATISTICS[settings.style_loss]
@@ -224,7 +226,8 @@ def average_statistics(
         if found is None:
             found = {}
             for copy in _copies([replace(style, picture=picture)], size, settings, lambda x: x):
-                values = measured(encoder, copy.picture, settings.style_layers, statistic, copy.mask, workspace)
+                space = workspace((int(copy.picture.shape[-2]), int(copy.picture.shape[-1])))
+                values = measured(encoder, copy.picture, settings.style_layers, statistic, copy.mask, space)
                 for layer, value in values.items():
                     found[layer] = found.get(layer, 0) + value / len(settings.style_scales)
             if cache is not None and key is not None:

@@ -13,10 +13,11 @@ from impasto.canvas import Pixels
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import optimizer
-from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, room, scaled, style_terms
-from impasto.objective import Objective
+from impasto.methods.plan import plan
+from impasto.methods.styles import SHORTEST, Region, StyleImage, check_sides, room, scaled_size, style_terms
+from impasto.objective.tiled import objective
 from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
-from impasto.settings import STYLE_LAYERS, StylizeSettings, check_numbers, known_fields
+from impasto.settings import LONGEST, STYLE_LAYERS, StylizeSettings, check_numbers, known_fields
 from impasto.transforms import jittered, mirrored, rolled
 
 
@@ -63,7 +64,7 @@ class TextureSettings:
         if not self.layers:
             object.__setattr__(self, "layers", STYLE_LAYERS[self.statistic])
         check_numbers(self, "scales steps", lambda x: x >= 1, "at least 1")
-        check_numbers(self, "sample_size", lambda x: x >= 0, "at least 0")
+        check_numbers(self, "size sample_size", lambda x: 0 <= x <= LONGEST, f"at least 0 and at most {LONGEST}")
         least = SHORTEST * 2 ** (self.scales - 1)
         if len(self.size) != 2 or min(self.size) < least:
             shown = "x".join(map(str, self.size))
@@ -90,7 +91,12 @@ class TextureSettings:
 
 
 def texture(
-    encoder: Encoder, sample: Tensor, settings: TextureSettings, *, resume: State | None = None
+    encoder: Encoder,
+    sample: Tensor,
+    settings: TextureSettings,
+    *,
+    resume: State | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """A texture like `sample`, of any size, from noise: its style alone, coarse to fine.
 
@@ -99,6 +105,11 @@ def texture(
         sample: `(1, 3, H, W)`, RGB, [0, 1].
         settings: all the rest.
         resume: see `minimize`.
+        max_memory: bytes that the process may take; textures and samples that need more are computed in tiles, but for
+            tileable ones. None for no limit.
+
+    Raises:
+        InputError: before the first step, if the sample cannot be used, or does not fit into `max_memory`.
     """
     check_layers(settings.layers, encoder.layers)
     width, height = settings.size
@@ -118,15 +129,16 @@ def texture(
 
     def stage(shrink: int) -> Stage:
         size = round(long_side / shrink)
-        check_sides("sample", sample, scaled(sample, size))
-
-        shape = (round(height / shrink), round(width / shrink))
-        most = room(style.jitter, shape)
+        shape, read = (round(height / shrink), round(width / shrink)), scaled_size(sample, size)
+        check_sides("sample", sample, sample.new_empty(read, device="meta"))
+        most, given = room(style.jitter, shape), 4.0 * sample.numel()
+        at = plan(encoder, style, shape, settings.steps, max_memory, content=False, paintings=[read], given=given)
 
         def build() -> Goal | Turns:
-            objective = Objective(encoder, style_terms(encoder, regions, size, style))
+            terms = style_terms(encoder, regions, size, style, workspace=at.reader(encoder, style.style_layers))
+            goal = objective(encoder, terms, at.workspace)
             around = rolled if settings.tileable else mirrored
-            return jittered(lambda _: objective, most, settings.seed, around) if most else objective
+            return jittered(lambda _: goal, most, settings.seed, around) if most else goal
 
         return Stage(shape, settings.steps, build)
 

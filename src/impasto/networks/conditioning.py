@@ -44,6 +44,7 @@ class Generator(Protocol):
         halo: how far from a pixel its color depends on the picture, apart from statistics of the whole, rounded up to
             a multiple of `divisor`; 0 if it cannot be painted in tiles (`impasto.networks.tiles`).
         largest: pixels of a picture up to which it is painted in one piece.
+        held: bytes that it takes for each pixel of a piece, measured in float32 (`docs/prints.md`).
         options: what it was built with, so that a file can have it built again (`impasto.networks.registry`).
     """
 
@@ -51,6 +52,7 @@ class Generator(Protocol):
     divisor: int
     halo: int
     largest: float
+    held: float
     options: dict[str, Any]
 
     def __call__(self, images: Tensor, style: Tensor) -> Tensor:

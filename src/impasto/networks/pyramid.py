@@ -108,7 +108,7 @@ class Pyramid(nn.Module):
         self.joins = nn.ModuleList([Join(w, width, slots, norm) for w in widths[:-1]])
         self.blocks = nn.ModuleList([Block(w, w, slots, norm, padding) for w in widths[1:]])
         self.head = nn.Conv2d(widths[-1], 3, 1)
-        self.style_size = slots.size
+        self.style_size, self.held = slots.size, 23.0 * scales * width
 
     def plain_style(self) -> Tensor:
         return torch.zeros(self.style_size)

@@ -19,7 +19,7 @@ from impasto.cli.stylize import spoken
 from impasto.errors import InputError
 from impasto.features import ModuleEncoder, load_encoder
 from impasto.features.vgg import CAFFE, VGG, VGG19_WIDTHS
-from impasto.methods import prints
+from impasto.methods import plan as planning
 from impasto.objective import tiled
 from impasto.optimize import LBFGS, Stage, minimize
 from impasto.settings import StylizeSettings
@@ -35,8 +35,8 @@ def pair(tmp_path: Path) -> list[str]:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small pictures are large: nothing is taken for the process itself, and tiles may be small."""
-    monkeypatch.setattr(prints, "OVERHEAD", 0.0)
-    monkeypatch.setattr(prints, "LEAST", 1e5)
+    monkeypatch.setattr(planning, "OVERHEAD", 0.0)
+    monkeypatch.setattr(planning, "LEAST", 1e5)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
@@ -92,39 +92,39 @@ def test_a_tiled_run_resumes(monkeypatch: pytest.MonkeyPatch, pair: list[str], t
 
 @pytest.mark.usefixtures("small")
 def test_patches_are_refused_where_tiles_are_needed_and_so_is_too_little_memory(pair: list[str]) -> None:
-    with pytest.raises(InputError, match=r"needs .* GB and --max-memory is .*patches compares whole maps"):
+    with pytest.raises(InputError, match=r"needs .* GB and max-memory is .*patches compares whole maps"):
         impasto.stylize(*pair, size=96, style_loss="patches", max_memory=4e6)
-    with pytest.raises(InputError, match=r"96x80 needs .* even in tiles"):
+    with pytest.raises(InputError, match=r"96x80 needs .* GB and max-memory is 0.0 GB: choose a smaller size"):
         impasto.stylize(*pair, size=96, max_memory=1e6)
 
 
 def test_eight_megapixels_with_vgg19_are_planned_below_four_gigabytes_and_grow_by_less_than_300_bytes_a_pixel() -> None:
     settings, network = StylizeSettings(size=3840, encoder="vgg19"), vgg19()
-    plan = prints.plan(network, settings, (2160, 3840), 80, 4e9)
-    assert plan.memory < 4e9 and plan.workspace == prints.MOST
-    larger = prints.plan(network, settings, (2 * 2160, 3840), 80, 8e9)
+    plan = planning.plan(network, settings, (2160, 3840), 80, 4e9)
+    assert plan.memory < 4e9 and plan.workspace == planning.MOST
+    larger = planning.plan(network, settings, (2 * 2160, 3840), 80, 8e9)
     assert (larger.memory - plan.memory) / (2160 * 3840) < 300
-    assert prints.plan(network, settings, (2160, 3840), 80, None).workspace is None
-    assert prints.plan(network, settings, (2160, 3840), 80, None).memory > 11e9
+    assert planning.plan(network, settings, (2160, 3840), 80, None).workspace is None
+    assert planning.plan(network, settings, (2160, 3840), 80, None).memory > 11e9
     assert larger.seconds(1e-6) == pytest.approx(2 * plan.seconds(1e-6))
 
 
 def test_maps_in_bfloat16_take_less_memory() -> None:
     settings, network = StylizeSettings(size=2048, encoder="vgg19"), vgg19()
-    full = prints.plan(network, settings, (1536, 2048), 80, None).memory
+    full = planning.plan(network, settings, (1536, 2048), 80, None).memory
     network.precision = "bf16"
-    half = prints.plan(network, settings, (1536, 2048), 80, None).memory
+    half = planning.plan(network, settings, (1536, 2048), 80, None).memory
     assert 0.6 < half / full < 0.8
 
 
 def test_an_encoder_that_does_not_tell_is_never_tiled() -> None:
     foreign = ModuleEncoder(torch.nn.Conv2d(3, 4, 3), [""], name="mine")
-    plan = prints.plan(foreign, StylizeSettings(), (4000, 4000), 80, 1e6)
+    plan = planning.plan(foreign, StylizeSettings(), (4000, 4000), 80, 1e6)
     assert plan.workspace is None and plan.memory == 0
 
 
 def test_the_time_of_a_gradient_is_positive() -> None:
-    assert 0 < prints.seconds_per_pixel(load_encoder("lite"), ["relu2_1"], side=32) < 1
+    assert 0 < planning.seconds_per_pixel(load_encoder("lite"), ["relu2_1"], side=32) < 1
 
 
 @pytest.mark.parametrize(
