@@ -25,8 +25,8 @@ from impasto.resample import lanczos
 from impasto.settings import LONGEST, check_numbers, known_fields
 from impasto.transforms import roll, transformed
 
-#: Bytes a pixel of the picture, the dream, the rolled picture, gradients, and one step.
-DREAMING = 8 * PICTURE
+#: Bytes a pixel of the picture, the dream, the rolled picture, gradients, one step, and gaps that octaves leave.
+DREAMING = 10 * PICTURE
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Dreamt:
         self._base = lanczos(self.picture, size)
         if detail.shape[-2:] != self._base.shape[-2:]:
             detail = torch.nn.functional.interpolate(detail, size=size, mode="bicubic", align_corners=False)
-        self.parameters = (self._base + detail).clamp(0, 1)
+        self.parameters = detail.add_(self._base).clamp_(0, 1)
 
 
 class NormalizedSteps:
@@ -109,7 +109,8 @@ class NormalizedSteps:
 
     def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
         loss, gradient, parts = evaluate()
-        canvas.parameters.sub_(self.rate * gradient / gradient.abs().mean().clamp_min(1e-30))
+        mean = gradient.abs().mean().clamp_min(1e-30)
+        canvas.parameters.sub_(gradient.mul_(self.rate).div_(mean))  # in place, as large pictures take memory
         canvas.keep_in_range()
         return loss, parts
 
@@ -143,9 +144,7 @@ class Guided:
     def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
         """The sum of products, `(1,)`, of so many positions."""
         rows = positions(maps)[0]
-        with torch.no_grad():
-            match = best_match(rows, self.guide)
-        total = (rows * self.guide[match]).sum(1).sum()[None]
+        total = (rows * self.guide[best_match(rows, self.guide)]).sum(1).sum()[None]
         return Sum(total, total.new_full((1,), len(rows)))
 
     def value(self, sums: Mapping[str, Sum]) -> Tensor:

@@ -147,8 +147,9 @@ def instant(
     if not 0 <= strength <= 1:
         raise InputError(f"strength is {strength:g}; it must be between 0, the content, and 1, the style")
     if painter.max_memory is not None:
-        painter = replace(painter, max_memory=painter.max_memory - 4.0 * content.numel())
-        pieces(cast(Generator, painter.model.generator), scaled_size(content, settings.size), painter.max_memory)
+        given, size = 4.0 * content.numel(), scaled_size(content, settings.size)
+        pieces(cast(Generator, painter.model.generator), size, painter.max_memory, given)
+        painter = replace(painter, max_memory=painter.max_memory - given)
     picture = scaled(content, settings.size)
     if isinstance(styles, Tensor):
         regions: list[tuple[Tensor | None, Tensor]] = [(None, styles)]

@@ -26,7 +26,7 @@ from impasto.settings import StylizeSettings
 OVERHEAD = 0.8e9
 #: Bytes held for each number of an encoder's maps when a whole picture is computed at once, with its gradient and
 #: without.
-BYTES_WHOLE, BYTES_FORWARD = 14, 5
+BYTES_WHOLE, BYTES_FORWARD = 14, 8
 #: Bytes for the maps of one tile: more makes nothing faster, less costs more work at the halos.
 MOST, LEAST = 0.6e9, 0.05e9
 #: Bytes of one float32 picture, for each pixel.
@@ -90,7 +90,7 @@ def fitted(
     """Bytes at the peak of the process, and those for the maps of one tile: None if the picture is computed at once, as
     it is where that fits.
 
-        at once: OVERHEAD + held + pixels · numbers of all maps · 14, or 5 without a gradient
+        at once: OVERHEAD + held + pixels · numbers of all maps · 14, or 8 without a gradient
         tiled:   OVERHEAD + held + pixels · spans + workspace
 
     Args:

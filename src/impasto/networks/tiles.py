@@ -61,15 +61,17 @@ def in_pieces(
         return _tiled(generator, images, style, origin, progress, tile or found[0])
 
 
-def pieces(generator: Generator, size: tuple[int, int], max_memory: float | None) -> tuple[int, int] | None:
+def pieces(
+    generator: Generator, size: tuple[int, int], max_memory: float | None, given: float = 0.0
+) -> tuple[int, int] | None:
     """How a picture of `(H, W)` is painted in `max_memory` bytes: the tiles' side, and of how many squares the
-    statistics are; None for one piece.
+    statistics are; None for one piece. `given` bytes are held besides.
 
     Raises:
         InputError: if it does not fit.
     """
     pixels, limit = math.prod(size), math.inf if max_memory is None else max_memory
-    base = OVERHEAD + PICTURES * pixels
+    base = OVERHEAD + PICTURES * pixels + given
     room = (limit - base) / generator.held  # pixels of a piece
     if pixels <= room and (pixels <= generator.largest or not generator.halo):
         return None
