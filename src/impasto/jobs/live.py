@@ -93,8 +93,9 @@ class Live(Job):
 
         from impasto.jobs.paint import open_network
         from impasto.jobs.records import Painted
+        from impasto.memory import allowance
 
-        painter = open_network(self, self.model or self._usual_model(), device)
+        painter = open_network(self, self.model or self._usual_model(), device, allowance(device))
         pictures = video.frames()
         first = next(pictures)
         look = self._look(painter, first, device)

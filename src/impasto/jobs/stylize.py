@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from impasto.jobs.result import Result
     from impasto.jobs.scene import Scene
     from impasto.media.image import Source
+    from impasto.methods.styles import Region
     from impasto.optimize import State
 
 J = TypeVar("J", "Stylize", "Doodle")
@@ -215,7 +216,7 @@ def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]
     limit, state = memory_limit(job), state_of(job)
     shape = picture if picture is not None else guide
     assert shape is not None
-    yield from estimate(network, job, shape, limit, content=picture is not None, state=state)
+    yield from estimate(network, job, shape, limit, regions, content=picture is not None, state=state)
     steps = gatys.stylize(
         network,
         picture,
@@ -239,13 +240,20 @@ LARGE_SIDE = 2048
 
 
 def estimate(
-    encoder: Encoder, job: StylizeSettings, shape: Tensor, limit: float | None, *, content: bool, state: State | None
+    encoder: Encoder,
+    job: StylizeSettings,
+    shape: Tensor,
+    limit: float | None,
+    regions: Sequence[Region],
+    *,
+    content: bool,
+    state: State | None,
 ) -> Iterator[Note]:
     """What a large picture, or one in tiles, will take: memory and time; nothing of others."""
     from impasto.jobs.records import Note
-    from impasto.methods.prints import layers_read, plans, seconds_per_pixel
+    from impasto.methods.plan import layers_read, plans, seconds_per_pixel
 
-    scales = plans(encoder, job, shape, limit, content=content)
+    scales = plans(encoder, job, shape, limit, content=content, regions=regions)
     last = scales[-1]
     if not last.memory or (last.workspace is None and max(last.size) < LARGE_SIDE):
         return

@@ -31,7 +31,7 @@ class Texture(OptimizingJob, TextureSettings):
     # fmt: on
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
-        from impasto.jobs.running import open_encoder, optimized, resolved, state_of
+        from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
         from impasto.methods.texture import texture
 
@@ -39,5 +39,5 @@ class Texture(OptimizingJob, TextureSettings):
         sample = read_image(job.sample).channels.to(job.device)
         network = open_encoder(job, padding="circular" if job.tileable else "zeros")
         yield from notes
-        steps = texture(network, sample, job, resume=state_of(job))
+        steps = texture(network, sample, job, resume=state_of(job), max_memory=memory_limit(job))
         return (yield from optimized(job, self, steps))

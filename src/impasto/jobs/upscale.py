@@ -48,7 +48,7 @@ class Upscale(PictureJob):
         from impasto.jobs.records import Measured
         from impasto.jobs.report import manifest
         from impasto.jobs.result import Result
-        from impasto.jobs.running import resolved, written
+        from impasto.jobs.running import memory_limit, resolved, written
         from impasto.media import read_image
         from impasto.networks.models import load_upscaler
         from impasto.networks.superres import enlarge, upscale
@@ -68,7 +68,7 @@ class Upscale(PictureJob):
             yield Measured(measured)
         else:
             (network,) = networks.values()
-            made = upscale(network, pixels, job.tile).cpu()
+            made = upscale(network, pixels, job.tile, max_memory=memory_limit(job)).cpu()
             alpha = None if alpha is None else enlarge(alpha, network.factor).clamp(0, 1)
         result = Result(made, job, alpha, (), manifest(job))
         yield from written(result, 0.0, f"{made.shape[-1]}x{made.shape[-2]}")

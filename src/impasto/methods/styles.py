@@ -42,6 +42,10 @@ def unchanged(picture: Tensor, weights: Tensor | None = None) -> Tensor:
     return picture
 
 
+#: From a painting's `(H, W)` to bytes for the maps of one tile of it; None to read it whole.
+Workspace = Callable[[tuple[int, int]], float | None]
+
+
 @dataclass(frozen=True)
 class StyleImage:
     """One painting.
@@ -279,7 +283,7 @@ def style_terms(
     prepare: Prepare = unchanged,
     cache: StatisticsCache | None = None,
     progress: Progress = lambda done, total: None,
-    workspace: float | None = None,
+    workspace: Workspace = lambda size: None,
 ) -> list[tuple[float, Term]]:
     """A term for each region, weighted by the style's weight, the balance and the region's part of the picture.
 
@@ -292,7 +296,7 @@ def style_terms(
         prepare: applied to each painting first, such as to its colors.
         cache: of statistics that were measured before.
         progress: told after each painting.
-        workspace: bytes for the maps of one tile of a painting, see `measured`; None to read it whole.
+        workspace: how each painting is measured.
     """
     additive = settings.style_loss in STATISTICS
     if guide is not None and additive:
@@ -334,7 +338,7 @@ def average_statistics(
     prepare: Prepare = unchanged,
     cache: StatisticsCache | None = None,
     told: Callable[[int], None] = lambda count: None,
-    workspace: float | None = None,
+    workspace: Workspace = lambda size: None,
 ) -> dict[str, Tensor]:
     """Layer -> the mean statistic of several styles, weighted by their shares (METHODS: blends and folders)."""
     statistic = STATISTICS[settings.style_loss]
@@ -350,7 +354,8 @@ def average_statistics(
         if found is None:
             found = {}
             for copy in _copies([style], size, settings, unchanged):
-                values = measured(encoder, copy.picture, layers, statistic, copy.mask, workspace)
+                space = workspace((int(copy.picture.shape[-2]), int(copy.picture.shape[-1])))
+                values = measured(encoder, copy.picture, layers, statistic, copy.mask, space)
                 for layer, value in values.items():
                     found[layer] = found.get(layer, 0) + value / len(settings.style_scales)
             if cache is not None and key is not None:
