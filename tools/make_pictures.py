@@ -11,7 +11,7 @@ import impasto
 from impasto.media import gallery, read_image, write_image
 from impasto.methods.dream import DreamSettings, dream
 from impasto.networks.models import load_model
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 
 EXAMPLES, IMAGES = Path("examples"), Path("docs/images")
 CONTENT, STYLE = EXAMPLES / "content.png", EXAMPLES / "style.png"

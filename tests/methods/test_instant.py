@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from impasto.scene import Scene
 from torch import Tensor
 
 import impasto
-from impasto.color import chroma
 from impasto.errors import InputError
+from impasto.jobs.scene import Scene
 from impasto.media import write_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
-from impasto.methods.styles import Region, StyleImage, scaled
+from impasto.methods.regions import Region, StyleImage, scaled
+from impasto.methods.settings import StylizeSettings
 from impasto.networks.models import Model, save_model
-from impasto.settings import StylizeSettings
+from impasto.pictures.color import chroma
 
 SETTINGS = StylizeSettings(size=64)
 

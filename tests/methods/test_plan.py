@@ -31,13 +31,14 @@ from impasto.methods import plan as planning
 from impasto.methods.ascent import AscentSettings, ascend
 from impasto.methods.attribution import Unit, activations, attribution
 from impasto.methods.dream import DreamSettings, dream
-from impasto.methods.gatys import stylize
 from impasto.methods.inversion import InversionSettings, invert
-from impasto.methods.styles import Region, StyleImage, average_statistics
+from impasto.methods.regions import Region, StyleImage
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
+from impasto.methods.targets import average_statistics
 from impasto.methods.texture import TextureSettings, texture
 from impasto.objective import tiled
 from impasto.optimize import LBFGS, Stage, Step, minimize
-from impasto.settings import StylizeSettings
 
 
 @pytest.fixture
@@ -212,7 +213,7 @@ def test_pictures_of_a_small_content_and_a_large_painting_are_those_of_much_memo
     (plan,) = planning.plans(network, settings, content, None, regions=[Region([StyleImage(painting)])])
     spaces: list[float | None] = []
     real = tiled.measured
-    monkeypatch.setattr("impasto.methods.styles.measured", lambda *a: (spaces.append(a[-1]), real(*a))[1])
+    monkeypatch.setattr("impasto.methods.regions.measured", lambda *a: (spaces.append(a[-1]), real(*a))[1])
     limit = 0.9 * plan.memory
     found = [list(stylize(network, content, painting, settings, max_memory=m))[-1].image() for m in (None, limit)]
     half = len(spaces) // 2
@@ -375,9 +376,9 @@ import json, resource, sys
 import torch
 from impasto.features import load_encoder
 from impasto.memory import keep_freed_memory
-from impasto.methods import gatys
+from impasto.methods import stylize as optimization
 from impasto.methods.dream import DreamSettings, dream
-from impasto.settings import StylizeSettings
+from impasto.methods.settings import StylizeSettings
 keep_freed_memory()
 kind, limit, network = sys.argv[1], float(sys.argv[2]), load_encoder("lite")
 pixels = lambda *size: torch.nn.functional.interpolate(torch.rand(1, 3, 32, 32), size=size)
@@ -385,10 +386,10 @@ if kind == "dream":
     steps = dream(network, pixels(1512, 2016), DreamSettings(steps=1, octaves=2), max_memory=limit)
 elif kind == "panorama":
     settings = StylizeSettings(size=2048, scales=1, steps=1)
-    steps = gatys.stylize(network, pixels(256, 2048), pixels(500, 500), settings, max_memory=limit)
+    steps = optimization.stylize(network, pixels(256, 2048), pixels(500, 500), settings, max_memory=limit)
 else:
     settings = StylizeSettings(size=512, scales=1, steps=1, style_loss="nearest")
-    steps = gatys.stylize(network, pixels(384, 512), pixels(500, 500), settings, max_memory=limit)
+    steps = optimization.stylize(network, pixels(384, 512), pixels(500, 500), settings, max_memory=limit)
 for _ in steps:
     pass
 scale = 1 if sys.platform == "darwin" else 1024

@@ -15,7 +15,7 @@ from impasto.features.gray import GrayEncoder
 from impasto.features.variants import Normalization
 from impasto.features.vgg import VGG
 from impasto.media import read_image
-from impasto.methods.styles import scaled
+from impasto.methods.regions import scaled
 from impasto.objective import MATCHINGS, STATISTICS, Activation, Content, Match, Objective, Style, Term, TotalVariation
 from impasto.objective.tiled import TiledObjective, measured, tiles, whole_maps
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from impasto.color import luma
 from impasto.features.encoder import Encoder
 from impasto.features.fingerprint import fingerprint
 from impasto.features.spans import Span, Spanned
+from impasto.pictures.color import luma
 
 
 class GrayEncoder:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import INPUT, OptimizingJob
+from impasto.methods.settings import DreamSettings
 from impasto.options import PICTURE, WHOLE, option
-from impasto.settings import DreamSettings
 
 if TYPE_CHECKING:
     from torch import Tensor

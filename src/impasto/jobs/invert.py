@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import INPUT, OptimizingJob
+from impasto.methods.settings import OPTIMIZE, InversionSettings, StylizeSettings, encoder_name
 from impasto.options import FLAG, NAMES, PICTURE, TEXT, known, option
-from impasto.settings import OPTIMIZE, InversionSettings, StylizeSettings, encoder_name
 
 if TYPE_CHECKING:
     from impasto.jobs.records import Record, Tell
@@ -96,7 +96,7 @@ class Reconstruct(OptimizingJob, StylizeSettings):
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.jobs.running import in_turn, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
-        from impasto.methods.gatys import stylize
+        from impasto.methods.stylize import stylize
 
         job, notes = resolved(self)
         is_style = job.source == "style"

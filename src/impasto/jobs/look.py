@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError, unknown
 from impasto.jobs.base import INPUT, OptimizingJob, PictureJob
+from impasto.methods.settings import AscentSettings, encoder_option
 from impasto.options import FILE, NUMBER, PICTURE, TEXT, UNITS, WHOLE, option
-from impasto.settings import AscentSettings, encoder_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -241,7 +241,7 @@ class Excite(OptimizingJob, AscentSettings):
 def looked_at(image: Source, size: int, device: str) -> Tensor:
     """A picture, `(1, 3, H, W)`, at the size at which a network looks at it."""
     from impasto.media import read_image
-    from impasto.methods.styles import check_sides, scaled
+    from impasto.methods.regions import check_sides, scaled
 
     pixels = read_image(image).pixels
     picture = scaled(pixels, size)

@@ -17,7 +17,7 @@ from impasto.jobs.running import fitted, memory_limit, resolved, written
 from impasto.jobs.stylize import Stylize
 from impasto.media import Picture, read_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
-from impasto.methods.styles import Region
+from impasto.methods.regions import Region
 from impasto.networks.models import default_model
 
 

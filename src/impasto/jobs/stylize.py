@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from impasto.errors import InputError
 from impasto.jobs.base import FILES, INPUT, OptimizingJob
 from impasto.methods.presets import QUALITIES, quality
+from impasto.methods.settings import OPTIMIZE, StylizeSettings, encoder_name
 from impasto.options import (
     AUTO,
     BLEND,
@@ -23,7 +24,6 @@ from impasto.options import (
     TEXT,
     option,
 )
-from impasto.settings import OPTIMIZE, StylizeSettings, encoder_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from impasto.jobs.result import Result
     from impasto.jobs.scene import Scene
     from impasto.media.image import Source
-    from impasto.methods.styles import Region
+    from impasto.methods.regions import Region
     from impasto.optimize import State
 
 J = TypeVar("J", "Stylize", "Doodle")
@@ -195,12 +195,12 @@ class Doodle(OptimizingJob, StylizeSettings):
 
 
 def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]:
-    """Optimize a picture: `impasto.methods.gatys.stylize`."""
-    from impasto.cache import StatisticsCache, statistics_folder
+    """Optimize a picture: `impasto.methods.stylize.stylize`."""
     from impasto.jobs.records import Progress
     from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
     from impasto.media import read_image
-    from impasto.methods import gatys
+    from impasto.methods import stylize as optimization
+    from impasto.objective.cache import StatisticsCache, statistics_folder
 
     job, notes = resolved(asked)
     photo = read_image(job.content) if isinstance(job, Stylize) else None
@@ -217,7 +217,7 @@ def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]
     shape = picture if picture is not None else guide
     assert shape is not None
     yield from estimate(network, job, shape, limit, regions, content=picture is not None, state=state)
-    steps = gatys.stylize(
+    steps = optimization.stylize(
         network,
         picture,
         regions,

@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.jobs.base import INPUT, OptimizingJob
+from impasto.methods.settings import TextureSettings
 from impasto.options import PICTURE, option
-from impasto.settings import TextureSettings
 
 if TYPE_CHECKING:
     from impasto.jobs.records import Record, Tell

@@ -82,8 +82,8 @@ def _compared(
     2016, fig. 8); and PSNR in dB and SSIM of each, by luma, without as many pixels at the border as the factor.
     """
     from impasto.media import sheet
-    from impasto.metrics import psnr, ssim
     from impasto.networks.superres import enlarge, shrink, upscale
+    from impasto.pictures.metrics import psnr, ssim
 
     factors = {network.factor for network in networks.values()}
     if len(factors) > 1:

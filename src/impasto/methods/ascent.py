@@ -13,12 +13,12 @@ from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.attribution import Unit
 from impasto.methods.plan import FULLY_CONNECTED, SPECTRUM, fitted, optimizer_bytes
+from impasto.methods.settings import AscentSettings, StylizeSettings
 from impasto.objective import AlphaNorm, Objective, TotalVariation
 from impasto.objective.statistics import gram
 from impasto.objective.terms import Placeless, Term
 from impasto.optimize import Adam, Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import move, transformed
-from impasto.settings import AscentSettings, StylizeSettings
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from impasto.canvas import Detail
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.plan import PICTURE, fitted, map_bytes
-from impasto.methods.styles import SHORTEST, check_sides, scaled, scaled_size
+from impasto.methods.regions import SHORTEST, check_sides, scaled, scaled_size
+from impasto.methods.settings import DreamSettings
 from impasto.objective import Activation
 from impasto.objective.matching import best_match
 from impasto.objective.statistics import Place, Sum, positions
@@ -22,8 +23,7 @@ from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import NormalizedSteps, Stage, State, Step, minimize
 from impasto.optimize.moving import roll, transformed
 from impasto.options import AUTO, known
-from impasto.resample import lanczos
-from impasto.settings import DreamSettings
+from impasto.pictures.resample import lanczos
 
 #: Bytes a pixel of the picture, the dream, the rolled picture, gradients, one step, and gaps that octaves leave.
 DREAMING = 10 * PICTURE

@@ -8,10 +8,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from impasto.color import chroma, luma, luma_range
 from impasto.errors import InputError
-from impasto.methods.gatys import all_gray, divided, recolor, visible
-from impasto.methods.styles import (
+from impasto.methods.regions import (
     Prepare,
     Progress,
     Region,
@@ -24,11 +22,13 @@ from impasto.methods.styles import (
     scaled_size,
     unchanged,
 )
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import all_gray, divided, recolor, visible
 from impasto.networks.painter import Painter as Painter
 from impasto.networks.painter import open_model as open_model
 from impasto.networks.painter import open_painter as open_painter
 from impasto.networks.tiles import pieces
-from impasto.settings import StylizeSettings
+from impasto.pictures.color import chroma, luma, luma_range
 
 #: Long side at which paintings are described: the size of the training.
 STYLE_SIDE = 512

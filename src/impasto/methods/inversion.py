@@ -9,14 +9,14 @@ from torch import Tensor
 
 from impasto.canvas import gray
 from impasto.features.encoder import Encoder, check_layers
-from impasto.methods.gatys import content_term
 from impasto.methods.plan import FULLY_CONNECTED, SPECTRUM, fitted, map_bytes, optimizer_bytes
-from impasto.methods.styles import check_sides, scaled, scaled_size
+from impasto.methods.regions import check_sides, scaled, scaled_size
+from impasto.methods.settings import InversionSettings, StylizeSettings
+from impasto.methods.stylize import content_term
 from impasto.objective import AlphaNorm, TotalVariation
 from impasto.objective.terms import Term
 from impasto.objective.tiled import objective
 from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, minimize
-from impasto.settings import InversionSettings, StylizeSettings
 
 
 @torch.inference_mode(False)

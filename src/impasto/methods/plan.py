@@ -17,11 +17,11 @@ from torch import Tensor
 from impasto.features.encoder import Encoder
 from impasto.features.spans import Span, Spanned
 from impasto.memory import too_large
+from impasto.methods.regions import Region, scaled_size
+from impasto.methods.settings import StylizeSettings
 from impasto.methods.solvers import solver
-from impasto.methods.styles import Region, scaled_size
 from impasto.objective import MATCHINGS
 from impasto.options import known
-from impasto.settings import StylizeSettings
 
 #: Bytes that are there whatever the picture's size: interpreter, torch, the weights twice over, gaps in the heap.
 OVERHEAD = 0.8e9

@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from impasto.canvas import Pixels
-from impasto.displacement import mirrored, rolled
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.plan import plan
-from impasto.methods.solvers import optimizer
-from impasto.methods.styles import (
+from impasto.methods.regions import (
     SHORTEST,
     Region,
     StyleImage,
@@ -21,13 +19,15 @@ from impasto.methods.styles import (
     room,
     scaled_size,
     split_alpha,
-    style_terms,
 )
+from impasto.methods.settings import StylizeSettings, TextureSettings
+from impasto.methods.solvers import optimizer
+from impasto.methods.targets import style_terms
 from impasto.objective.tiled import objective
 from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import AUTO, known
-from impasto.settings import StylizeSettings, TextureSettings
+from impasto.pictures.displacement import mirrored, rolled
 
 
 def opaque_part(sample: Tensor) -> Tensor:

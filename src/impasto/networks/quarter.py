@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.color import OPPONENT
 from impasto.errors import unknown
 from impasto.networks.conditioning import (
     ConditionalNorm,
@@ -28,6 +27,7 @@ from impasto.networks.conditioning import (
 from impasto.networks.generator import Describing
 from impasto.networks.transport import Front, Transport, products
 from impasto.objective.statistics import Wasserstein, resized_mask
+from impasto.pictures.color import OPPONENT
 
 #: What a generator sees of a picture.
 FRONTS = ("pixels", "lite", "both")

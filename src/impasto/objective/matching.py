@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.displacement import Displacement, followed
 from impasto.objective.registry import USUAL_STYLE_LAYERS
 from impasto.objective.statistics import resized_mask, whole
+from impasto.pictures.displacement import Displacement, followed
 
 #: Correlations held at once, so that memory stays bounded (floats).
 CHUNK = 2**23

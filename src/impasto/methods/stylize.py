@@ -9,17 +9,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from impasto.cache import StatisticsCache
 from impasto.canvas import Canvas, Luminance, PartlyFixed, Pixels
 from impasto.canvas.partly_fixed import ALL
-from impasto.color import is_gray, luma, match_histogram, match_luminance, match_moments
-from impasto.displacement import Displacement, mirrored
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
 from impasto.methods.plan import Plan, plans
-from impasto.methods.solvers import optimizer
-from impasto.methods.styles import (
+from impasto.methods.regions import (
     Prepare,
     Progress,
     Region,
@@ -28,19 +24,23 @@ from impasto.methods.styles import (
     room,
     scaled,
     split_alpha,
-    style_terms,
     times,
     unchanged,
     whole,
 )
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.solvers import optimizer
+from impasto.methods.targets import style_terms
 from impasto.objective import Activation, Content, Term, TotalVariation, by_layer
+from impasto.objective.cache import StatisticsCache
 from impasto.objective.terms import TVKind
 from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import known
-from impasto.resample import lanczos
-from impasto.settings import StylizeSettings
+from impasto.pictures.color import is_gray, luma, match_histogram, match_luminance, match_moments
+from impasto.pictures.displacement import Displacement, mirrored
+from impasto.pictures.resample import lanczos
 
 #: Further terms of a stage with their weights, from its encoder and its plan.
 ExtraTerms = Callable[[Encoder, Plan], Sequence[tuple[float, Term]]]
