@@ -15,7 +15,7 @@ from impasto.media import write_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
 from impasto.methods.styles import Region, StyleImage, scaled
 from impasto.networks.models import Model, save_model
-from impasto.scene import Scene
+from impasto.jobs.scene import Scene
 from impasto.settings import StylizeSettings
 
 SETTINGS = StylizeSettings(size=64)
