@@ -89,7 +89,7 @@ def plan(
         tiled:   OVERHEAD + pixels · (loop + spans) + workspace
 
     `loop` is the pictures, gradients and pairs of the optimizer and the content's maps, `spans` the outputs and
-    gradients of spans (`docs/prints.md` has the numbers). Only what is fast or slow depends on it, not the result.
+    gradients of spans (`docs/lab/prints.md` has the numbers). Only what is fast or slow depends on it, not the result.
 
     Raises:
         InputError: if it cannot be done in so little, or not in tiles.
