@@ -13,9 +13,9 @@ from pathlib import Path
 from common import write
 
 from impasto.features import load_encoder
+from impasto.media import pictures_in
 from impasto.training.loop import TrainSettings, train
 from impasto.training.loss import LossSettings
-from impasto.training.photos import pictures_in
 from impasto.training.recipes import Material, apart, styles_recipe
 
 RATES = {"adam": (0.0005, 0.001, 0.003), "muon": (0.001, 0.003, 0.006)}
@@ -38,7 +38,7 @@ def main() -> None:
     a.add_argument("--side", type=int, default=128)
     args = a.parse_args()
     painting = next((args.shared / "data" / "seed_figures").glob("starry_night.*"))
-    photos, held = apart(pictures_in(args.shared / "data" / "photos"))
+    photos, held = apart(pictures_in(args.shared / "data" / "photos", recursive=True))
     material = Material(photos, held, load_encoder("lite"), LossSettings(), side=args.side)
     found: dict[str, list[float]] = {}
     for optimizer, rates in RATES.items():

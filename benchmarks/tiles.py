@@ -63,9 +63,10 @@ def full(content: torch.Tensor, history: int) -> State:
     """A state whose optimizer remembers as many pairs as it can, and accepts any step."""
     large = content.numel() > LARGE
     count, kind = (min(history, LARGE_HISTORY), torch.bfloat16) if large else (history, content.dtype)
-    pairs = {f"{name}{i}": torch.rand(content.shape, dtype=kind) for i in range(count) for name in ("move", "change")}
-    rest = {"gradient": torch.rand_like(content), "loss": torch.tensor(1e30)}
-    return State(0, 0, content.clone(), pairs | rest)
+    names = [f"{name}{i}.pixels" for i in range(count) for name in ("move", "change")]
+    pairs = {name: torch.rand(content.shape, dtype=kind) for name in names}
+    rest = {"gradient.pixels": torch.rand_like(content), "loss": torch.tensor(1e30), "pairs": torch.tensor(count)}
+    return State(0, 0, {"pixels": content.clone()}, pairs | rest)
 
 
 def started(a: argparse.Namespace, *options: object) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from impasto.features import Encoder, load_encoder, resolve_precision
 from impasto.features.fastconv import available
 from impasto.memory import keep_freed_memory
 from impasto.methods.gatys import stylize
+from impasto.optimize.moving import STILL
 from impasto.settings import StylizeSettings
-from impasto.transforms import STILL
 
 #: Steps that are timed together, since a run has many: the first one after another network's is slower.
 BLOCK = 3 * STILL

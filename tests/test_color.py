@@ -80,7 +80,7 @@ def test_the_luminance_canvas_keeps_the_chroma_to_one_level_whatever_is_done_to_
     content = photo()
     canvas = Luminance(content, torch.rand(1, 3, 32, 32))
     canvas.resize((int(content.shape[2]), int(content.shape[3])))
-    canvas.parameters.add_(torch.randn_like(canvas.parameters))
+    canvas.parameters["luma"].add_(torch.randn_like(canvas.parameters["luma"]))
     canvas.keep_in_range()
     image = canvas.image()
     assert image.min() >= -1e-6 and image.max() <= 1 + 1e-6
@@ -144,7 +144,7 @@ def test_the_luminance_canvas_keeps_random_chroma_at_every_size(size: tuple[int,
     content = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     canvas = Luminance(content, torch.rand(1, 3, 20, 20))
     canvas.resize(size)
-    canvas.parameters.add_(torch.randn_like(canvas.parameters))
+    canvas.parameters["luma"].add_(torch.randn_like(canvas.parameters["luma"]))
     canvas.keep_in_range()
     image, goal = canvas.image(), chroma(lanczos(content, size))
     assert image.min() >= -1e-6 and image.max() <= 1 + 1e-6
@@ -154,9 +154,9 @@ def test_the_luminance_canvas_keeps_random_chroma_at_every_size(size: tuple[int,
 def test_the_luminance_canvas_starts_from_the_content_and_passes_gradients_of_all_channels() -> None:
     canvas = Luminance(photo(), photo())
     torch.testing.assert_close(canvas.image(), photo(), atol=1e-6, rtol=0)
-    canvas.parameters.requires_grad_()
+    parameters = canvas.parameters["luma"].requires_grad_()
     weights = torch.tensor([1.0, 2.0, 4.0]).view(1, 3, 1, 1)
-    (gradient,) = torch.autograd.grad((weights * canvas.image()).sum(), canvas.parameters)
+    (gradient,) = torch.autograd.grad((weights * canvas.image()).sum(), parameters)
     torch.testing.assert_close(gradient, torch.full_like(gradient, 7.0))
 
 

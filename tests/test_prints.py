@@ -14,7 +14,7 @@ from PIL import Image
 from skimage import data
 
 import impasto
-from impasto import cli, memory, optimize
+from impasto import cli, memory
 from impasto.canvas import Pixels
 from impasto.errors import InputError
 from impasto.features import ModuleEncoder, load_encoder
@@ -22,7 +22,7 @@ from impasto.features.variants import CAFFE, VGG19_WIDTHS
 from impasto.features.vgg import VGG
 from impasto.methods import prints
 from impasto.objective import tiled
-from impasto.optimize import LBFGS, Stage, minimize
+from impasto.optimize import LBFGS, Stage, lbfgs, minimize
 from impasto.settings import StylizeSettings
 
 
@@ -154,7 +154,7 @@ def test_times_are_spoken(seconds: float, text: str) -> None:
 def test_pairs_of_large_pictures_are_few_and_in_half_precision_and_still_lead_to_the_minimum(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(optimize, "LARGE", 10)
+    monkeypatch.setattr(lbfgs, "LARGE", 10)
     curvature = torch.linspace(0.01, 1, 48).view(1, 3, 4, 4)
 
     def bowl(image: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -164,5 +164,5 @@ def test_pairs_of_large_pictures_are_few_and_in_half_precision_and_still_lead_to
     *_, last = minimize(Pixels(torch.ones(1, 3, 4, 4)), [Stage((4, 4), 60, lambda: bowl)], lambda _: LBFGS())
     assert (last.image() - 0.3).abs().max() < 0.02
     pairs = {name: value for name, value in last.state().optimizer.items() if name[:4] in ("move", "chan")}
-    assert len(pairs) == 2 * optimize.LARGE_HISTORY and all(v.dtype == torch.bfloat16 for v in pairs.values())
+    assert len(pairs) == 2 * lbfgs.LARGE_HISTORY and all(v.dtype == torch.bfloat16 for v in pairs.values())
     assert math.isfinite(last.loss)

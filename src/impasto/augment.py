@@ -4,7 +4,6 @@ texture"; Jackson et al. 2019, "Style augmentation")."""
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,11 +11,12 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from impasto.errors import InputError
+from impasto.media import pictures_in
 from impasto.methods.instant import painting_vector
 from impasto.methods.styles import StyleImage
 from impasto.networks.models import Model
 from impasto.networks.painter import Painter, open_painter
-from impasto.training.photos import opened, pictures_in, tried
+from impasto.training.photos import opened, tried
 
 
 class StyleAugment:
@@ -59,7 +59,7 @@ class StyleAugment:
         if not 0 <= low <= high <= 1:
             raise InputError(f"strength is {strength}; it must be two numbers from 0 to 1, the smaller first")
         self.p, self.strength, self.model, self.size, self.seed = p, (low, high), model, size, seed
-        self.files = None if styles is None else pictures_in(Path(styles))
+        self.files = None if styles is None else pictures_in(styles, recursive=True)
         self._painter: Painter | None = None
         self._vectors: dict[int, Tensor] = {}
         self._generator: torch.Generator | None = None

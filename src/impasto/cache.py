@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from impasto.errors import InputError
 from impasto.features.weights import cache_folder
+from impasto.files import read_tensors, write_bytes
 
 
 def statistics_folder() -> Path:
@@ -43,7 +45,7 @@ class StatisticsCache:
         """The entry, or None if there is none or it is damaged."""
         path = self.folder / f"{key}.safetensors"
         try:
-            found = load_file(path)
+            found = read_tensors(path)[1]
             path.touch()
         except (OSError, SafetensorError):
             return None
@@ -52,11 +54,8 @@ class StatisticsCache:
     def put(self, key: str, entry: Mapping[str, Tensor]) -> None:
         """Keep an entry; a folder that cannot be written to is no error."""
         path = self.folder / f"{key}.safetensors"
-        temporary = path.with_suffix(f".{os.getpid()}")
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_file({n: v.detach().cpu().contiguous() for n, v in entry.items()}, temporary)
-            os.replace(temporary, path)
+            write_bytes(path, save({n: v.detach().cpu().contiguous() for n, v in entry.items()}))
             files = sorted((f.stat().st_mtime, f.stat().st_size, f) for f in self.folder.glob("*.safetensors"))
             excess = sum(size for _, size, _ in files) - self.most
             for _, size, file in files:
@@ -64,5 +63,5 @@ class StatisticsCache:
                     break
                 file.unlink(missing_ok=True)
                 excess -= size
-        except (OSError, SafetensorError):
-            temporary.unlink(missing_ok=True)
+        except (InputError, OSError, SafetensorError):
+            return

@@ -29,6 +29,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
+from impasto.files import write_bytes
 from impasto.networks.generator import Describing, Generator
 from impasto.networks.models import (
     Model,
@@ -37,7 +38,6 @@ from impasto.networks.models import (
     parsed_about,
     stored_generator,
     style_tensors,
-    write_whole,
 )
 from impasto.networks.painter import Run
 from impasto.optional import needed
@@ -91,7 +91,7 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
     about = described(model) | {"onnx": {"opset": OPSET, "style_size": model.generator.style_size}}
     blob = base64.b64encode(safetensors.torch.save(style_tensors(model))).decode()
     onnx.helper.set_model_props(proto, {ABOUT: json.dumps(about), TENSORS: blob})
-    write_whole(path, proto.SerializeToString(), "model")
+    write_bytes(path, proto.SerializeToString(), "the model")
 
 
 def _graph(model: Model, style: Tensor | None) -> Any:

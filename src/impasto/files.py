@@ -10,8 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from impasto.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextmanager
@@ -37,8 +41,8 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
         temporary = target.with_name(f".impasto-{secrets.token_hex(6)}{target.suffix}")
         yield temporary
         os.replace(temporary, target)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a NUL; RuntimeError: a loop of links
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
         raise InputError(f"cannot write {shown}: {reason}; choose another name or folder") from error
     finally:
         if temporary is not None:
@@ -46,14 +50,25 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file, whole or not at all.
+def write_bytes(path: str | os.PathLike[str], data: bytes, what: str = "") -> None:
+    """Write a file, whole or not at all; see `replacing`."""
+    with replacing(path, what) as new, new.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
-    Raises:
-        InputError: if it cannot be written.
-    """
-    with replacing(path) as new:
-        new.write_text(text)
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file, whole or not at all; see `replacing`."""
+    write_bytes(path, text.encode())
+
+
+def read_tensors(path: str | os.PathLike[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a safetensors file; its errors are `OSError` and `SafetensorError`."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
 def check_target(path: str | os.PathLike[str], *, force: bool, suffixes: tuple[str, ...] = ()) -> Path:

@@ -1,4 +1,4 @@
-"""Tables by name, whose objects are imported when they are first used, so that names cost nothing."""
+"""Tables by name, whose entries are imported when they are first used, so that names cost nothing."""
 
 from __future__ import annotations
 

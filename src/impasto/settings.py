@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from impasto.canvas import CANVASES
 from impasto.errors import InputError
 from impasto.features import PRECISIONS, profile_of
 from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LAYERS, STYLE_LOSSES
+from impasto.optimize import OPTIMIZERS
 from impasto.options import AUTO, FLAG, MODEL, NAMES, NUMBER, NUMBERS, SIDES, TEXT, WHOLE, Auto, Settings, known, option
 from impasto.options import ENCODER as ENCODER_KIND
 
@@ -20,8 +22,6 @@ STARTS = ("content", "noise", "gray", "style", "instant")
 #: How pictures are optimized without jitter; with it as the encoder's `Profile` says.
 STEADY: dict[str, Any] = {"cooldown": 0.0, "jitter": 0, "levels": 5, "rate": 0.02}
 COLORS = ("style", "content-luminance", "content-match", "histogram")
-CANVASES = ("pixels", "fourier")
-OPTIMIZERS = ("lbfgs", "adam")
 
 #: Groups of options, in the order in which they are shown.
 PICTURE, LOSS, STYLE, SEARCH, ENCODER = "picture", "loss", "style", "optimization", "encoder"

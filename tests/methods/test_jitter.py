@@ -8,17 +8,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+from impasto.displacement import mirrored, rolled
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.profile import JITTERED, PROFILES
 from impasto.features.vgg import VGG
-from impasto.methods.gatys import displaced, stylize
+from impasto.methods.gatys import stylize
 from impasto.methods.presets import preset
 from impasto.methods.styles import Region, StyleImage, room, style_terms
 from impasto.objective import Objective
 from impasto.optimize import Goal
+from impasto.optimize.moving import STILL, jittered
 from impasto.settings import StylizeSettings
-from impasto.transforms import STILL, jittered, mirrored, rolled
 
 SETTINGS = StylizeSettings(
     size=48, steps=10, scales=1, optimizer="adam", jitter=8, style_layers=("relu1_1", "relu2_1"),
@@ -55,7 +56,7 @@ def test_a_displaced_mask_and_map_go_with_the_picture(tiny: VGG, by: tuple[int, 
         terms = style_terms(tiny, regions, 192, settings)
         still, _ = Objective(tiny, terms)(image)
         seen = mirrored(image, by)
-        moved, _ = Objective(tiny, [(w, displaced(t, by, (128, 192))) for w, t in terms])(seen)
+        moved, _ = Objective(tiny, [(w, t.displaced(by, (128, 192))) for w, t in terms])(seen)
         torch.testing.assert_close(moved, still, rtol=2e-3, atol=0)
         unmoved, _ = Objective(tiny, terms)(seen)
         assert (unmoved - still).abs() > 2 * (moved - still).abs()

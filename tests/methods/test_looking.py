@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto import ModuleEncoder
+from impasto.canvas import Detail
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.relu import Rule, relu_rule
 from impasto.methods.ascent import ASCENT_PRESETS, AscentSettings, ascend
 from impasto.methods.attribution import Unit, activations, filters, gradient, signed, smoothgrad, strength
-from impasto.methods.dream import DreamSettings, Dreamt, dream
-from impasto.transforms import move, roll
+from impasto.methods.dream import DreamSettings, dream
+from impasto.optimize.moving import move, roll
 
 LITE = load_encoder("lite")
 
@@ -192,7 +193,7 @@ def test_a_dream_raises_the_activation_and_carries_detail_between_octaves() -> N
 
 def test_an_enlarged_dream_is_the_picture_where_nothing_was_dreamt() -> None:
     image = torch.rand(1, 3, 40, 40)
-    canvas = Dreamt(image)
+    canvas = Detail(image)
     canvas.resize((20, 20))
     canvas.resize((40, 40))
     torch.testing.assert_close(canvas.image(), image)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from impasto.errors import InputError
 from impasto.objective import Content, Objective, Style, TotalVariation, gram
 
 IMAGE = torch.zeros(1, 3, 2, 2)
@@ -140,3 +141,10 @@ def test_a_soft_style_counts_far_ones_less() -> None:
     hard = Style({"l": target}, {"l": 2.0}, "relative")(x, {"l": x})
     soft = Style({"l": target}, {"l": 2.0}, "relative", soft=True)(x, {"l": x})
     torch.testing.assert_close(soft, 2 * (hard / 2).log1p())
+
+
+def test_a_content_stays_where_its_features_were_measured() -> None:
+    content = Content({"l": torch.rand(1, 2, 4, 4)}, {"l": 1.0})
+    assert content.displaced((0, 0), (8, 8)) is content
+    with pytest.raises(InputError, match=r"do not move by \(1, 0\): choose jitter 0"):
+        content.displaced((1, 0), (8, 8))

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.media import read_image
+from impasto.media import pictures_in, read_image
 from impasto.resample import lanczos
-from impasto.training.photos import Photos, Stream, fingerprint, opened, pictures_in, random_crop, scene
+from impasto.training.photos import Photos, Stream, fingerprint, opened, random_crop, scene
 
 
 def test_crops_and_scenes_are_the_same_for_the_same_number(paintings: list[Path]) -> None:
@@ -59,11 +59,11 @@ def test_one_damaged_file_does_not_stop_a_training_but_nothing_else_would_be_lef
 
 
 def test_folders_without_pictures_are_refused(tmp_path: Path, paintings: list[Path]) -> None:
-    assert pictures_in(paintings[0].parent) == sorted(paintings)
+    assert pictures_in(paintings[0].parent, recursive=True) == sorted(paintings)
     with pytest.raises(InputError, match="is no folder"):
-        pictures_in(tmp_path / "absent")
+        pictures_in(tmp_path / "absent", recursive=True)
     with pytest.raises(InputError, match="there is no picture in"):
-        pictures_in(tmp_path)
+        pictures_in(tmp_path, recursive=True)
 
 
 def turned_jpeg(path: Path) -> None:

@@ -84,7 +84,7 @@ def _default(option: Option, default: Any) -> str:
         return f"  [default: {option.auto}]"
     if default in (None, "", ()) or option.required:
         return ""
-    shown = default if not isinstance(default, tuple) else ",".join(f"{x:g}" for x in default)
+    shown = default if not isinstance(default, tuple) else ",".join(map(str, default))
     return f"  [default: {shown:.4g}]" if isinstance(shown, float) else f"  [default: {shown}]"
 
 

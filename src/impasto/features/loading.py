@@ -48,6 +48,7 @@ def _ready(network: VGG, state: dict[str, Tensor], file: Path) -> VGG:
     return network
 
 
+@torch.inference_mode(False)  # weights made in that mode cannot be differentiated through
 def load_encoder(
     name: str = "auto",
     *,

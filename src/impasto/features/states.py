@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from impasto.errors import WeightsError
 from impasto.features.weights import WeightsFile, weights_error
+from impasto.files import read_tensors as safetensors_in
 
 # What torch.load and safetensors are seen to raise on damaged files; no other kind of error is hidden.
 _READ_ERRORS = (
@@ -93,12 +94,12 @@ def read_tensors(path: Path, prefix: str = "") -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path, prefix: str) -> dict[str, Tensor]:
-    with safe_open(path, framework="pt", device="cpu") as file:
-        found = {key: file.get_tensor(key) for key in file.keys() if key.startswith(prefix)}  # noqa: SIM118
-        for key, about in (file.metadata() or {}).items():
-            if key in found:
-                scale, lowest = json.loads(about)
-                found[key] = found[key].float().mul_(scale).add_(lowest)
+    metadata, tensors = safetensors_in(path)
+    found = {key: value for key, value in tensors.items() if key.startswith(prefix)}
+    for key, about in metadata.items():
+        if key in found:
+            scale, lowest = json.loads(about)
+            found[key] = found[key].float().mul_(scale).add_(lowest)
     return found
 
 

@@ -207,7 +207,7 @@ def _portable(value: Any, read: str) -> Any:
     if path.is_dir():
         from impasto.media import pictures_in
 
-        return {"folder": path.name, "files": {p.name: file_hash(p) for p in pictures_in(path)}}
+        return {"folder": path.name, "files": {p.name: file_hash(p) for p in pictures_in(path, recursive=False)}}
     if read != "picture" and not path.is_file():
         return value
     return {"file": path.name, "sha256": file_hash(path)}

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from impasto.errors import InputError
-from impasto.files import replacing
+from impasto.files import read_tensors, replacing
 from impasto.jobs.base import Job, OptimizingJob, job_of
 from impasto.media import read_metadata
 from impasto.optimize import State
@@ -63,8 +63,7 @@ def save_state(path: str | Path, state: State, job: Job, about: Mapping[str, Any
         about: its manifest, which another run must agree with.
     """
     tensors = dict(state.tensors())
-    metadata = {"scale": str(state.scale), "step": str(state.step)}
-    metadata |= {"about": json.dumps(about), "job": json.dumps(job.as_json())}
+    metadata = {"about": json.dumps(about), "job": json.dumps(job.as_json())}
     try:
         with replacing(path, "the state") as new:
             save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, new, metadata)
@@ -74,15 +73,13 @@ def save_state(path: str | Path, state: State, job: Job, about: Mapping[str, Any
 
 def _read(path: str | Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
     try:
-        with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
-            # Copied, since sums of what lies askew in memory are rounded otherwise.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-        int(metadata["scale"]), int(metadata["step"]), json.loads(metadata["about"]), json.loads(metadata["job"])
+        metadata, tensors = read_tensors(path)
+        json.loads(metadata["about"]), json.loads(metadata["job"])
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         reason = (str(error).splitlines() or ["?"])[0]
         raise InputError(f"{path} is no state of an impasto run, or it is damaged: {reason}") from error
-    return metadata, tensors
+    # Copied, since sums of what lies askew in memory are rounded otherwise.
+    return metadata, {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def resumed_job(path: str | Path, changes: Mapping[str, Any]) -> Job:
@@ -115,8 +112,7 @@ def load_state(path: str | Path, job: OptimizingJob, device: str) -> State:
             f"{path} was saved with {label_of(name)} {_named(theirs.get(name))}, not {_named(ours.get(name))}: "
             "resume with the same options, which are taken from the state if they are not given"
         )
-    moved = {name: tensor.to(device) for name, tensor in tensors.items()}
-    return State.of(int(metadata["scale"]), int(metadata["step"]), moved)
+    return State.from_tensors(tensors).to(device)
 
 
 def _named(value: Any) -> str:

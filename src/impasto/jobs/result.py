@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto.files import check_target
 from impasto.jobs.base import Job
-from impasto.media import encode_image, to_pil, write_image
+from impasto.media import encode, to_pil, write_image
 from impasto.optional import needed
 
 J = TypeVar("J", bound=Job, covariant=True)
@@ -70,7 +70,7 @@ class Result(Generic[J]):
 
     def to_bytes(self, suffix: str = ".png") -> bytes:
         """The picture with its manifest as a file's bytes."""
-        return encode_image(self.pixels[:1], suffix, alpha=self.alpha, metadata=self.metadata())
+        return encode(self.pixels[:1], suffix, alpha=self.alpha, metadata=self.metadata())
 
     def metadata(self) -> dict[str, str]:
         """What picture files say of their making."""
@@ -79,7 +79,7 @@ class Result(Generic[J]):
     def table(self) -> list[dict[str, float]]:
         """A row for each step: scale, step, loss, and all its parts; for `pandas.DataFrame` and CSV files."""
         plain = ("scale", "step", "seconds", "loss")
-        return [{k: e[k] for k in plain if k in e} | e["losses"] | e.get("layers", {}) for e in self.curve]
+        return [{k: e[k] for k in plain if k in e} | e["losses"] for e in self.curve]
 
     def csv(self) -> str:
         """`table` as CSV."""

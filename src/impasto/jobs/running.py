@@ -219,7 +219,6 @@ def entry_of(step: Step) -> dict[str, Any]:
         "seconds": round(step.seconds, 3),
         "loss": step.loss,
         "losses": dict(step.losses),
-        "layers": dict(step.layers),
     }
 
 

@@ -12,14 +12,12 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.media import read_image
+from impasto.media import pictures_in, read_image
 from impasto.media.image import Source
 from impasto.methods.instant import instant, open_painter
 from impasto.methods.styles import Region, StyleImage, flat_colors, sized_as
 from impasto.settings import STARTS, StylizeSettings
 
-#: What a folder of paintings is searched for.
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 #: Brightest value of a mask that is taken for a mask of 0 and 1, or for numbers of labels.
 NEARLY_BLACK = 16 / 255
 
@@ -103,26 +101,6 @@ class Scene:
         for name, share in zip(names, self.blend or [1.0] * len(names), strict=True):
             found[name] = found.get(name, 0.0) + share
         return found
-
-    def files(self) -> dict[str, str]:
-        """Role -> path of every file that is read, for a report.
-
-        Raises:
-            InputError: if one is missing.
-        """
-        found: dict[str, object] = {}
-        for number, style in enumerate(self.styles, 1):
-            role = "style" if len(self.styles) == 1 else f"style {number}"
-            files = _pictures(style)
-            found |= {f"{role}: {p.name}": p for p in files} if files else {role: style}
-        found |= {f"mask {i}": source for i, (source, _) in enumerate(self.masks, 1)}
-        found |= {f"style mask {i} of style {n}": source for i, (source, n) in enumerate(self.style_masks, 1)}
-        found |= {f"semantic map {i}": source for i, source in enumerate(self.semantic)}
-        paths = {role: str(s) for role, s in found.items() if isinstance(s, str | os.PathLike)}
-        for role, path in paths.items():
-            if not Path(path).is_file():
-                raise InputError(f"the {role} is {path!r}, and there is no such file: check the path")
-        return paths
 
     def _check(self) -> None:
         count = len(self.styles)
@@ -226,9 +204,4 @@ def _path(source: Source) -> Path | None:
 def _pictures(source: Source) -> list[Path]:
     """The pictures of a folder; none if it is not one."""
     folder = _path(source)
-    if folder is None or not folder.is_dir():
-        return []
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES)
-    if not found:
-        raise InputError(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
-    return found
+    return pictures_in(folder, recursive=False) if folder is not None and folder.is_dir() else []

@@ -81,6 +81,8 @@ class Stylize(OptimizingJob, StylizeSettings):
         group="computing", choices=RUNTIMES, modes=(ONE_PASS,), decides=False)
     cache: bool = option(True, FLAG, "Keep statistics of paintings on disk.", group=FILES, decides=False,
         modes=OPTIMIZE)
+    layer_losses: bool = option(False, FLAG,
+        "Losses by layer in report and plot; the picture changes by rounding only.", group=FILES, modes=OPTIMIZE)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -226,6 +228,7 @@ def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]
         progress=lambda done, total: tell(Progress("reading styles", done, total)) if total > 1 else None,
         warmup=warmup,
         max_memory=limit,
+        layer_losses=isinstance(job, Stylize) and job.layer_losses,
     )
     del state  # a large picture's takes memory, and the loop has it now
     return (yield from optimized(job, asked, steps, alpha=None if photo is None else photo.alpha))

@@ -1,21 +1,14 @@
 """Pictures in files and in memory, to and from tensors."""
 
-from impasto.media.image import (
-    Picture,
-    check_output,
-    encode_image,
-    pictures_in,
-    read_image,
-    read_metadata,
-    to_pil,
-    write_image,
-)
+from impasto.media.formats import pictures_in
+from impasto.media.image import Picture, read_image, read_metadata
 from impasto.media.sheet import gallery, sheet
+from impasto.media.write import check_output, encode, to_pil, write_image
 
 __all__ = [
     "Picture",
     "check_output",
-    "encode_image",
+    "encode",
     "gallery",
     "pictures_in",
     "read_image",

@@ -1,47 +1,66 @@
-"""Still pictures: files, Pillow images and arrays in; tensors inside; files out.
+"""Still pictures: files, Pillow images and arrays in; tensors inside. `media.write` writes them.
 
 Inside impasto a picture is always a float32 tensor (1, 3, H, W), RGB in sRGB, range [0, 1]. Everything that a file may
 do differently (orientation, color profile, palette, CMYK, gray, 16 bits, transparency) is undone by `read_image`.
 
-Pillow keeps 16 bits of gray pictures only; RGB pictures with 16 bits per channel are read with 8.
+Of PNG and TIFF 16 bits per channel are kept; other formats are read with 8. Floats and integers in files are taken as
+sRGB unless the file says otherwise.
 """
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import os
-import secrets
-import stat
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, final
+from typing import Any, BinaryIO, Protocol, TypeAlias, final, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL.JpegImagePlugin import JpegImageFile
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.media.formats import (
+    FIRST_FRAME_IS_THE_PICTURE,
+    Samples,
+    check_readable,
+    check_size,
+    code_points,
+    decoding,
+    gray_top,
+    is_misread,
+    is_preview,
+    levels_to_unit,
+    open_picture,
+    sixteen_bits,
+    turned,
+    unpacked,
+    white_is_zero,
+)
+from impasto.media.gamut import ADOBE, D65, SRGB, Space, from_cicp, from_profile, power, to_xyz
+from impasto.media.write import IMAGE_DESCRIPTION
 
-Source: TypeAlias = str | Path | Image.Image | npt.NDArray[Any] | Tensor
 
-# Raster formats only: Pillow would start Ghostscript for EPS and guess at TGA, which has no signature.
-READABLE = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM", "PSD", "ICO", "QOI")
-# Several frames, but one picture: phones add previews (MPO), Photoshop its layers.
-FIRST_FRAME_IS_THE_PICTURE = ("MPO", "PSD")
+@runtime_checkable
+class BinaryFile(Protocol):
+    """A file open in binary mode, or anything with its `read` and `seek`."""
 
-WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
-LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}  # pixels; the encoders refuse more
-LONGEST_EXIF = 60_000  # bytes; an EXIF block of JPEG ends at 64 KiB
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def seek(self, offset: int, /) -> int: ...
+
+
+Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryFile | Image.Image | npt.NDArray[Any] | Tensor
+
 PROFILE_MODES = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK", "Lab": "LAB"}  # of ICC color spaces
-IMAGE_DESCRIPTION = 0x010E  # EXIF tag
+PNG_PRIMARIES = (*D65, *SRGB[:6])  # sRGB's, in the order of chunk cHRM
+CAMERA_FORMATS = ("JPEG", "MPO", "TIFF")
 TOLERANCE = 1e-5  # how far a float may lie outside [0, 1]: rounding, not another range
 
 
@@ -67,44 +86,55 @@ class Picture:
 # Reading
 
 
-def read_image(source: Source) -> Picture:
-    """Read a picture from a file, a Pillow image, an array or a tensor.
+def read_image(source: Source, *, at_least: int | None = None) -> Picture:
+    """Read a picture from a file, bytes, a Pillow image, an array or a tensor.
 
     ====================================  ======================================================================
-    path or `PIL.Image.Image`             any mode; EXIF orientation applied, color profile converted to sRGB
-    array (H, W), (H, W, 1 | 3 | 4)       uint8, uint16, or floats in [0, 1]
-    tensor (C, H, W), (1, C, H, W)        C = 1, 3 or 4; uint8, or floats in [0, 1]; stays on its device
+    path, bytes, binary file,             any mode; orientation applied, colors converted to sRGB (ICC profiles,
+    `PIL.Image.Image`                     CICP, gamma; HDR rolled off above diffuse white)
+    array (H, W), (H, W, 1 | 3 | 4)       uint8, uint16, floats in [0, 1], or bool (True = 1)
+    tensor (C, H, W), (1, C, H, W)        C = 1, 3 or 4; uint8, floats in [0, 1], or bool, also (H, W); stays on its
+                                          device
     ====================================  ======================================================================
+
+    Files are whatever Pillow reads of raster formats, with 16 bits per channel in PNG and TIFF; OpenRaster and Krita;
+    and with impasto's extras HEIC (`heif`), cameras' raw files (`raw`) and rare kinds of TIFF (`tiff`).
 
     Transparent pictures are laid over their own mean color (weighted by opacity): the color hidden under transparent
     pixels is arbitrary, and an invented white or black would enter the statistics of a style and put a hard edge around
     the subject. A picture that is transparent everywhere becomes white. The opacity itself is kept in `Picture.alpha`.
 
+    Args:
+        source: the picture.
+        at_least: pixels of the short side that suffice: a larger JPEG file is decoded at 1/2, 1/4 or 1/8 of its size if
+            that leaves as many, which is several times as fast. Other sources are read at full size.
+
     Raises:
-        InputError: the file is missing, unreadable, damaged, animated, too large or no picture; or the array has
-            another shape, type or range.
+        InputError: the file is missing, unreadable, damaged, animated, too large (see `PIL.Image.MAX_IMAGE_PIXELS`) or
+            no picture; a package is missing; or the array has another shape, type or range.
     """
     if isinstance(source, Tensor):
         return _picture(_from_tensor(source))
     if isinstance(source, np.ndarray):
         return _picture(_from_array(source))
     if isinstance(source, Image.Image):
-        with _pillow_errors(f"the {source.mode} image"):
-            channels = _from_pil(source, f"the {source.mode} image")
+        name = f"the {source.mode} image"
+        if is_preview(source) or is_misread(source):
+            raise InputError(f"{name} is of a TIFF that Pillow does not read rightly: give the file's path instead")
+        with decoding(name):
+            channels = _from_pil(source, name)
         return _picture(channels)
-    if not isinstance(source, str | Path):
-        raise InputError(
-            f"cannot read a picture from a {type(source).__name__}: "
-            "give a path, a Pillow image, a NumPy array or a tensor"
-        )
-    path = Path(source)
-    _check_readable(path)
-    with _pillow_errors(str(path)), path.open("rb") as file, _open(file) as image:
-        channels = _from_pil(image, str(path))
+    with _binary(source) as (file, name):
+        opened = open_picture(file, name)
+        if isinstance(opened, Samples):
+            channels = _from_samples(opened)
+        else:
+            with opened:
+                channels = _from_pil(opened, name, file, at_least)
     return _picture(channels)
 
 
-def read_metadata(path: str | Path) -> dict[str, str]:
+def read_metadata(source: str | os.PathLike[str] | bytes | BinaryFile) -> dict[str, str]:
     """The text that is stored in a picture file.
 
     Returns:
@@ -113,17 +143,41 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     Raises:
         InputError: as for `read_image`.
     """
-    path = Path(path)
-    _check_readable(path)
-    with _pillow_errors(str(path)), path.open("rb") as file, _open(file) as image:
+    with _binary(source) as (file, name):
+        image = open_picture(file, name)
         if isinstance(image, PngImagePlugin.PngImageFile):
             return {str(key): str(value) for key, value in image.text.items()}
-        description = image.getexif().get(IMAGE_DESCRIPTION)
+        description = None if isinstance(image, Samples) else image.getexif().get(IMAGE_DESCRIPTION)
     with suppress(TypeError, ValueError):
         entries = json.loads(description)  # type: ignore[arg-type]  # a TypeError is suppressed
         if isinstance(entries, dict):
             return {str(key): str(value) for key, value in entries.items()}
     return {}
+
+
+@contextmanager
+def _binary(source: object) -> Iterator[tuple[BinaryIO, str]]:
+    """A file that can be read from any place, and what to call it; errors of decoders are turned into InputError."""
+    if isinstance(source, str | os.PathLike):
+        path = Path(source)
+        check_readable(path)
+        with decoding(str(path)), path.open("rb") as file:
+            yield unpacked(file, str(path)), str(path)
+        return
+    if isinstance(source, BinaryFile):
+        with suppress(OSError):  # a stream
+            source.seek(0)
+        source = source.read()
+    if not isinstance(source, bytes | bytearray | memoryview):
+        raise InputError(
+            f"cannot read a picture from a {type(source).__name__}: "
+            "give a path, bytes, a binary file, a Pillow image, a NumPy array or a tensor"
+        )
+    if not source:
+        raise InputError("the picture given is empty (0 bytes): give the bytes of a picture file")
+    name = "the picture given as bytes"
+    with decoding(name):
+        yield unpacked(io.BytesIO(source), name), name
 
 
 def _picture(channels: Tensor) -> Picture:
@@ -141,6 +195,8 @@ def _picture(channels: Tensor) -> Picture:
 def _from_tensor(tensor: Tensor) -> Tensor:
     """(C, H, W) or (1, C, H, W), uint8 or float, as (C, H, W) float32 in [0, 1]."""
     channels = tensor.detach()
+    if channels.dtype == torch.bool:  # a mask
+        channels = (channels[None] if channels.ndim == 2 else channels).to(torch.float32)
     if channels.ndim == 4 and channels.shape[0] == 1:
         channels = channels[0]
     if channels.ndim != 3 or channels.shape[0] not in (1, 3, 4) or channels.numel() == 0:
@@ -162,7 +218,7 @@ def _from_array(array: npt.NDArray[Any]) -> Tensor:
         raise InputError(
             f"an array of shape {array.shape} is no picture: expected (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
         )
-    is_float = np.issubdtype(array.dtype, np.floating)
+    is_float = array.dtype.kind in "fb"  # bool: a mask
     if not is_float and (array.dtype.kind, array.dtype.itemsize) not in (("u", 1), ("u", 2)):  # in any byte order
         raise InputError(
             f"an array of type {array.dtype} is no picture: convert it to uint8, uint16 or to floats in [0, 1]"
@@ -183,101 +239,91 @@ def _unit_range(values: Tensor, kind: str) -> Tensor:
     return values.clamp(0, 1)
 
 
-def _check_readable(path: Path) -> None:
-    """Raise InputError unless `path` is a file with something in it."""
-    found = _stat(path)
-    if found is None:
-        raise InputError(f"there is no file {str(path)!r}: check the path")
-    if stat.S_ISDIR(found.st_mode):
-        raise InputError(f"{str(path)!r} is a directory: name a picture file in it")
-    if not stat.S_ISREG(found.st_mode):
-        raise InputError(f"{str(path)!r} is not a regular file: name a picture file")
-    if found.st_size == 0:
-        raise InputError(f"{str(path)!r} is empty (0 bytes): copy or download it again")
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    """What the file system knows of `path`, None if there is nothing.
-
-    Raises:
-        InputError: no such path can exist, or it may not be looked at.
-    """
-    try:
-        return path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise InputError(f"cannot use the path {_clip(str(path))!r}: {_reason(error)}") from error
-
-
-@contextmanager
-def _pillow_errors(name: str) -> Iterator[None]:
-    """Turn whatever Pillow raises or warns about into one InputError that starts with `name`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
-    except (InputError, MemoryError):
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"{name} has more than {Image.MAX_IMAGE_PIXELS} pixels, Pillow's limit against decompression bombs: "
-            "make it smaller first"
-        ) from error
-    except UnidentifiedImageError as error:
-        raise InputError(f"{name} is not a picture of a known format: convert it to PNG, JPEG, WebP or TIFF") from error
-    except PermissionError as error:
-        raise InputError(f"{name} may not be read ({_reason(error)}): change its permissions") from error
-    except (
-        Exception
-    ) as error:  # on damaged data decoders raise nearly anything: struct.error, KeyError, zlib.error, ...
-        raise InputError(
-            f"{name} cannot be decoded ({_reason(error)}): it seems damaged or cut short; copy or download it again"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """A short line that says what went wrong."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _clip(" ".join(text.split()) or type(error).__name__)
-
-
-def _clip(text: str) -> str:
-    return text if len(text) <= 200 else text[:197] + "..."
-
-
-def _open(file: Any) -> Image.Image:
-    Image.init()  # registers the formats; AVIF and JPEG 2000 are optional parts of Pillow
-    return Image.open(file, formats=[name for name in READABLE if name in Image.OPEN])
-
-
-def _from_pil(image: Image.Image, name: str) -> Tensor:
-    """A Pillow image of any mode as (C, H, W) float32 in [0, 1], C = 1, 3 or 4."""
+def _from_pil(image: Image.Image, name: str, file: BinaryIO | None = None, at_least: int | None = None) -> Tensor:
+    """A Pillow image of any mode, perhaps still in its file, as (C, H, W) float32 in [0, 1], C = 1, 3 or 4."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format not in FIRST_FRAME_IS_THE_PICTURE:
         raise InputError(f"{name} has {frames} frames or pages: expected a still picture; extract one of them first")
-    if 0 in image.size:
-        raise InputError(f"{name} is {image.width} x {image.height} pixels: expected at least 1 x 1")
+    if at_least is not None and isinstance(image, JpegImageFile):
+        image.draft(None, (at_least, at_least))
+    check_size(name, *image.size, limited=file is not None)
+    space = _space(image, file)
+    if file is not None:
+        samples = sixteen_bits(image, file, name)
+        if samples is not None:
+            return _from_samples(samples, space)
     image.load()
-    profile = _profile(image)
-    with suppress(Exception):  # damaged EXIF: the picture itself is fine, and stays as it is stored
-        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
-        return _deep_gray(image, profile, name)
-    if not image.has_transparency_data:
-        return _from_array(np.asarray(_to_srgb(image, profile)))
+        gray = levels_to_unit(np.asarray(turned(image)), gray_top(image), name)[..., None]
+        return _from_samples(Samples(1 - gray if white_is_zero(image) else gray, image.info.get("icc_profile")), space)
+    profile = _profile(image.info.get("icc_profile"))
+    image = turned(image)
     if image.mode == "La":  # premultiplied; Pillow converts it to nothing else
         image = image.convert("LA")
-    straight = image.convert("RGBA")
+    straight = image.convert("RGBA") if image.has_transparency_data else image
+    if space is not None:
+        pixels = np.asarray(straight.convert("RGBA" if straight.mode == "RGBA" else "RGB"))
+        return _from_samples(Samples(np.asarray(pixels / 255, np.float32)), space)
+    if straight is image:
+        return _from_array(np.asarray(_to_srgb(image, profile)))
     color = _to_srgb(straight.convert("L") if image.mode in ("LA", "L") else straight.convert("RGB"), profile)
     color.putalpha(straight.getchannel("A"))
     return _from_array(np.asarray(color))
 
 
-def _profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
-    """The embedded color profile, None if there is none or it is broken."""
-    data = image.info.get("icc_profile")
+def _space(image: Image.Image, file: BinaryIO | None) -> Space | None:
+    """The color space that a picture names in another way than by an ICC profile; None for sRGB or with a profile."""
+    points = code_points(file) if file is not None else None
+    if points is not None and (image.format == "PNG" or "icc_profile" not in image.info):
+        return from_cicp(*points)
+    if "icc_profile" in image.info:
+        return None
+    gamma = image.info.get("gamma")
+    if gamma and "srgb" not in image.info:
+        primaries = image.info.get("chromaticity", PNG_PRIMARIES)  # of white, red, green and blue
+        if abs(gamma - 1 / 2.2) > 0.01 or np.abs(np.subtract(primaries, PNG_PRIMARIES)).max() > 0.01:
+            return Space(to_xyz((*primaries[2:], *primaries[:2])), (power(1 / gamma),))
+        return None
+    with suppress(Exception):  # damaged EXIF
+        if (
+            image.format in CAMERA_FORMATS and image.getexif().get_ifd(ExifTags.IFD.Interop).get(1) == "R03"
+        ):  # a camera's Adobe RGB
+            return Space(to_xyz(ADOBE), (power(563 / 256),))
+    return None
+
+
+def _from_samples(samples: Samples, space: Space | None = None) -> Tensor:
+    """More than 8 bits, or another space, as (C, H, W) float32 sRGB in [0, 1], C = 1, 3 or 4."""
+    count = samples.values.shape[2]
+    color, alpha = np.split(samples.values, [count - (count % 2 == 0)], axis=2)
+    if alpha.size and color.shape[2] == 1:
+        color = color.repeat(3, axis=2)
+    if space is not None:
+        color = space.to_srgb(np.broadcast_to(color, (*color.shape[:2], 3)))
+    elif samples.profile:
+        color = _deep_to_srgb(color, samples.profile)
+    return _from_array(np.concatenate((color, alpha), axis=2))
+
+
+def _deep_to_srgb(color: npt.NDArray[np.float32], data: bytes) -> npt.NDArray[np.float32]:
+    """(H, W, 1 | 3) of an ICC profile as sRGB. Pillow converts 8 bits only: matrices are applied here, the curve of
+    gray is interpolated between 256 levels, and only RGB profiles with tables are converted with 8 bits."""
+    if color.shape[2] == 3:
+        with suppress(Exception):  # a damaged profile
+            if (space := from_profile(data)) is not None:
+                return space.to_srgb(color)
+    profile = _profile(data)
+    if profile is None:
+        return color
+    levels = (color * 255).round().astype(np.uint8) if color.shape[2] == 3 else np.arange(256, dtype=np.uint8)[None]
+    converted = np.asarray(_to_srgb(Image.fromarray(levels), profile)) / 255
+    if color.shape[2] == 1:
+        converted = np.interp(color, levels[0] / 255, converted[0].mean(axis=1))
+    return np.asarray(converted, np.float32)
+
+
+def _profile(data: bytes | None) -> ImageCms.ImageCmsProfile | None:
+    """A color profile, None if there is none or it is broken."""
     with suppress(ImageCms.PyCMSError, OSError, TypeError):
         return ImageCms.ImageCmsProfile(io.BytesIO(data)) if data else None
     return None
@@ -305,242 +351,3 @@ def _to_srgb(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Im
             assert converted is not None  # None only if converted in place
             return converted
     return image.convert("RGB")
-
-
-def _deep_gray(image: Image.Image, profile: ImageCms.ImageCmsProfile | None, name: str) -> Tensor:
-    """Gray of 16 or 32 bits, or floats, as (1, H, W) in [0, 1]; integers are taken as 16 bits."""
-    values = np.asarray(image).astype(np.float64)
-    top = 1.0 if image.mode == "F" else 65535.0
-    low, high = float(values.min()), float(values.max())
-    if not (low >= 0 and high <= top):
-        raise InputError(
-            f"{name} holds gray levels from {low:g} to {high:g}: expected 0 to {top:g}; save it with 8 or 16 bits"
-        )
-    gray = values / top
-    if profile is not None:  # Pillow converts 8 bits only: convert all 256 levels, and interpolate between them
-        levels = np.arange(256, dtype=np.uint8)[None]
-        curve = np.asarray(_to_srgb(Image.fromarray(levels), profile))[0].mean(axis=1) / 255
-        gray = np.interp(gray, levels[0] / 255, curve)
-    return _from_array(gray)
-
-
-# Writing
-
-
-def to_pil(pixels: Tensor, alpha: Tensor | None = None) -> Image.Image:
-    """Pixels as a Pillow image of 8 bits, values clamped to [0, 1] and rounded to the nearest level.
-
-    Args:
-        pixels: (1, 3, H, W) or (3, H, W), floats in [0, 1].
-        alpha: (1, 1, H, W) or (1, H, W), opacity in [0, 1].
-
-    Returns:
-        An RGB image, RGBA with `alpha`.
-
-    Raises:
-        InputError: another shape or type, or NaN.
-    """
-    color = _plane(pixels, 3, "pixels")
-    if alpha is None:
-        return Image.fromarray(_levels(color))
-    opacity = _plane(alpha, 1, "alpha")
-    if opacity.shape[1:] != color.shape[1:]:
-        raise InputError(f"alpha is {tuple(opacity.shape[1:])}, pixels are {tuple(color.shape[1:])}: expected one size")
-    return Image.fromarray(_levels(torch.cat((color, opacity))))
-
-
-def _plane(tensor: Tensor, channels: int, name: str) -> Tensor:
-    """(1, C, H, W) or (C, H, W) as float32 (C, H, W) in the computer's own memory, checked."""
-    plane = tensor.detach()
-    plane = plane[0] if plane.ndim == 4 and plane.shape[0] == 1 else plane
-    if plane.ndim != 3 or plane.shape[0] != channels or plane.numel() == 0 or not plane.dtype.is_floating_point:
-        raise InputError(
-            f"{name} of shape {tuple(tensor.shape)} and type {tensor.dtype}: expected floats (1, {channels}, H, W)"
-        )
-    if bool(plane.isnan().any()):
-        raise InputError(f"{name} of shape {tuple(tensor.shape)} hold NaN: expected values in [0, 1]")
-    return plane.to("cpu", torch.float32)
-
-
-def _levels(planes: Tensor) -> npt.NDArray[np.uint8]:
-    """(C, H, W) in [0, 1] as (H, W, C) levels 0..255."""
-    levels = (planes.clamp(0, 1) * 255).round().to(torch.uint8)
-    return np.ascontiguousarray(levels.permute(1, 2, 0).numpy())
-
-
-def check_output(path: str | Path, *, force: bool) -> Path:
-    """Find out whether a picture can be written to `path`, before any work is spent on it. Writes nothing.
-
-    Missing folders are fine if they can be made; `write_image` makes them.
-
-    Args:
-        path: of the picture to be written; its suffix selects the format.
-        force: whether a file that is already there may be replaced.
-
-    Returns:
-        The path.
-
-    Raises:
-        InputError: unknown suffix; a directory; an existing file without `force`; a folder that cannot be written to.
-    """
-    target = Path(path)
-    _format(target)
-    found = _stat(target)
-    if found is not None and not stat.S_ISREG(found.st_mode):
-        kind = "a directory" if stat.S_ISDIR(found.st_mode) else "not a regular file"
-        raise InputError(f"the output {str(target)!r} is {kind}: give the name of a picture file")
-    if found is not None and not force:
-        raise InputError(f"the output {str(target)!r} exists: give another name, or --force to replace it")
-    folder = next(parent for parent in target.absolute().parents if os.path.lexists(parent))
-    if not folder.is_dir():
-        raise InputError(f"cannot write {str(target)!r}: {str(folder)!r} is not a directory; choose another folder")
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"cannot write {str(target)!r}: the folder {str(folder)!r} takes no files ({_reason(error)}); "
-            "choose another folder"
-        ) from error
-    return target
-
-
-def write_image(
-    path: str | Path,
-    pixels: Tensor,
-    *,
-    alpha: Tensor | None = None,
-    metadata: Mapping[str, str] | None = None,
-    quality: int = 95,
-) -> None:
-    """Write a picture with its sRGB profile: whole or not at all, replacing what is there; missing folders are made.
-
-    ==========  ======================================  ==========================================================
-    suffix      picture                                 metadata
-    ==========  ======================================  ==========================================================
-    .png        lossless, with alpha                    one international text chunk an entry
-    .jpg .jpeg  `quality`, full color resolution        JSON in the EXIF image description; left out if it would
-                (4:4:4), alpha laid over white          be over 60 kB
-    .webp       `quality`, with alpha                   as JPEG
-    .tif .tiff  lossless (Deflate), with alpha          as JPEG
-    ==========  ======================================  ==========================================================
-
-    The same pixels give the same bytes.
-
-    Args:
-        path: of the file; its suffix selects the format.
-        pixels: (1, 3, H, W) or (3, H, W), RGB in sRGB, floats in [0, 1].
-        alpha: (1, 1, H, W) or (1, H, W), opacity in [0, 1].
-        metadata: names (1 to 79 Latin-1 characters) and texts to store.
-        quality: of JPEG and WebP, 1 to 100.
-
-    Raises:
-        InputError: unknown suffix, shape, quality or name; a side too long for the format; or writing failed.
-    """
-    target = Path(path)
-    kind = _format(target)
-    if not 1 <= quality <= 100:
-        raise InputError(f"quality {quality} is out of range: expected 1 to 100")
-    if kind == "JPEG" and alpha is not None:
-        flat = to_pil(pixels, alpha)  # checks the shapes, too
-        image = Image.alpha_composite(Image.new("RGBA", flat.size, "white"), flat).convert("RGB")
-    else:
-        image = to_pil(pixels, alpha)
-    limit = LONGEST_SIDE.get(kind)
-    if limit is not None and max(image.size) > limit:
-        raise InputError(
-            f"{image.width} x {image.height} pixels are too many for {kind}, a side of which is at most {limit}: "
-            "write .png or .tiff"
-        )
-    _replace(target, image, kind, _options(kind, metadata or {}, quality))
-
-
-def _format(path: Path) -> str:
-    """Pillow's name of the format to write."""
-    kind = WRITABLE.get(path.suffix.lower())
-    if kind is None:
-        raise InputError(
-            f"cannot write {str(path)!r}: its suffix is {path.suffix!r}; expected one of {', '.join(WRITABLE)}"
-        )
-    return kind
-
-
-def _options(kind: str, metadata: Mapping[str, str], quality: int) -> dict[str, Any]:
-    """Pillow's keywords for one format."""
-    options: dict[str, Any] = {"icc_profile": _srgb_profile()}
-    if kind == "PNG":
-        options["pnginfo"] = _text_chunks(metadata)
-        return options
-    description = json.dumps(dict(metadata))  # escaped to ASCII, all that EXIF allows
-    if metadata and len(description) <= LONGEST_EXIF:
-        options["exif"] = Image.Exif()
-        options["exif"][IMAGE_DESCRIPTION] = description
-    if kind == "JPEG":
-        return options | {"quality": quality, "subsampling": "4:4:4"}
-    if kind == "WEBP":
-        return options | {"quality": quality}
-    return options | {"compression": "tiff_adobe_deflate"}
-
-
-def _text_chunks(metadata: Mapping[str, str]) -> PngImagePlugin.PngInfo:
-    chunks = PngImagePlugin.PngInfo()
-    for key, value in metadata.items():
-        if not 1 <= len(key) <= 79 or "\0" in key or any(ord(letter) > 255 for letter in key):
-            raise InputError(f"metadata name {_clip(key)!r}: PNG expects 1 to 79 Latin-1 characters, and no NUL")
-        clean = value.encode("utf-8", "replace").decode("utf-8")  # file names may hold lone surrogates
-        chunks.add_itxt(key, clean)
-    return chunks
-
-
-def _srgb_profile() -> bytes:
-    """The sRGB profile, without the time of its making: files are to be reproducible."""
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    made = bytes((0x07, 0xD0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0))  # 2000-01-01 00:00:00
-    return profile[:24] + made + profile[36:]
-
-
-def encode_image(
-    pixels: Tensor, suffix: str = ".png", *, alpha: Tensor | None = None, metadata: Mapping[str, str] | None = None
-) -> bytes:
-    """TEMPORARY until readers merge."""
-    import tempfile as t
-
-    with t.TemporaryDirectory() as d:
-        path = Path(d) / f"x{suffix}"
-        write_image(path, pixels, alpha=alpha, metadata=metadata)
-        return path.read_bytes()
-
-
-def pictures_in(folder: str | Path, *, recursive: bool = False) -> list[Path]:
-    """TEMPORARY until readers merge."""
-    return sorted(
-        p
-        for p in (Path(folder).rglob("*") if recursive else Path(folder).iterdir())
-        if p.suffix.lower() in {".png", ".jpg"}
-    )
-
-
-def _replace(target: Path, image: Image.Image, kind: str, options: Mapping[str, Any]) -> None:
-    """Save `image` next to `target`, then move it there in one step; on failure leave no trace."""
-    try:
-        target = target.resolve()  # a link stays a link
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary = target.with_name(f".impasto-{secrets.token_hex(6)}.tmp")
-        try:
-            with temporary.open("xb") as file:
-                image.save(file, format=kind, **options)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (
-        OSError,
-        ValueError,
-        RuntimeError,
-    ) as error:  # ValueError: an encoder's limit; RuntimeError: a loop of links
-        raise InputError(
-            f"cannot write {_clip(str(target))!r}: {_reason(error)}; choose another name or folder"
-        ) from error

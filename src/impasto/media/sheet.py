@@ -11,7 +11,8 @@ from PIL import ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
-from impasto.media.image import read_image, to_pil
+from impasto.media.image import read_image
+from impasto.media.write import to_pil
 
 
 def gallery(pictures: Sequence[Tensor], labels: Sequence[str], *, columns: int = 0, least: int = 96) -> Tensor:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.files import check_target
 from impasto.optional import needed
 
 #: What video files may end in.
@@ -265,14 +266,7 @@ def check_video_output(path: str | Path, *, force: bool, source: str | None = No
     Raises:
         InputError: unknown suffix; a folder; the source; an existing file without `force`.
     """
-    path = Path(path)
-    if path.suffix.lower() not in WRITABLE:
-        raise InputError(f"cannot write {str(path)!r}: its suffix is {path.suffix!r}; use one of {', '.join(WRITABLE)}")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file to write the video to")
     with suppress(OSError):
-        if source is not None and path.samefile(source):
+        if source is not None and Path(path).samefile(source):
             raise InputError(f"{path} is the video that is read; give another name")
-    if path.exists() and not force:
-        raise InputError(f"{path} exists; overwrite it with --force")
-    return path
+    return check_target(path, force=force, suffixes=WRITABLE)

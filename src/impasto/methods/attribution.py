@@ -64,6 +64,7 @@ class Unit:
         return maps[:, self.channel, y, x]
 
 
+@torch.inference_mode(False)
 def gradient(encoder: Encoder, images: Tensor, unit: Unit, rule: Rule = "plain") -> Tensor:
     """The gradient of a unit's activation, or of a class score before softmax, with respect to the images.
 

@@ -8,70 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto.canvas import Canvas
+from impasto.canvas import Detail
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.styles import SHORTEST, check_sides, scaled
 from impasto.objective import Activation, Objective
 from impasto.objective.matching import best_match
 from impasto.objective.statistics import positions
-from impasto.objective.terms import Term
-from impasto.optimize import Evaluate, Goal, Parts, Stage, State, Step, Turns, minimize
+from impasto.objective.terms import Placeless, Term
+from impasto.optimize import Goal, NormalizedSteps, Stage, State, Step, StepGoals, minimize
+from impasto.optimize.moving import roll, transformed
 from impasto.options import AUTO, known
 from impasto.resample import lanczos
 from impasto.settings import DreamSettings
-from impasto.transforms import roll, transformed
-
-
-class Dreamt:
-    """A picture and what was dreamt into it: enlarged, the picture is taken afresh and only the dream is resampled.
-
-    Args:
-        picture: `(1, 3, H, W)`, RGB, [0, 1].
-    """
-
-    def __init__(self, picture: Tensor) -> None:
-        self.picture = picture
-        self._base = picture
-        self.parameters = picture.detach().clone()
-
-    def image(self) -> Tensor:
-        return self.parameters
-
-    @torch.no_grad()
-    def keep_in_range(self) -> None:
-        self.parameters.clamp_(0, 1)
-
-    @torch.no_grad()
-    def resize(self, size: tuple[int, int]) -> None:
-        detail = self.parameters - self._base
-        self._base = lanczos(self.picture, size)
-        if detail.shape[-2:] != self._base.shape[-2:]:
-            detail = torch.nn.functional.interpolate(detail, size=size, mode="bicubic", align_corners=False)
-        self.parameters = (self._base + detail).clamp(0, 1)
-
-
-class NormalizedSteps:
-    """Gradient steps of a fixed mean size: `x ← x − rate · g / mean|g|`."""
-
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-
-    def step(self, canvas: Canvas, evaluate: Evaluate) -> tuple[float, Parts]:
-        loss, gradient, parts = evaluate()
-        canvas.parameters.sub_(self.rate * gradient / gradient.abs().mean().clamp_min(1e-30))
-        canvas.keep_in_range()
-        return loss, parts
-
-    def state(self) -> dict[str, Tensor]:
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """There is nothing to remember."""
 
 
 @dataclass(frozen=True)
-class Guided:
+class Guided(Placeless):
     """Minus the product of each position's features with those of the guide that fit them best (google/deepdream).
 
     Attributes:
@@ -94,6 +47,7 @@ class Guided:
         return -(rows * self.guide[match]).sum(1).mean() / self.guide.square().sum(1).mean().clamp_min(1e-12)
 
 
+@torch.inference_mode(False)
 def dream(
     encoder: Encoder,
     image: Tensor,
@@ -127,11 +81,11 @@ def dream(
             maps = encoder(scaled(guide, max(sizes[-1])), [settings.layer])[settings.layer]
         term = Guided(settings.layer, positions(maps)[0])
 
-    def build() -> Goal | Turns:
+    def build() -> Goal | StepGoals:
         return transformed(Objective(encoder, [(1.0, term)]), roll(settings.jitter), settings.seed)
 
     stages = [Stage((size[0], size[1]), settings.steps, build) for size in sizes]
-    return minimize(Dreamt(picture), stages, lambda _: NormalizedSteps(settings.rate), resume)
+    return minimize(Detail(picture), stages, lambda _: NormalizedSteps(settings.rate), resume)
 
 
 def nearer(picture: Tensor, ratio: float = 0.05) -> Tensor:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from impasto.cache import StatisticsCache
-from impasto.canvas import Canvas, Kept, Luminance, Pixels
+from impasto.canvas import Canvas, Luminance, PartlyFixed, Pixels
+from impasto.canvas.partly_fixed import ALL
 from impasto.color import is_gray, luma, match_histogram, match_luminance, match_moments
+from impasto.displacement import Displacement, mirrored
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
 from impasto.methods.prints import Plan, plans
+from impasto.methods.solvers import optimizer
 from impasto.methods.styles import (
     Prepare,
     Progress,
@@ -30,14 +33,17 @@ from impasto.methods.styles import (
     unchanged,
     whole,
 )
-from impasto.objective import Activation, Content, Objective, TotalVariation
-from impasto.objective.terms import Term, TVKind
+from impasto.objective import Activation, Content, Objective, Term, TotalVariation, by_layer
+from impasto.objective.terms import TVKind
 from impasto.objective.tiled import TiledObjective, whole_maps
-from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, Step, Turns, minimize
+from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
+from impasto.optimize.moving import jittered
 from impasto.options import known
 from impasto.resample import lanczos
 from impasto.settings import StylizeSettings
-from impasto.transforms import Displacement, jittered, mirrored
+
+#: Further terms of a stage with their weights, from its encoder and its plan.
+ExtraTerms = Callable[[Encoder, Plan], Sequence[tuple[float, Term]]]
 
 
 def content_term(
@@ -53,20 +59,6 @@ def content_term(
     """
     targets = whole_maps(encoder, content, layers, workspace)
     return Content(targets, {name: 1 / len(targets) for name in targets}, convention)
-
-
-def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:
-    """What makes the optimizer of each scale."""
-    if settings.optimizer == "adam":
-        betas = (0.85, 0.95) if settings.jitter else (0.9, 0.99)  # a jittered goal changes every few steps
-        return lambda stage: Adam(
-            known(settings.rate),
-            betas,
-            levels=known(settings.levels),
-            last=stage.steps,
-            cooldown=known(settings.cooldown),
-        )
-    return lambda _: LBFGS(settings.history, levels=known(settings.levels))
 
 
 def recolor(settings: StylizeSettings, content: Tensor | None, alpha: Tensor | None = None) -> Prepare:
@@ -146,6 +138,7 @@ def _untouched(regions: Sequence[Region]) -> Tensor | None:
     return kept if kept is not None and kept.max() > 1e-3 else None
 
 
+@torch.inference_mode(False)
 def stylize(
     encoder: Encoder,
     content: Tensor | None,
@@ -160,6 +153,8 @@ def stylize(
     progress: Progress = lambda done, total: None,
     warmup: Encoder | None = None,
     max_memory: float | None = None,
+    extra_terms: ExtraTerms = lambda encoder, plan: (),
+    layer_losses: bool = False,
 ) -> Iterator[Step]:
     """`content` painted in the manner of `style` (Gatys et al. 2016, eq. 7), coarse to fine.
 
@@ -180,6 +175,9 @@ def stylize(
         warmup: the encoder that makes the first `settings.warmup_steps` steps of each scale, a stage of their own.
         max_memory: bytes that the process may take; scales that need more are computed in tiles, which changes the
             picture by rounding only. None for no limit.
+        extra_terms: called when a stage begins for terms to add to it, such as one that ties a frame to the one before.
+            Their layers are not counted in the plan's memory.
+        layer_losses: tell the losses of each term by layer, as `style.relu1_1`; the picture changes by rounding only.
 
     Yields:
         A `Step` after each step.
@@ -201,13 +199,15 @@ def stylize(
     if alpha is not None:
         regions = [replace(r, mask=times(alpha, r.mask)) for r in regions]
     prepare = recolor(settings, content, alpha)
+    if untouched is not None and untouched.min() > 1 - ALL:
+        settings = settings.changed(jitter=0)  # then the loop sees at once that nothing is to be done
     gray = settings.color == "content-luminance" and content is not None
     sizes = settings.sizes()
     check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
 
     kept = content if keep_content else None
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
-    sought = _Sought(kept, regions, settings, guide, prepare, cache, progress)
+    sought = _GoalBuilder(kept, regions, settings, guide, prepare, cache, progress, extra_terms, layer_losses)
     stages: list[Stage] = []
     for at in plans(reads, settings, shape, max_memory, content=kept is not None):
         if warmup is not None and settings.warmup_steps:
@@ -222,12 +222,12 @@ def stylize(
     elif kept is not None and not settings.dream_weight and all_gray(kept, regions, prepare):
         canvas = Luminance(luma(kept).expand(-1, 3, -1, -1), first)  # colors would only be fringes
     if untouched is not None and content is not None:
-        canvas = Kept(canvas, content, untouched)
+        canvas = PartlyFixed(canvas, content, untouched)
     return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
 
 
 @dataclass(frozen=True)
-class _Sought:
+class _GoalBuilder:
     """What a picture shall be, at any size; arguments as those of `stylize`.
 
     Attributes:
@@ -242,18 +242,21 @@ class _Sought:
     prepare: Prepare
     cache: StatisticsCache | None
     progress: Progress
+    extra_terms: ExtraTerms
+    layer_losses: bool
 
     def stage(self, at: Plan, encoder: Encoder) -> Stage:
         return Stage(at.size, at.steps, lambda: self._goal(at, encoder))
 
-    def _goal(self, at: Plan, encoder: Encoder) -> Goal | Turns:
-        styles, settings = self._styles(at, encoder), self.settings
+    def _goal(self, at: Plan, encoder: Encoder) -> Goal | StepGoals:
+        settings, still = self.settings, [*self._styles(at, encoder), *self.extra_terms(encoder, at)]
         picture = scaled(self.content, max(at.size)) if self.content is not None else None
 
         def goal(by: Displacement = (0, 0)) -> Goal:
             shown = None if picture is None else mirrored(picture, by)
-            terms = [(weight, displaced(term, by, at.size)) for weight, term in styles]
+            terms = [(weight, term.displaced(by, at.size)) for weight, term in still]
             terms += _other_terms(encoder, shown, settings, at.workspace)
+            terms = by_layer(terms) if self.layer_losses else terms
             return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
 
         most = room(known(settings.jitter), at.size)
@@ -274,17 +277,6 @@ class _Sought:
             progress=self.progress,
             workspace=at.workspace,
         )
-
-
-def displaced(term: Term, by: Displacement, size: tuple[int, int]) -> Term:
-    """The term for a picture of `(H, W)` that is displaced (`mirrored`): its mask and map go with it."""
-    moved: dict[str, Any] = {}
-    for name in ("mask", "guide"):
-        places = getattr(term, name, None)
-        if places is not None:
-            down, right = (round(n * int(s) / full) for n, s, full in zip(by, places.shape[-2:], size, strict=True))
-            moved[name] = mirrored(places, (down, right))
-    return replace(term, **moved) if moved else term  # type: ignore[type-var]
 
 
 def _other_terms(

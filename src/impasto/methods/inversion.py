@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from impasto.canvas import Canvas, Fourier, Pixels
+from impasto.canvas import gray
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.gatys import content_term
 from impasto.methods.styles import check_sides, scaled
@@ -16,6 +16,7 @@ from impasto.optimize import LBFGS, Adam, Optimizer, Stage, State, Step, minimiz
 from impasto.settings import InversionSettings
 
 
+@torch.inference_mode(False)
 def invert(
     encoder: Encoder, image: Tensor, settings: InversionSettings, *, resume: State | None = None
 ) -> Iterator[Step]:
@@ -38,17 +39,9 @@ def invert(
         norm = AlphaNorm(settings.alpha)
         return Objective(encoder, [(1.0, features), (settings.tv_weight, tv), (settings.norm_weight, norm)])
 
-    canvas = start(size, settings, picture.device)
-    return minimize(canvas, [Stage(size, settings.steps, build)], optimizer(settings), resume)
-
-
-def start(size: tuple[int, int], settings: InversionSettings, device: torch.device) -> Canvas:
-    """Gray with noise."""
     generator = torch.Generator().manual_seed(settings.seed)
-    if settings.canvas == "fourier":
-        canvas = Fourier.random(size, generator)
-        return Fourier(canvas.image().detach().to(device))
-    return Pixels((0.5 + 0.05 * torch.randn((1, 3, *size), generator=generator)).clamp(0, 1).to(device))
+    canvas = gray(settings.canvas, size, generator, device=picture.device)
+    return minimize(canvas, [Stage(size, settings.steps, build)], optimizer(settings), resume)
 
 
 def optimizer(settings: InversionSettings) -> Callable[[Stage], Optimizer]:

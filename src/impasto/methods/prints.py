@@ -13,9 +13,9 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.features.spans import Span, Spanned
+from impasto.methods.solvers import solver
 from impasto.methods.styles import scaled_size
 from impasto.objective import MATCHINGS
-from impasto.optimize import LARGE, LARGE_HISTORY
 from impasto.options import known
 from impasto.settings import StylizeSettings
 
@@ -126,13 +126,10 @@ def _cells(spans: Sequence[Span]) -> list[float]:
 
 
 def _optimizer(settings: StylizeSettings, pixels: int) -> float:
-    """Bytes a pixel of pictures (now, at the step's start, the content), gradients (old and new), and memory, of Adam
-    for each level of its pyramid; of a jittered picture and its gradient once more, displaced."""
-    if settings.optimizer == "adam":
-        memory = 2 * sum(0.25**level for level in range(known(settings.levels)))
-        return 12 * (5 + memory + (settings.average > 0) + 2 * (known(settings.jitter) > 0))
-    large = 3 * pixels > LARGE
-    return 12 * 5 + (12 * min(settings.history, LARGE_HISTORY) if large else 24 * settings.history)
+    """Bytes a pixel of pictures (now, at the step's start, the content, an average), gradients (old and new), and what
+    the optimizer keeps; of a jittered picture and its gradient once more, displaced."""
+    pictures = 5 + (settings.average > 0) + 2 * (known(settings.jitter) > 0)
+    return 12 * pictures + 3 * solver(settings, settings.steps).bytes_per_value(3 * pixels)
 
 
 def _targets(spans: Sequence[Span], settings: StylizeSettings, content: bool) -> float:

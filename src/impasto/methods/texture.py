@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from impasto.canvas import Pixels
+from impasto.displacement import mirrored, rolled
 from impasto.features.encoder import Encoder, check_layers
-from impasto.methods.gatys import optimizer
+from impasto.methods.solvers import optimizer
 from impasto.methods.styles import (
     SHORTEST,
     Region,
@@ -22,10 +23,10 @@ from impasto.methods.styles import (
     style_terms,
 )
 from impasto.objective import Objective
-from impasto.optimize import Goal, Stage, State, Step, Turns, minimize
+from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
+from impasto.optimize.moving import jittered
 from impasto.options import AUTO, known
 from impasto.settings import StylizeSettings, TextureSettings
-from impasto.transforms import jittered, mirrored, rolled
 
 
 def opaque_part(sample: Tensor) -> Tensor:
@@ -34,6 +35,7 @@ def opaque_part(sample: Tensor) -> Tensor:
     return sample if alpha is None else sample[..., *opaque_box(alpha)]
 
 
+@torch.inference_mode(False)
 def texture(
     encoder: Encoder, sample: Tensor, settings: TextureSettings, *, resume: State | None = None
 ) -> Iterator[Step]:
@@ -74,7 +76,7 @@ def texture(
         shape = (round(height / shrink), round(width / shrink))
         most = room(known(style.jitter), shape)
 
-        def build() -> Goal | Turns:
+        def build() -> Goal | StepGoals:
             objective = Objective(encoder, style_terms(encoder, regions, size, style))
             around = rolled if settings.tileable else mirrored
             return jittered(lambda _: objective, most, settings.seed, around) if most else objective

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
+from impasto.files import read_tensors, write_bytes
 from impasto.networks.generator import Describing, Generator
 from impasto.networks.registry import build
 from impasto.networks.superres import SuperResolution, upscale
@@ -165,28 +166,7 @@ def save_model(model: Model | UpscaleModel, path: str | os.PathLike[str]) -> Non
     """
     tensors = _halves({f"generator.{k}": v for k, v in model.generator.state_dict().items()})
     tensors |= style_tensors(model) if isinstance(model, Model) else {}
-    write_whole(path, save(tensors, {"impasto-model": json.dumps(described(model))}), "model")
-
-
-def write_whole(path: str | os.PathLike[str], data: bytes, kind: str) -> None:
-    """Write a file of some kind, whole or not at all, replacing what is there; missing folders are made.
-
-    Raises:
-        InputError: if the file cannot be written; nothing is left of it then.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"the {kind} {path} cannot be written: {error.strerror or error}; choose another folder"
-        ) from error
+    write_bytes(path, save(tensors, {"impasto-model": json.dumps(described(model))}), "the model")
 
 
 def read_about(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -247,8 +227,7 @@ def _loaded(path: str | os.PathLike[str]) -> Model | UpscaleModel:
     path = _packaged_file(str(path)) if str(path) in PACKAGED else path
     about = read_about(path)
     try:
-        with safe_open(path, "pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        tensors = read_tensors(path)[1]
         if about["network"]["kind"] == UPSCALE:
             return UpscaleModel(_filled(SuperResolution(**about["network"]["options"]), tensors), about["about"])
         return assembled(about, stored_generator(about, tensors), tensors)

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from impasto.color import OPPONENT
 from impasto.networks.conditioning import padded
+from impasto.objective import Placeless
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Placeless):
     """The energy of what neighboring cells of so many pixels have in common. A network that unfolds its pixels out of
     channels can match a texture's energy by one pattern repeated in every cell, which the eye sees at once.
 
@@ -46,7 +47,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Blocks:
+class Blocks(Placeless):
     """How unevenly the changes from pixel to pixel are spread over the places of a cell. Without any repeated pattern,
     the cells that a network unfolds show as blocks where it changes more at their borders than inside (a measure of
     blocking: Wang, Bovik and Evans 2000, "Blind measurement of blocking artifacts in images").
@@ -94,7 +95,7 @@ def spectrum(pictures: Tensor, side: int = 16) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Spectrum:
+class Spectrum(Placeless):
     """Fine detail as strong as the painting's in each direction and at each scale (Liu, Gousseau and Xia 2016,
     "Texture synthesis through convolutional neural networks and spectrum constraints"). Gram matrices hardly mind a
     weave of two or three pixels.

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from impasto.errors import InputError, unknown
 from impasto.objective.statistics import Place, Sum
-from impasto.objective.terms import from_sums
+from impasto.objective.terms import Placeless, from_sums
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(Placeless):
     """Minus the strength of a layer or of one of its channels: minimized, it grows (DeepDream, Mordvintsev 2015).
 
     `−½ log mean(F²)` over positions and channels: its gradient is that of `−½ mean(F²)`, the classic objective, divided

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.displacement import Displacement, followed
 from impasto.objective.registry import USUAL_STYLE_LAYERS
 from impasto.objective.statistics import resized_mask, whole
 
@@ -194,6 +195,10 @@ class Match:
             factor = weight / max(self.matching.energy(bank), 1e-12) if self.relative else weight
             total = total + factor * self.matching.loss(features[layer], bank, self.mask, self.guide)
         return total
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Match:
+        mask, guide = (None if places is None else followed(places, by, size) for places in (self.mask, self.guide))
+        return replace(self, mask=mask, guide=guide)
 
 
 #: Li and Wand 2016 (CNNMRF): 3×3, their stride.

@@ -1,17 +1,20 @@
-"""The terms an objective is the weighted sum of.
+"""The objective, and the terms it is the weighted sum of.
 
 A term names the layers it reads and turns image and features into one number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from impasto.displacement import Displacement, followed
+from impasto.errors import InputError
+from impasto.features.encoder import Encoder
 from impasto.objective.conventions import CONVENTIONS
 from impasto.objective.statistics import Distance, Gram, Place, Statistic, Sum, resized_mask, whole
 
@@ -38,6 +41,18 @@ class Term(Protocol):
             A scalar.
         """
         ...
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Term:
+        """The same term for the picture of `(H, W)` seen displaced (`impasto.displacement.mirrored`): what belongs to
+        places, such as a mask, goes with it."""
+        ...
+
+
+class Placeless:
+    """A term that is the same wherever a picture is seen from."""
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Self:
+        return self
 
 
 @runtime_checkable
@@ -90,6 +105,16 @@ class Content:
         target = self.targets[layer]
         total = (maps - (target if place is None else place.of(target))).square().sum((1, 2, 3))
         return Sum(total, total.new_full(total.shape, maps[0].numel()))
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Content:
+        """See `Term`.
+
+        Raises:
+            InputError: unless it stays where it is, as its maps must be measured anew for each place.
+        """
+        if by != (0, 0):
+            raise InputError(f"a content's features do not move by {by}: choose jitter 0, or measure them there")
+        return self
 
     def value(self, sums: Mapping[str, Sum]) -> Tensor:
         return torch.stack([(factor * sums[layer].mean()).mean() for layer, factor in self._factors.items()]).sum()
@@ -144,6 +169,9 @@ class Style:
             found.append(weight * (value.log1p() if self.soft else value).mean())
         return torch.stack(found).sum()
 
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Style:
+        return self if self.mask is None else replace(self, mask=followed(self.mask, by, size))
+
     def _mask_at(self, place: Place) -> Tensor | None:
         """The mask of a part of a map; resized once for each size of map."""
         if self.mask is None:
@@ -157,7 +185,7 @@ TVKind = Literal["squared", "absolute", "power"]
 
 
 @dataclass(frozen=True)
-class TotalVariation:
+class TotalVariation(Placeless):
     """Roughness of the picture, summed over pixels and colors and divided by the number of pixels.
 
     `squared`: `Σ dx² + dy²`. `absolute`: `Σ |dx| + |dy|`. `power`: `Σ (dx² + dy²)^γ` over the positions that have both
@@ -190,7 +218,7 @@ class TotalVariation:
 
 
 @dataclass(frozen=True)
-class AlphaNorm:
+class AlphaNorm(Placeless):
     """`Σ |2x − 1|^α` over colors, per pixel: keeps values from the ends of their range (Mahendran, Vedaldi 2015, §2).
 
     Attributes:
@@ -204,3 +232,36 @@ class AlphaNorm:
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         total = (2 * image - 1).abs().pow(self.alpha).sum()
         return total / (image.shape[0] * image.shape[2] * image.shape[3])
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`Σ weight · term`, with one pass of the encoder for all terms.
+
+    Attributes:
+        encoder: where the features come from.
+        terms: pairs of weight and term; a weight of 0 leaves the term out.
+    """
+
+    encoder: Encoder
+    terms: Sequence[tuple[float, Term]]
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and its weighted parts by name.
+
+        Args:
+            image: `(B, 3, H, W)`, RGB, [0, 1].
+
+        Returns:
+            A scalar to differentiate, and the detached value of each term; together they sum to it.
+        """
+        active = [(weight, term) for weight, term in self.terms if weight != 0]
+        layers = {layer for _, term in active for layer in term.layers}
+        features = self.encoder(image, layers) if layers else {}
+        total = image.new_zeros(())
+        parts: dict[str, Tensor] = {}
+        for weight, term in active:
+            value = weight * term(image, features)
+            total = total + value
+            parts[term.name] = parts.get(term.name, 0) + value.detach()
+        return total, parts

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError, NonFiniteError
-from impasto.networks.models import write_whole
+from impasto.files import write_bytes
 from impasto.optimize import Goal, Parts
 from impasto.training.muon import Muon
 from impasto.training.settings import TrainSettings
@@ -301,7 +301,7 @@ def _save(path: Path | None, state: Mapping[str, Any]) -> None:
     if path is not None and state:
         data = io.BytesIO()
         torch.save(state, data)
-        write_whole(path, data.getvalue(), "checkpoint")
+        write_bytes(path, data.getvalue(), "the checkpoint")
 
 
 def _restore(

@@ -19,22 +19,6 @@ from impasto.errors import InputError
 from impasto.media import read_image
 from impasto.resample import lanczos
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"}
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The picture files under a folder, sorted.
-
-    Raises:
-        InputError: if there is no such folder, or no picture in it.
-    """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder; give one with photographs in it")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not found:
-        raise InputError(f"there is no picture in {folder}; it needs files like photo.jpg or photo.png")
-    return found
-
 
 def opened(path: Path, side: int) -> Tensor:
     """A picture as `read_image` sees it, `(3, H, W)`, its long side `side` pixels, no side below 32.
@@ -42,7 +26,7 @@ def opened(path: Path, side: int) -> Tensor:
     Raises:
         InputError: if it cannot be read.
     """
-    pixels = read_image(path).pixels
+    pixels = read_image(path, at_least=side).pixels
     height, width = (max(32, round(n * side / max(pixels.shape[2:]))) for n in pixels.shape[2:])
     return lanczos(pixels, (height, width))[0]
 

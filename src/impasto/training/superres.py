@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from impasto.displacement import Displacement, followed
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
 from impasto.networks.superres import SuperResolution, enlarge, shrink
@@ -47,6 +48,9 @@ class Near:
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         errors = [(x - self.target).square().mean() for x in (image, self.plain)]
         return errors[0] / errors[1].clamp_min(1e-8)
+
+    def displaced(self, by: Displacement, size: tuple[int, int]) -> Near:
+        return Near(followed(self.target, by, size), followed(self.plain, by, size))
 
 
 @dataclass(frozen=True)

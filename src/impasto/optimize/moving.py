@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.optimize import Goal, Turns
+from impasto.displacement import Displacement, mirrored, rolled
+from impasto.optimize.records import Goal, StepGoals
 
 #: A picture to another, at random: `(image, generator) -> image`.
 Transform = Callable[[Tensor, torch.Generator], Tensor]
@@ -57,7 +58,7 @@ def _generator(seed: int, number: int) -> torch.Generator:
     return torch.Generator().manual_seed(state >> 1)
 
 
-def transformed(objective: Goal, transform: Transform, seed: int = 0) -> Turns:
+def transformed(objective: Goal, transform: Transform, seed: int = 0) -> StepGoals:
     """An objective of a picture that is moved at random, at each step in another way.
 
     So it goes with Adam or plain gradient steps and not with L-BFGS.
@@ -66,30 +67,11 @@ def transformed(objective: Goal, transform: Transform, seed: int = 0) -> Turns:
     def at(step: int) -> Goal:
         return lambda image: objective(transform(image, _generator(seed, step)))
 
-    return Turns(at)
+    return StepGoals(at)
 
 
-#: Pixels down and to the right; less than 0 for up and to the left.
-Displacement = tuple[int, int]
 #: Steps for which a jittered picture stays where it is, since a content's features must be computed for each place.
 STILL = 4
-
-
-def mirrored(maps: Tensor, by: Displacement) -> Tensor:
-    """`(B, C, H, W)` displaced: what leaves is cut off, and what opens at the other side is filled by a mirror. The
-    size stays, as kernels of convolutions are made anew for each size."""
-    if by == (0, 0):
-        return maps  # no copy: a print may be large
-    down, right = by
-    height, width = maps.shape[-2:]
-    cut = maps[..., max(0, -down) : height - max(0, down), max(0, -right) : width - max(0, right)]
-    sides = (max(0, right), max(0, -right), max(0, down), max(0, -down))
-    return F.pad(cut, sides, mode="reflect")
-
-
-def rolled(maps: Tensor, by: Displacement) -> Tensor:
-    """`(B, C, H, W)` displaced round the edges."""
-    return maps.roll(by, (2, 3))
 
 
 def jittered(
@@ -97,7 +79,7 @@ def jittered(
     most: int,
     seed: int = 0,
     displace: Callable[[Tensor, Displacement], Tensor] = mirrored,
-) -> Turns:
+) -> StepGoals:
     """A goal whose picture is seen displaced at random, from one of `most` places each way.
 
     A network with pools sees a picture through a grid, and a narrow one is easily deceived by what fits the grid; no
@@ -121,4 +103,4 @@ def jittered(
             kept[number] = lambda image: sought(displace(image, (down, right)))
         return kept[number]
 
-    return Turns(lambda step: of((step - 1) // STILL))
+    return StepGoals(lambda step: of((step - 1) // STILL))

@@ -1,0 +1,9 @@
+from .base import Canvas as Canvas
+from .blurred import Blurred as Blurred
+from .detail import Detail as Detail
+from .fourier import Fourier as Fourier
+from .luminance import Luminance as Luminance
+from .names import CANVASES as CANVASES
+from .partly_fixed import PartlyFixed as PartlyFixed
+from .pixels import Pixels as Pixels
+from .start import gray as gray

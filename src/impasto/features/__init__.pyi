@@ -1,0 +1,15 @@
+from .encoder import Encoder as Encoder
+from .encoder import check_layers as check_layers
+from .loading import check_weights as check_weights
+from .loading import layers_of as layers_of
+from .loading import load_encoder as load_encoder
+from .modules import ModuleEncoder as ModuleEncoder
+from .precision import PRECISIONS as PRECISIONS
+from .precision import resolve_precision as resolve_precision
+from .profile import PROFILES as PROFILES
+from .profile import Profile as Profile
+from .profile import profile_of as profile_of
+from .registry import ENCODERS as ENCODERS
+from .registry import encoder_source as encoder_source
+from .registry import resolve as resolve
+from .registry import stands_in as stands_in

@@ -1,0 +1,48 @@
+"""The packages' lists of names: complete, and light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import impasto
+from impasto import canvas, optimize
+from impasto.methods.solvers import solver
+from impasto.settings import StylizeSettings
+
+
+def test_names_that_users_choose_from_are_told_without_torch() -> None:
+    code = f"""
+import sys, types
+package = types.ModuleType("impasto")
+package.__path__ = [{str(Path(impasto.__file__).parent)!r}]
+sys.modules["impasto"] = package
+from impasto.canvas import CANVASES
+from impasto.optimize import OPTIMIZERS
+assert CANVASES and OPTIMIZERS and "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("package", [canvas, optimize])
+def test_all_that_a_package_lists_is_there(package: object) -> None:
+    for name in package.__all__:  # type: ignore[attr-defined]
+        assert getattr(package, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(package, "nothing")  # noqa: B009
+
+
+@pytest.mark.parametrize("name", optimize.OPTIMIZERS)
+def test_each_optimizer_is_made(name: str) -> None:
+    assert type(solver(StylizeSettings(optimizer=name), 3)).__name__.lower() == name
+
+
+@pytest.mark.parametrize("name", canvas.CANVASES)
+def test_each_canvas_is_made(name: str) -> None:
+    made = canvas.gray(name, (12, 16), torch.Generator().manual_seed(0), batch=2)
+    assert made.image().shape == (2, 3, 12, 16)
+    assert made.image().mean().item() == pytest.approx(0.5, abs=0.05)
