@@ -68,7 +68,7 @@ def test_a_training_resumed_is_one_never_stopped(
     network: AnyStyle, lite: Encoder, paintings: list[Path], tmp_path: Path
 ) -> None:
     start = {k: v.clone() for k, v in network.state_dict().items()}
-    settings = TrainSettings(steps=3, warmup=0, held_out=1, look_every=3, save_every=2)
+    settings = TrainSettings(steps=3, warmup=0, held_out_batches=1, look_every=3, save_every=2)
     whole = task(network, lite, paintings)
     losses = [s.loss for s in train(whole, settings)]
     expected = {k: v.clone() for k, v in network.state_dict().items()}
@@ -120,7 +120,7 @@ def test_panoramas_can_be_trained_on(lite: Encoder, tmp_path: Path) -> None:
         PIL.Image.effect_noise(size, 80).convert("RGB").save(files[-1])
     tiny = {"width": 8, "deep": 8, "blocks": 1, "rank": 0, "front": "both"}
     recipe = any_recipe(files, Material(files, files, lite, batch=2, side=32), options=tiny)
-    steps = list(train(recipe.task, TrainSettings(steps=2, held_out=1)))
+    steps = list(train(recipe.task, TrainSettings(steps=2, held_out_batches=1)))
     assert all(math.isfinite(s.loss) for s in steps) and steps[-1].held_out
 
 

@@ -22,7 +22,7 @@ from impasto.training.loop import Average, TrainSettings, look, train
 from impasto.training.loss import LossSettings
 from impasto.training.recipes import Material, body_vectors, styles_recipe
 
-QUICK = TrainSettings(steps=4, rate=3e-3, warmup=0, held_out=0, look_every=1000, save_every=1000, average=0.0)
+QUICK = TrainSettings(steps=4, rate=3e-3, warmup=0, held_out_batches=0, look_every=1000, save_every=1000, average=0.0)
 LOSS = LossSettings(content_layers=("relu3_1",), style_layers=("relu1_1", "relu2_1", "relu3_1"))
 CPU: dict[str, Any] = {"batch": 2, "side": 64, "style_size": 80}
 
@@ -68,7 +68,7 @@ def test_a_short_training_makes_the_loss_fall(lite: Encoder, paintings: list[Pat
     generator = Johnson(8, 1)
     work = task(StyledNetwork(generator, first_vectors(generator, paintings), list("abc")), lite, paintings)
     before = look(work, Average(work.network, 0.0), 2)
-    settings = TrainSettings(steps=60, rate=1e-2, warmup=5, held_out=2, look_every=60, average=0.8)
+    settings = TrainSettings(steps=60, rate=1e-2, warmup=5, held_out_batches=2, look_every=60, average=0.8)
     looks = [s.held_out for s in train(work, settings) if s.held_out]
     assert looks[-1]["loss"] < 0.85 * before["loss"]
     assert looks[-1].keys() == {"content", "style", "grid", "blocks", "spectrum", "loss"}
@@ -208,7 +208,7 @@ def test_textures_are_trained_from_noise(lite: Encoder, paintings: list[Path]) -
     assert all(torch.equal(x, y) for x, y in zip(a.noise, b.noise, strict=True))
     assert [m.shape for m in a.noise] == [(2, 3, 64, 64), (2, 3, 32, 32), (2, 3, 16, 16)]
     assert not torch.equal(a.noise[0], apart.noise[0])
-    settings = TrainSettings(steps=20, rate=5e-3, warmup=2, held_out=2, look_every=5, average=0.5)
+    settings = TrainSettings(steps=20, rate=5e-3, warmup=2, held_out_batches=2, look_every=5, average=0.5)
     looks = [s.held_out for s in train(work, settings) if s.held_out]
     assert looks[-1]["loss"] < 0.8 * looks[0]["loss"] and set(looks[0]) == {
         "style",

@@ -53,7 +53,7 @@ class Line:
 
 
 SETTINGS = TrainSettings(
-    steps=12, rate=0.02, warmup=3, decay=0.01, average=0.8, held_out=2, look_every=4, save_every=5, seed=3
+    steps=12, rate=0.02, warmup=3, decay=0.01, average=0.8, held_out_batches=2, look_every=4, save_every=5, seed=3
 )
 
 
@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_before_it_does_harm(tmp_pa
 def test_looking_changes_nothing_that_is_trained() -> None:
     looked, not_looked = Line(), Line()
     list(train(looked, SETTINGS))
-    list(train(not_looked, changed(held_out=0)))
+    list(train(not_looked, changed(held_out_batches=0)))
     assert same(looked.network, not_looked.network)
 
 

@@ -63,7 +63,7 @@ def test_a_hatching_that_features_do_not_see_costs_pixels(lite: Encoder) -> None
 
 def test_a_short_training_on_pixels_beats_the_bicubic_enlargement() -> None:
     work = task(loss="pixel")
-    settings = TrainSettings(steps=60, rate=3e-3, warmup=5, held_out=2, look_every=20, average=0.8)
+    settings = TrainSettings(steps=60, rate=3e-3, warmup=5, held_out_batches=2, look_every=20, average=0.8)
     looks = [s.held_out["pixel"] for s in train(work, settings) if s.held_out]
     assert looks == sorted(looks, reverse=True)
     photos = Photos([], 64, seed=99)
@@ -76,7 +76,7 @@ def test_a_short_training_on_pixels_beats_the_bicubic_enlargement() -> None:
 
 
 def test_a_short_training_on_features_makes_their_loss_fall(lite: Encoder) -> None:
-    settings = TrainSettings(steps=60, rate=3e-3, warmup=2, held_out=2, look_every=20, average=0.5)
+    settings = TrainSettings(steps=60, rate=3e-3, warmup=2, held_out_batches=2, look_every=20, average=0.5)
     work = task(encoder=lite)
     batch = work.batch(-1)
     with torch.no_grad():
