@@ -33,7 +33,7 @@ THREADS = 2
 QUALITY = 80
 SMALL = "photo.png painting.png --encoder lite --size 320"
 #: Side of textures, which divides into whole cells at every scale.
-SIDE = 192
+SIDE = 256
 STYLES = "storm field park night dots mosaic glass woodcut wash waves shapes marble".split()
 
 
@@ -66,12 +66,12 @@ PICTURES = {
         {
             "--style-loss gram": f"stylize {SMALL}",
             "--style-loss wasserstein": f"stylize {SMALL} --style-loss wasserstein",
-            "--style-loss patches": f"stylize {SMALL} --style-loss patches --scales 2",
+            "--style-loss patches": f"stylize {SMALL} --style-loss patches --scales 2 --content-weight 5",
             "--style-scale 0.5": f"stylize {SMALL} --style-scale 0.5",
             "--color content-luminance": f"stylize {SMALL} --color content-luminance",
             "--color histogram": f"stylize {SMALL} --color histogram",
             "--mask sky.png 0": f"stylize {SMALL} --mask sky.png 0",
-            "--dream relu4_2": f"stylize {SMALL} --dream relu4_2 --dream-weight 0.5",
+            "--dream relu4_2": f"stylize {SMALL} --dream relu4_2 --dream-weight 3",
             "--content-weight 0": f"stylize {SMALL} --content-weight 0 --init noise --scales 2",
         }
     ),
@@ -79,7 +79,7 @@ PICTURES = {
         {
             "sky.png": "sky.png",
             "ground.png": "ground.png",
-            "painting.png in the sky, mosaic.png below": "stylize photo.png painting.png mosaic.png --encoder lite "
+            "one painting in each": "stylize photo.png painting.png mosaic.png --encoder lite "
             "--size 320 --mask sky.png 1 --mask ground.png 2",
         }
     ),
@@ -88,11 +88,11 @@ PICTURES = {
             "painting.png": "painting.png",
             "painting_map.png": "painting_map.png",
             "map.png": "map.png",
-            "the doodle": "doodle map.png painting.png painting_map.png --encoder lite --size 320 --style-loss patches",
+            "the doodle": "doodle map.png painting.png painting_map.png --encoder lite --size 320",
         },
         2,
     ),
-    "gallery": Sheet({name: f"stylize photo.png --style {name} --size 320" for name in STYLES}, 4),
+    "gallery": Sheet({name: f"stylize photo.png --style {name} --size 256" for name in STYLES}, 4),
     "blends": Sheet(
         {
             "mosaic=0.5,park=0.5": "stylize photo.png --blend mosaic=0.5,park=0.5 --size 320",
@@ -102,15 +102,15 @@ PICTURES = {
     ),
     "texture": Sheet(
         {
-            "the sample": "painting.png",
-            "texture": f"texture painting.png --encoder lite --size {SIDE}",
-            "--tileable, four times": f"texture painting.png --encoder lite --size {SIDE} --tileable",
+            "the sample": "sample.png",
+            "texture": f"texture sample.png --encoder lite --size {SIDE}",
+            "--tileable, four times": f"texture sample.png --encoder lite --size {SIDE} --tileable",
         }
     ),
     "looking": Sheet(
         {
             "dream": "dream photo.png --encoder lite --size 320",
-            "visualize saliency": "visualize saliency photo.png --unit relu5_1:17 --encoder lite --size 320",
+            "visualize guided": "visualize guided photo.png --unit relu4_1:17 --encoder lite --size 320",
             "invert --layer relu4_1": "invert photo.png --encoder lite --layer relu4_1 --size 320",
         }
     ),
@@ -123,6 +123,7 @@ def write_inputs(folder: Path) -> None:
         (folder / f"{name}.png").write_bytes((ROOT / "examples" / f"{source}.png").read_bytes())
     words = [sys.executable, str(ROOT / "examples" / "gallery.py"), "--out", str(folder), "--size", "480", "mosaic"]
     subprocess.run(words, check=True)
+    Image.open(folder / "mosaic.png").crop((0, 0, 320, 320)).save(folder / "sample.png")
     sky, ground = Image.new("L", (768, 512), 0), Image.new("L", (768, 512), 255)
     skyline = [(0, 0), (0, 120), (130, 105), (330, 130), (440, 80), (474, 110), (498, 30), (526, 110), (600, 130),
                (768, 140), (768, 0)]  # fmt: skip

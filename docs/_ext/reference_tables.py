@@ -108,7 +108,7 @@ class Api(Written):
             if not callable(thing):
                 continue
             kind = "class" if isinstance(thing, type) else "function"
-            yield f"(api-{name.lower()})=\n**{kind} `impasto.{name}`**\n"
+            yield f"(api-{kind}-{name.lower()})=\n**{kind} `impasto.{name}`**\n"
             if kind == "function":
                 yield f"```python\n{signature(name, thing)}\n```\n"
             yield from markdown(inspect.getdoc(thing) or "")

@@ -30,8 +30,8 @@ SMALL = {"size": 64, "sample_size": 64, "steps": 2, "first_steps": 2, "octaves":
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with everything that the pages name."""
     folder = tmp_path_factory.mktemp("files")
-    photo = Image.fromarray(data.astronaut()).resize((96, 80))
-    painting = Image.fromarray(data.immunohistochemistry()).resize((80, 80))
+    photo = Image.fromarray(data.astronaut()).resize((96, 96))
+    painting = Image.fromarray(data.immunohistochemistry()).resize((96, 96))
     for name in ("photo", "small", "flowers"):
         photo.save(folder / f"{name}.jpg")
     for name in ("painting", "a", "b", "bricks"):
@@ -39,7 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for inside, name in (("holidays", "one"), ("holidays", "two"), ("monet", "lilies"), ("monet", "haystacks")):
         (folder / inside).mkdir(exist_ok=True)
         shutil.copy(folder / "photo.jpg", folder / inside / f"{name}.jpg")
-    half = np.zeros((80, 96), np.uint8)
+    half = np.zeros((96, 96), np.uint8)
     half[:40] = 255
     for name, mask in (("sky", half), ("ground", 255 - half), ("person", half), ("corner", half)):
         Image.fromarray(mask).save(folder / f"{name}.png")

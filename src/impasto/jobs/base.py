@@ -64,7 +64,7 @@ class Job(Settings):
                 object.__setattr__(self, name, value)
         super().__post_init__()
         for name, about in options_of(type(self)).items():
-            if about.required and getattr(self, name) in (None, ()):
+            if about.required and _is_nothing(getattr(self, name)):
                 raise InputError(f"{label_of(name)} is missing: {about.help[0].lower()}{about.help[1:].rstrip('.')}")
             if name in self.given and about.modes and self.mode not in about.modes:
                 raise InputError(f"{label_of(name)} has no effect {self.mode_shown}: leave it out")
@@ -130,7 +130,7 @@ class Job(Settings):
         found: dict[str, Any] = {"job": self.name}
         for name, about in self.active().items():
             value = getattr(self, name)
-            if value is None or value in ((), "") or not about.in_json or (portable and about.group == FILES):
+            if _is_nothing(value) or not about.in_json or (portable and about.group == FILES):
                 continue
             found[name] = _encoded(value, about.kind.read, portable)
         return found
@@ -183,6 +183,10 @@ class OptimizingJob(PictureJob):
 
 
 # JSON
+
+
+def _is_nothing(value: Any) -> bool:
+    return value is None or (isinstance(value, tuple | str) and not value)
 
 
 def _encoded(value: Any, read: str, portable: bool) -> Any:
