@@ -17,7 +17,7 @@ from impasto.media import write_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.ascent import ASCENT_PRESETS, ascend
 from impasto.methods.attribution import Unit
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from common import write
 from impasto.features import load_encoder
 from impasto.media import read_image, write_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import stylize
 from impasto.methods.presets import preset
+from impasto.methods.stylize import stylize
 
 PHOTOS = ("100075", "118035", "161062", "209070", "296007")
 PAINTINGS = (

@@ -18,8 +18,8 @@ from impasto.features import load_encoder
 from impasto.media import read_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.dream import DreamSettings, dream
-from impasto.methods.styles import scaled
-from impasto.resample import lanczos
+from impasto.methods.regions import scaled
+from impasto.pictures.resample import lanczos
 
 
 def main() -> None:

@@ -20,9 +20,9 @@ from train_minutes import LOSS, held_out, means, objective_settings, parts
 from impasto.features import Encoder, load_encoder
 from impasto.media import read_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import stylize
 from impasto.methods.instant import open_painter
-from impasto.methods.styles import scaled
+from impasto.methods.regions import scaled
+from impasto.methods.stylize import stylize
 
 RESULT = Path(__file__).parent / "results" / "from_network.json"
 #: Steps after which the picture is looked at.

@@ -19,7 +19,7 @@ from common import write
 from impasto.features import load_encoder
 from impasto.media import read_image
 from impasto.methods.instant import open_painter
-from impasto.methods.styles import scaled
+from impasto.methods.regions import scaled
 from impasto.training.fixed import measured
 from impasto.training.loss import LossSettings
 

@@ -25,8 +25,8 @@ from torch import Tensor
 from impasto.media import read_image, write_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.instant import instant, open_painter, painting_vector
-from impasto.methods.styles import StyleImage, scaled
-from impasto.settings import StylizeSettings
+from impasto.methods.regions import StyleImage, scaled
+from impasto.methods.settings import StylizeSettings
 
 
 class MicroAST:

@@ -26,9 +26,9 @@ from torch import Tensor
 from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import stylize
-from impasto.methods.styles import scaled
-from impasto.settings import StylizeSettings
+from impasto.methods.regions import scaled
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
 
 #: Every second pair has a photograph and a painting that `make lite` keeps apart.
 PAIRS = (

@@ -22,7 +22,7 @@ from torch import Tensor
 from impasto.media import read_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.instant import STYLE_SIDE, Painter, open_painter
-from impasto.methods.styles import scaled
+from impasto.methods.regions import scaled
 from impasto.networks.patterns import Blocks, Spectrum, spectrum
 
 RESULT = Path(__file__).parent / "results" / "patterns.json"

@@ -23,10 +23,10 @@ from torch.nn import functional
 from impasto.features import load_encoder
 from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import stylize
 from impasto.methods.instant import instant, open_painter
 from impasto.methods.presets import preset
-from impasto.methods.styles import whole
+from impasto.methods.regions import whole
+from impasto.methods.stylize import stylize
 
 #: Qualities -> presets; None for one pass.
 QUALITIES = {"instant": None, "refined": "refined", "quick": "quick", "best": "default"}

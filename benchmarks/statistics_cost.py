@@ -18,8 +18,8 @@ from skimage import data
 from impasto.features import load_encoder
 from impasto.media import read_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import stylize
-from impasto.settings import StylizeSettings
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
 
 
 def main() -> None:

@@ -23,9 +23,9 @@ from train_minutes import linked, middle
 
 from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, sheet, write_image
-from impasto.metrics import psnr, ssim
 from impasto.networks.models import load_upscaler
 from impasto.networks.superres import SuperResolution, enlarge, shrink, upscale
+from impasto.pictures.metrics import psnr, ssim
 
 FACTOR = 4
 LOSSES = ("pixel", "feature")

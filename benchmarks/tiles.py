@@ -30,9 +30,10 @@ from common import write
 
 from impasto.features import load_encoder, resolve_precision
 from impasto.memory import keep_freed_memory
-from impasto.methods import gatys, prints
+from impasto.methods import prints
+from impasto.methods import stylize as optimization
+from impasto.methods.settings import StylizeSettings
 from impasto.optimize import LARGE, LARGE_HISTORY, State
-from impasto.settings import StylizeSettings
 
 
 def run(a: argparse.Namespace) -> None:
@@ -48,7 +49,7 @@ def run(a: argparse.Namespace) -> None:
         limit, prints.BYTES_WHOLE, prints.MOST = 1e12, 1e9, a.workspace
     (plan,) = prints.plans(encoder, settings, content, limit)
     state = full(content, settings.history) if a.full else None
-    loop = gatys.stylize(encoder, content, content.flip(3), settings, resume=state, max_memory=limit)
+    loop = optimization.stylize(encoder, content, content.flip(3), settings, resume=state, max_memory=limit)
     del state
     times = [time.perf_counter()]
     for _ in itertools.islice(loop, a.steps):

@@ -36,11 +36,12 @@ from impasto.features import Encoder, load_encoder, resolve_precision
 from impasto.features.vgg import VGG
 from impasto.media import read_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import content_term, stylize
 from impasto.methods.presets import preset
-from impasto.methods.styles import scaled, style_terms, whole
+from impasto.methods.regions import scaled, whole
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import content_term, stylize
+from impasto.methods.targets import style_terms
 from impasto.objective import Objective
-from impasto.settings import StylizeSettings
 
 PAIRS = (
     ("seed_figures/tubingen", "seed_figures/starry_night"),

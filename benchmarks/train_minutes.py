@@ -29,11 +29,11 @@ from torch import Tensor
 from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import stylize
 from impasto.methods.instant import Painter, open_painter
 from impasto.methods.presets import preset
-from impasto.methods.styles import scaled
-from impasto.settings import StylizeSettings
+from impasto.methods.regions import scaled
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
 from impasto.training.loss import LossSettings
 
 RESULT = Path(__file__).parent / "results" / "train_minutes.json"

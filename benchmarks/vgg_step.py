@@ -24,9 +24,9 @@ from plain import PlainVGG
 from impasto.features import Encoder, load_encoder, resolve_precision
 from impasto.features.fastconv import available
 from impasto.memory import keep_freed_memory
-from impasto.methods.gatys import stylize
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
 from impasto.optimize.moving import STILL
-from impasto.settings import StylizeSettings
 
 #: Steps that are timed together, since a run has many: the first one after another network's is slower.
 BLOCK = 3 * STILL

@@ -11,10 +11,10 @@ import torch
 from impasto.errors import InputError, WeightsError
 from impasto.export import FORMAT, OPSET, export_onnx, load_onnx, onnx_run
 from impasto.methods.instant import Painter, instant, painting_vector
-from impasto.methods.styles import StyleImage
+from impasto.methods.regions import StyleImage
+from impasto.methods.settings import StylizeSettings
 from impasto.networks.models import PACKAGED, Model, is_packaged, load_model
 from impasto.networks.registry import build
-from impasto.settings import StylizeSettings
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -14,7 +14,7 @@ from impasto.media import read_image
 from impasto.methods.ascent import AscentSettings, ascend
 from impasto.methods.attribution import Unit
 from impasto.methods.inversion import InversionSettings, invert
-from impasto.methods.styles import scaled
+from impasto.methods.regions import scaled
 from impasto.methods.texture import TextureSettings, texture
 from impasto.objective import Style, gram
 

@@ -30,15 +30,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from impasto.canvas import Pixels
-from impasto.displacement import Displacement, mirrored
 from impasto.features import load_encoder, resolve_precision
 from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, unpacked
 from impasto.features.profile import JITTERED
 from impasto.features.variants import VGG19_WIDTHS
 from impasto.features.vgg import VGG
+from impasto.methods.settings import StylizeSettings
 from impasto.optimize import Adam, Goal, Stage, minimize
 from impasto.optimize.moving import jittered
-from impasto.settings import StylizeSettings
+from impasto.pictures.displacement import Displacement, mirrored
 from impasto.training.muon import Muon
 
 CROP = 128

@@ -34,7 +34,9 @@ QUALITY = 80
 SMALL = "photo.png painting.png --encoder lite --size 320"
 #: Side of textures, which divides into whole cells at every scale.
 SIDE = 256
-STYLES = "storm field park night dots mosaic glass woodcut wash waves shapes marble".split()
+STYLES = (
+    "storm", "field", "park", "night", "dots", "mosaic", "glass", "woodcut", "wash", "waves", "shapes", "marble",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,9 @@ def flat(sun: tuple[int, int], trees: tuple[int, int], right: bool) -> Image.Ima
     low, high = (445, 475) if right else (475, 445)
     draw.polygon([(0, high), (384, 455), (768, low), (768, 512), (0, 512)], (40, 110, 60))
     for x, top, wide in ((trees[0], 60, 45), (trees[1], 170, 35)):
-        draw.polygon([(x, top), (x + wide, 300), (x + wide // 2, 455), (x - wide // 2, 455), (x - wide, 300)], (15, 30, 40))
+        draw.polygon(
+            [(x, top), (x + wide, 300), (x + wide // 2, 455), (x - wide // 2, 455), (x - wide, 300)], (15, 30, 40)
+        )
     return picture
 
 

@@ -130,7 +130,9 @@ def markdown(text: str) -> Iterator[str]:
             inside = True
             yield f"\n{line}\n"
         elif inside and re.match(r"    \S", line):
-            yield re.sub(r"^    ([\w, ]+):", r"- `\1`:", line) if re.match(r"    [\w, ]+:", line) else f"- {line.strip()}"
+            yield (
+                re.sub(r"^    ([\w, ]+):", r"- `\1`:", line) if re.match(r"    [\w, ]+:", line) else f"- {line.strip()}"
+            )
         elif inside:
             yield line.strip()
         else:

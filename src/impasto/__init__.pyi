@@ -33,15 +33,15 @@ from .jobs.texture import Texture as Texture
 from .media import Picture as Picture
 from .media import read_image as read_image
 from .media import to_pil as to_pil
+from .methods.settings import AscentSettings as AscentSettings
+from .methods.settings import DreamSettings as DreamSettings
+from .methods.settings import InversionSettings as InversionSettings
+from .methods.settings import StylizeSettings as StylizeSettings
+from .methods.settings import TextureSettings as TextureSettings
 from .networks.models import load_model as load_model
 from .optimize import Step as Step
 from .painter import Painter as Painter
 from .painter import open_painter as open_painter
 from .progress import progress_bar as progress_bar
-from .settings import AscentSettings as AscentSettings
-from .settings import DreamSettings as DreamSettings
-from .settings import InversionSettings as InversionSettings
-from .settings import StylizeSettings as StylizeSettings
-from .settings import TextureSettings as TextureSettings
 
 __version__: str

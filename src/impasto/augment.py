@@ -13,7 +13,7 @@ from torch.utils.data import get_worker_info
 from impasto.errors import InputError
 from impasto.media import pictures_in
 from impasto.methods.instant import painting_vector
-from impasto.methods.styles import StyleImage
+from impasto.methods.regions import StyleImage
 from impasto.networks.models import Model
 from impasto.networks.painter import Painter, open_painter
 from impasto.training.photos import opened, tried

@@ -49,6 +49,15 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C during a job that writes files: the message says what was written and how to go on."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory could not be had, on the CPU or a GPU; told by names and words, without importing torch."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    words = ("can't allocate memory", "not enough memory", "out of memory")
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
+        "RuntimeError" in kinds and any(word in str(error) for word in words)
+    )
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     """The error for a name that is not in a list: names the nearest ones, or all of them if none is near.
 
@@ -62,8 +71,3 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     if near:
         return InputError(f"unknown {kind} {name!r}; did you mean {' or '.join(near)}?")
     return InputError(f"unknown {kind} {name!r}; there are {', '.join(options)}")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, here or on a GPU."""
-    return type(error).__name__ in ("MemoryError", "OutOfMemoryError") or "can't allocate memory" in str(error)

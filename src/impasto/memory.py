@@ -4,40 +4,21 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import sys
 from pathlib import Path
-
-import torch
 
 from impasto.errors import InputError
 
 #: Of the memory that is free, how much a run may take unless told otherwise.
 SHARE = 0.75
-_UNITS = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
-
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # of mallopt(3)
-
-
-def bytes_of(text: str) -> float:
-    """`4GB`, `3500M` or `4e9` in bytes; units are powers of 1000.
-
-    Raises:
-        InputError: if it is something else, or not above 0.
-    """
-    found = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([KMGT]?)B?\s*", text, re.IGNORECASE)
-    try:
-        size = float(found[1]) * _UNITS[found[2].upper()] if found else 0.0
-    except ValueError:
-        size = 0.0
-    if not 0 < size < float("inf"):
-        raise InputError(f"max-memory is {text!r}; write a size above 0 with its unit, such as 4GB or 3500MB")
-    return size
 
 
 def allowance(device: str = "cpu") -> float | None:
     """Bytes that a run may take: `SHARE` of what is free on the device; None where that cannot be told."""
     if device.startswith("cuda"):
+        import torch
+
         return SHARE * torch.cuda.mem_get_info(device)[0]
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
@@ -48,6 +29,12 @@ def allowance(device: str = "cpu") -> float | None:
         except (ValueError, OSError, AttributeError):
             return None
     return SHARE * min(free, _limit())
+
+
+def too_large(what: str, size: tuple[int, int], needs: float, limit: float, fix: str) -> InputError:
+    """The error for a picture of `(H, W)` that does not fit: `what` names it, `fix` says what helps."""
+    shown = f"{what} {size[1]}x{size[0]} needs {needs / 1e9:.1f} GB"
+    return InputError(f"{shown} and max-memory is {limit / 1e9:.1f} GB: {fix}")
 
 
 def _limit() -> float:

@@ -11,9 +11,9 @@ from impasto.jobs.scene import Scene
 from impasto.media import Picture, read_image
 from impasto.media.image import Source
 from impasto.methods.instant import instant, painting_vector
+from impasto.methods.settings import StylizeSettings
 from impasto.networks import painter as networks
 from impasto.options import AUTO, Auto, known
-from impasto.settings import StylizeSettings
 
 
 class Painter:

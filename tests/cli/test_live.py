@@ -16,13 +16,13 @@ from PIL import Image
 
 from impasto import cli
 from impasto.cli import live as command
-from impasto.color import chroma
 from impasto.errors import InputError
 from impasto.media.video import Frame, Video, VideoWriter
 from impasto.methods.instant import Painter, instant
+from impasto.methods.settings import StylizeSettings
 from impasto.networks.models import Model, load_model, save_model
 from impasto.networks.registry import build
-from impasto.settings import StylizeSettings
+from impasto.pictures.color import chroma
 
 pytest.importorskip("av")
 

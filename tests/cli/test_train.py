@@ -14,9 +14,9 @@ from skimage import data
 import impasto
 from impasto import cli
 from impasto.media import read_image, read_metadata
-from impasto.metrics import psnr
 from impasto.networks.models import Model, load_model, read_about, save_model
 from impasto.networks.superres import enlarge, shrink
+from impasto.pictures.metrics import psnr
 
 TINY = ("--option", "width=8", "--option", "deep=8", "--option", "blocks=1", "--body", "none")
 SHORT = ("--steps", 4, "--batch", 2, "--side", 32, "--look-every", 2, "--quiet", "--device", "cpu")

@@ -17,7 +17,9 @@ from impasto.cli import app
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 LANGUAGES = ("bash", "console", "python")
-BLOCK = re.compile(r"(?:^<!-- (?P<mark>not run|slow): (?P<reason>.*?) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<mark>not run|slow): (?P<reason>.*?) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
+)
 #: Page -> how many of its blocks are not run; a number that grows is to be justified here.
 NOT_RUN = {"start.md": 3, "live.md": 1, "looking-inside.md": 1, "python.md": 1, "README.md": 1}
 

@@ -67,7 +67,7 @@ def test_eight_bit_layers_are_found_beside_and_a_wrong_shape_is_refused(tmp_path
 @pytest.mark.slow
 def test_classes_of_photographs_are_those_of_the_reference(shared: Path) -> None:
     from impasto.media import read_image
-    from impasto.resample import lanczos
+    from impasto.pictures.resample import lanczos
 
     sys.path.insert(0, str(shared / "weights"))
     from load_vgg19 import classifier, features  # type: ignore[import-not-found]

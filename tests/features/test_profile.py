@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from impasto.features import PROFILES, Profile, profile_of
-from impasto.settings import StylizeSettings
+from impasto.methods.settings import StylizeSettings
 
 
 def test_a_profile_of_one_s_own_decides_what_settings_leave_open(monkeypatch: pytest.MonkeyPatch) -> None:

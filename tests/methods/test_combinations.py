@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.color import chroma
-from impasto.methods.gatys import stylize
-from impasto.methods.styles import Region, StyleImage
-from impasto.settings import StylizeSettings
+from impasto.methods.regions import Region, StyleImage
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
+from impasto.pictures.color import chroma
 
 CONTENT = torch.rand(1, 3, 40, 36, generator=torch.Generator().manual_seed(1))
 STYLES = [torch.rand(1, 3, 36, 44, generator=torch.Generator().manual_seed(s)) for s in (2, 3)]

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from impasto.scene import Scene
 from torch import Tensor
 
 import impasto
-from impasto.color import chroma
 from impasto.errors import InputError
+from impasto.jobs.scene import Scene
 from impasto.media import write_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
-from impasto.methods.styles import Region, StyleImage, scaled
+from impasto.methods.regions import Region, StyleImage, scaled
+from impasto.methods.settings import StylizeSettings
 from impasto.networks.models import Model, save_model
-from impasto.settings import StylizeSettings
+from impasto.pictures.color import chroma
 
 SETTINGS = StylizeSettings(size=64)
 
@@ -193,3 +193,15 @@ def test_an_optimization_begins_with_what_a_trained_network_paints(
     assert result.pixels.shape == alone.shape
     with pytest.raises(InputError, match="needs a photograph"):
         other.first(None, other.regions(None), settings)
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_resized(small_model: Model, photo: Tensor) -> None:
+    vector = small_model.blended({"dots": 1.0})
+    painter = open_painter(small_model, max_memory=1e9)
+    with pytest.raises(InputError, match=r"a picture of 32768x24576 needs .* GB and max-memory is 1.0 GB: choose"):
+        instant(painter, photo, vector, StylizeSettings(size=32768))
+    torch.testing.assert_close(
+        instant(painter, photo, vector, SETTINGS), instant(open_painter(small_model), photo, vector, SETTINGS)
+    )
+    with pytest.raises(InputError, match=r"a picture of 80x60 needs 0.4 GB and max-memory is 0.1 GB"):
+        open_painter(small_model, max_memory=1e8)(photo, vector)

@@ -8,18 +8,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from impasto.displacement import mirrored, rolled
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.profile import JITTERED, PROFILES
 from impasto.features.vgg import VGG
-from impasto.methods.gatys import stylize
 from impasto.methods.presets import preset
-from impasto.methods.styles import Region, StyleImage, room, style_terms
+from impasto.methods.regions import Region, StyleImage, room
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
+from impasto.methods.targets import style_terms
 from impasto.objective import Objective
 from impasto.optimize import Goal
 from impasto.optimize.moving import STILL, jittered
-from impasto.settings import StylizeSettings
+from impasto.pictures.displacement import mirrored, rolled
 
 SETTINGS = StylizeSettings(
     size=48, steps=10, scales=1, optimizer="adam", jitter=8, style_layers=("relu1_1", "relu2_1"),

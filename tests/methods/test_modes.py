@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
+from impasto.methods.prints import Plan
 from torch import Tensor
 
 from impasto.features import Encoder, load_encoder
@@ -13,14 +14,13 @@ from impasto.features.vgg import VGG
 from impasto.methods.ascent import ascend, yosinski
 from impasto.methods.attribution import Unit, gradient
 from impasto.methods.dream import DreamSettings, dream
-from impasto.methods.gatys import stylize
 from impasto.methods.inversion import InversionSettings, invert
-from impasto.methods.prints import Plan
-from impasto.methods.styles import Region, StyleImage
+from impasto.methods.regions import Region, StyleImage
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
 from impasto.methods.texture import TextureSettings, texture
 from impasto.objective import Placeless
 from impasto.optimize import Step
-from impasto.settings import StylizeSettings
 
 LAYER = "relu2_1"
 SETTINGS = StylizeSettings(

@@ -6,7 +6,7 @@ import pytest
 
 from impasto.errors import InputError
 from impasto.methods.presets import METHODS, PRESETS, preset
-from impasto.settings import StylizeSettings
+from impasto.methods.settings import StylizeSettings
 
 FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 

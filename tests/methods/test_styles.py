@@ -10,28 +10,26 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from impasto.cache import StatisticsCache
-from impasto.color import chroma
 from impasto.errors import InputError
 from impasto.media import read_image
-from impasto.methods.gatys import divided, recolor, stylize
-from impasto.methods.styles import (
+from impasto.methods.regions import (
     Region,
     StyleImage,
-    average_statistics,
     by_segment,
     divide,
     flat_colors,
     labeled,
     opaque_box,
-    rotated,
     scaled,
     segments,
-    style_terms,
     whole,
 )
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import divided, recolor, stylize
+from impasto.methods.targets import average_statistics, rotated, style_terms
 from impasto.objective import MATCHINGS, STYLE_LOSSES
-from impasto.settings import StylizeSettings
+from impasto.objective.cache import StatisticsCache
+from impasto.pictures.color import chroma
 
 LAYERS = ("relu1_1", "relu2_1")
 SETTINGS = StylizeSettings(style_layers=LAYERS, content_layers=("relu2_2",), size=32)

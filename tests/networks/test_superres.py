@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from impasto.errors import InputError
+from impasto.networks import superres
 from impasto.networks.superres import SuperResolution, enlarge, shrink, upscale
 
 
@@ -66,3 +67,19 @@ def test_bad_inputs_are_refused() -> None:
         shrink(torch.rand(1, 3, 8, 10), 4)
     with pytest.raises(InputError, match="tile is 0"):
         upscale(lively(2), torch.rand(1, 3, 8, 8), tile=0)
+
+
+def test_in_little_memory_tiles_are_smaller_and_in_less_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(superres, "OVERHEAD", 0.0)
+    network, image = lively(2), torch.rand(1, 3, 150, 170).double()
+    sizes: list[int] = []
+    real = SuperResolution.forward
+    monkeypatch.setattr(SuperResolution, "forward", lambda self, x: (sizes.append(max(x.shape[-2:])), real(self, x))[1])
+    whole = upscale(network, image, max_memory=1e12)
+    assert sizes == [170]
+    held = 4 * image.numel() * 9
+    side = 64 + 2 * network.reach
+    torch.testing.assert_close(upscale(network, image, max_memory=held + side**2 * network.held), whole)
+    assert max(sizes[1:]) == side
+    with pytest.raises(InputError, match=r"a picture of 340x300 needs 0.0 GB and max-memory is 0.0 GB: enlarge a"):
+        upscale(network, image, max_memory=held)

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
+from impasto.errors import InputError
 from impasto.networks import tiles
 from impasto.networks.generator import Generator
 from impasto.networks.registry import build
-from impasto.networks.tiles import PART, PARTS, held, in_pieces, parts
+from impasto.networks.tiles import OVERHEAD, PART, PARTS, PICTURES, held, in_pieces, parts, pieces
 
 SMALL: list[tuple[str, dict[str, Any]]] = [
     ("quarter", {"width": 8, "deep": 8, "blocks": 1, "rank": 0, "fine": 4}),
@@ -50,7 +51,7 @@ def test_tiles_with_the_statistics_of_the_whole_are_the_whole(
     style = network.plain_style()[None]
     whole = in_pieces(network, image, style)
     network.largest = 0
-    monkeypatch.setattr(tiles, "parts", lambda image, divisor: image)
+    monkeypatch.setattr(tiles, "parts", lambda image, *_: image)
     told: list[tuple[int, int]] = []
     found = in_pieces(network, image, style, lambda done, total: told.append((done, total)), tile=64)
     torch.testing.assert_close(found, whole, atol=2e-4, rtol=0)
@@ -102,3 +103,35 @@ def test_parts_are_spread_over_the_picture(size: tuple[int, int]) -> None:
     # As far from one border as from the other, and never in one corner only.
     assert all(abs(int(a) - (n - 1 - int(b))) <= 32 for a, b, n in zip(first, last, size, strict=True))
     assert int(first.min()) == 0
+
+
+def test_pieces_become_smaller_with_memory_and_then_the_picture_is_refused() -> None:
+    network = small(*SMALL[1])
+
+    def chosen(side: int, room: float) -> tuple[int, int] | None:
+        """Of a square picture, with so many pixels of a piece."""
+        return pieces(network, (side, side), OVERHEAD + PICTURES * side**2 + room * network.held)
+
+    assert pieces(network, (3000, 3000), None) is None and pieces(network, (5000, 5000), None) == (1024, PARTS)
+    assert chosen(3000, 9e6) is None and chosen(3000, 8.9e6) == (1024, PARTS)
+    assert chosen(3000, (1024 + 2 * network.halo) ** 2) == (1024, 5)
+    assert chosen(3000, (1024 + 2 * network.halo) ** 2 - 1)[0] == 512  # type: ignore[index]
+    assert chosen(3000, 4 * PART**2) == (512, 4)
+    with pytest.raises(InputError, match=r"a picture of 3000x3000 needs 1.\d GB and max-memory is .* smaller size"):
+        chosen(3000, 4 * PART**2 - 1)
+    with pytest.raises(InputError, match=r"a picture of 32768x32768 needs .* GB and max-memory is 16.0 GB"):
+        pieces(network, (32768, 32768), 16e9)
+    whole = build("pyramid", {"scales": 3, "width": 4})
+    assert pieces(whole, (999, 999), None) is None  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"a picture of 999x999 needs 0.7 GB and max-memory is 0.5 GB"):
+        pieces(whole, (999, 999), 5e8)  # type: ignore[arg-type]
+
+
+def test_statistics_are_of_fewer_parts_where_memory_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = torch.rand(1, 3, 2100, 2300)
+    assert [len(parts(image, 16, count)) for count in (16, 9, 4)] == [16, 9, 4]
+    network, seen = small(*SMALL[0]), []
+    monkeypatch.setattr(tiles, "pieces", lambda *_: (64, 5))
+    monkeypatch.setattr(tiles, "parts", lambda image, divisor, count: (seen.append(count), image)[1])
+    in_pieces(network, torch.rand(1, 3, 128, 128), network.plain_style()[None], max_memory=1.0)
+    assert seen == [5]

@@ -84,3 +84,15 @@ def test_a_semantic_map_decides_between_patches_that_look_alike() -> None:
 def test_a_map_smaller_than_a_patch_is_used_all_the_same() -> None:
     bank = bank_of(PATCHES, torch.rand(1, 2, 1, 2))
     assert PATCHES.loss(torch.rand(1, 2, 2, 1), bank).isfinite()
+
+
+def test_best_matches_of_many_chunks_share_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heap that keeps freed memory would otherwise have one for each, as results lie in between."""
+    tables: set[int] = set()
+    real = torch.mm
+    monkeypatch.setattr(
+        torch, "mm", lambda a, b, out: (tables.add(out.untyped_storage().data_ptr()), real(a, b, out=out))[1]
+    )
+    monkeypatch.setattr("impasto.objective.matching.CHUNK", 64)
+    rows, keys = torch.rand(50, 4), torch.rand(16, 4)
+    assert torch.equal(best_match(rows, keys), (rows @ keys.T).argmax(1)) and len(tables) == 1

@@ -9,16 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.cache import StatisticsCache
 from impasto.errors import InputError
 from impasto.features.vgg import VGG
-from impasto.methods.gatys import stylize
-from impasto.methods.styles import StyleImage, average_statistics
+from impasto.methods.regions import StyleImage
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import stylize
+from impasto.methods.targets import average_statistics
 from impasto.methods.texture import TextureSettings
 from impasto.objective import MATCHINGS, STATISTICS, STYLE_LAYERS, STYLE_LOSSES, Sum
+from impasto.objective.cache import StatisticsCache
 from impasto.objective.matching import Matching
 from impasto.objective.statistics import Distance
-from impasto.settings import StylizeSettings
 
 
 class Skew:

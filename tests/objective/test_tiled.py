@@ -15,7 +15,7 @@ from impasto.features.gray import GrayEncoder
 from impasto.features.variants import Normalization
 from impasto.features.vgg import VGG
 from impasto.media import read_image
-from impasto.methods.styles import scaled
+from impasto.methods.regions import scaled
 from impasto.objective import MATCHINGS, STATISTICS, Activation, Content, Match, Objective, Style, Term, TotalVariation
 from impasto.objective.tiled import TiledObjective, measured, tiles, whole_maps
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_tiled_is_refused_in_a_line() -> None:
     with pytest.raises(InputError, match=r"encoder mine cannot be run in tiles"):
         whole_maps(foreign, image, [""], 1e6)
     encoder.padding = "circular"
-    with pytest.raises(InputError, match=r"toy pads in a circle"):
+    with pytest.raises(InputError, match=r"encoder toy cannot be run in tiles.*padding zeros"):
         whole_maps(encoder, image, CONTENT, 1e6)
     encoder.padding = "zeros"
     with pytest.raises(InputError, match=r"7x7 is too small for pool3"):

@@ -11,8 +11,8 @@ import torch
 
 import impasto
 from impasto import canvas, optimize
+from impasto.methods.settings import StylizeSettings
 from impasto.methods.solvers import solver
-from impasto.settings import StylizeSettings
 
 
 def test_names_that_users_choose_from_are_told_without_torch() -> None:

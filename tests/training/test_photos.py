@@ -12,7 +12,7 @@ import torch
 
 from impasto.errors import InputError
 from impasto.media import pictures_in, read_image
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 from impasto.training.photos import Photos, Stream, fingerprint, opened, random_crop, scene
 
 

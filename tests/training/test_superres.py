@@ -10,8 +10,8 @@ import torch
 
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
-from impasto.metrics import psnr, ssim
 from impasto.networks.superres import SuperResolution, enlarge, shrink, upscale
+from impasto.pictures.metrics import psnr, ssim
 from impasto.training.loop import TrainSettings, train
 from impasto.training.photos import Photos, shifted
 from impasto.training.superres import SuperResolutionTask

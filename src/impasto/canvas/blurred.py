@@ -6,7 +6,7 @@ import torch
 
 from impasto.canvas.base import Canvas, Wrapped
 from impasto.errors import InputError
-from impasto.resample import blur
+from impasto.pictures.resample import blur
 
 
 class Blurred(Wrapped):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from impasto.canvas.pixels import Pixels
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 
 
 class Detail(Pixels):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from impasto.color import chroma, luma, luma_range
-from impasto.resample import lanczos
+from impasto.pictures.color import chroma, luma, luma_range
+from impasto.pictures.resample import lanczos
 
 
 class Luminance:

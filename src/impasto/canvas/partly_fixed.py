@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from impasto.canvas.base import Canvas, Wrapped
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 
 #: What may be missing of a mask that covers all.
 ALL = 1e-4

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.resample import blur, lanczos
+from impasto.pictures.resample import blur, lanczos
 
 
 class Pixels:

@@ -88,6 +88,8 @@ def info(picture: str | None) -> int:
 
 def told(error: BaseException) -> tuple[str, int] | None:
     """The one line of an error that is the user's to mend, and the exit code; None of any other."""
+    if isinstance(error, click.Abort):  # click's, of any KeyboardInterrupt
+        error = error.__cause__ or error
     if isinstance(error, ImpastoError):
         return f"impasto: {error}", 2
     if isinstance(error, Interrupted):

@@ -45,7 +45,8 @@ class Download:
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        self.progress: Any = Progress(*columns, console=Console(stderr=True))
+        console = Console(stderr=True)
+        self.progress: Any = Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
         self.task = self.progress.add_task(name, total=None)
 
     def __enter__(self) -> Download:

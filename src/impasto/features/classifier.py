@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from impasto.errors import WeightsError
 from impasto.features.encoder import check_layers
 from impasto.features.fingerprint import digest
+from impasto.features.spans import Span
 from impasto.features.states import read_tensors
 from impasto.features.vgg import VGG
 
@@ -65,6 +67,14 @@ class Classifier(nn.Module):
                     x = F.relu(x)
                 found[name] = x[:, :, None, None]
         return {name: found[name] for name in wanted}
+
+    def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
+        """See `Spanned`; fully connected layers see all of a picture, so that no part can be run by itself."""
+        wanted = check_layers(layers, self.layers)
+        shallow = [n for n in wanted if n not in CLASSIFIER_LAYERS]
+        if len(shallow) == len(wanted):
+            return self.features.spans(shallow, size)
+        return [replace(s, apart=False) for s in self.features.spans([*shallow, self.features.layers[-1]], size)]
 
 
 def load_classifier(file: Path, name: str) -> dict[str, Tensor]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from impasto.color import luma
 from impasto.features.encoder import Encoder
 from impasto.features.fingerprint import fingerprint
-from impasto.features.spans import Span, spans_of
+from impasto.features.spans import Span, Spanned
+from impasto.pictures.color import luma
 
 
 class GrayEncoder:
@@ -33,13 +33,9 @@ class GrayEncoder:
         return self.encoder(_gray(images), layers)
 
     def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
-        """See `Spanned`.
-
-        Raises:
-            InputError: also if the other encoder cannot be run in tiles.
-        """
-        first, *rest = spans_of(self.encoder, layers, size)
-        return [replace(first, run=lambda x: first.run(_gray(x))), *rest]
+        """See `Spanned`."""
+        found = self.encoder.spans(layers, size) if isinstance(self.encoder, Spanned) else []
+        return [replace(s, run=lambda x, s=s: s.run(_gray(x))) for s in found[:1]] + found[1:]  # type: ignore[misc]
 
 
 def _gray(images: Tensor) -> Tensor:

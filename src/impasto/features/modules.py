@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from impasto.errors import InputError, unknown
+from impasto.errors import InputError, is_out_of_memory, unknown
 from impasto.features.encoder import check_layers
 from impasto.features.fingerprint import digest
 
@@ -79,6 +79,8 @@ class ModuleEncoder:
         except _Reached:
             pass
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             height, width = images.shape[-2:]
             raise InputError(f"the encoder {self.name} cannot take a picture of {width}x{height}: {error}") from error
         finally:

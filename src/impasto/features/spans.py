@@ -41,6 +41,7 @@ class Span:
         output: what the next span takes.
         halo: cells of the input, a multiple of `unit`.
         held: numbers a cell of the input that one forward and backward pass keeps, as if they were float32.
+        apart: whether it can be run on a part at all.
     """
 
     run: Run
@@ -48,6 +49,7 @@ class Span:
     output: Level
     halo: int
     held: float
+    apart: bool = True
 
     @property
     def unit(self) -> int:
@@ -60,24 +62,27 @@ class Spanned(Encoder, Protocol):
     """An encoder that is a row of spans."""
 
     def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
-        """The spans that lead to `layers`, the first of which takes pictures.
+        """The spans that lead to `layers`, the first of which takes pictures; none if it has none.
 
         Args:
             layers: names out of `layers`, in any order.
             size: `(H, W)` of the whole picture.
 
         Raises:
-            InputError: if a layer is not known, the picture is too small for it, or no part can be run by itself.
+            InputError: if a layer is not known, or the picture is too small for it.
         """
         ...
 
 
 def spans_of(encoder: Encoder, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
-    """`encoder.spans(layers, size)`.
+    """`encoder.spans(layers, size)`, of parts that can be run by themselves.
 
     Raises:
-        InputError: also if it has no spans.
+        InputError: also if it has no such spans.
     """
-    if not isinstance(encoder, Spanned):
-        raise InputError(f"the encoder {encoder.name} cannot be run in tiles; lite and the VGGs can")
-    return encoder.spans(layers, size)
+    found = encoder.spans(layers, size) if isinstance(encoder, Spanned) else []
+    if not (found and all(span.apart for span in found)):
+        raise InputError(
+            f"the encoder {encoder.name} cannot be run in tiles; lite and the VGGs can, with padding zeros"
+        )
+    return found

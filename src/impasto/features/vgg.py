@@ -107,12 +107,8 @@ class VGG(nn.Module):
     def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
         """See `Spanned`. A span is a block, but the first two are one: what lies between them, 64 channels at half the
         picture's size, would be the largest of all maps kept.
-
-        Raises:
-            InputError: also if the padding is circular, where the last column is a neighbor of the first.
+        Padded in a circle, where the last column is a neighbor of the first, no part can be run by itself.
         """
-        if self.padding != "zeros":
-            raise InputError(f"{self.name} pads in a circle and cannot be run in tiles; give it padding zeros")
         wanted = check_layers(layers, self.layers)
         self._check_size(size, wanted[-1])
         steps = self._steps_to(wanted[-1])
@@ -138,7 +134,7 @@ class VGG(nn.Module):
             return self._run(self._normalized(x) if first else x, steps, wanted)
 
         asked = {name: level for name, level in levels.items() if name in wanted}
-        return Span(run, asked, levels[steps[-1]], -(-halo // unit) * unit, held)
+        return Span(run, asked, levels[steps[-1]], -(-halo // unit) * unit, held, self.padding == "zeros")
 
     def _steps_to(self, layer: str) -> list[str]:
         return self._steps[: self._steps.index(layer) + 1]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import INPUT, OptimizingJob
+from impasto.methods.settings import DreamSettings
 from impasto.options import PICTURE, WHOLE, option
-from impasto.settings import DreamSettings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +40,7 @@ class Dream(OptimizingJob, DreamSettings):
             raise InputError("a zoom goes on from its frames and has no state: leave out resume and save every")
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
-        from impasto.jobs.running import open_encoder, optimized, resolved, state_of
+        from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
         from impasto.methods.dream import dream
 
@@ -52,14 +52,14 @@ class Dream(OptimizingJob, DreamSettings):
         yield from notes
         if job.zoom:
             return (yield from self._zoomed(job, pixels, photo.alpha, guide, network))
-        steps = dream(network, pixels, job, guide=guide, resume=state_of(job))
+        steps = dream(network, pixels, job, guide=guide, resume=state_of(job), max_memory=memory_limit(job))
         return (yield from optimized(job, self, steps, alpha=photo.alpha))
 
     def _zoomed(
         self, job: Dream, pixels: Tensor, alpha: Tensor | None, guide: Tensor | None, network: Any
     ) -> Generator[Record, None, Result[Any]]:
         """Frame after frame, each dreamt into what is nearer of the one before; and a film of them."""
-        from impasto.jobs.running import optimized
+        from impasto.jobs.running import memory_limit, optimized
         from impasto.media import check_output
         from impasto.methods.dream import dream, nearer
 
@@ -71,7 +71,9 @@ class Dream(OptimizingJob, DreamSettings):
             check_output(name, force=job.force)
         for name in names:
             frame = job.changed(output=str(name), zoom=0, report=job.report if name == names[-1] else None)
-            result = yield from optimized(frame, self, dream(network, pixels, job, guide=guide), alpha=alpha)
+            result = yield from optimized(
+                frame, self, dream(network, pixels, job, guide=guide, max_memory=memory_limit(job)), alpha=alpha
+            )
             pixels = nearer(result.pixels).to(job.device)
             alpha = None if result.alpha is None else nearer(result.alpha)
         film = output.with_suffix(".mp4")

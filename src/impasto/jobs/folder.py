@@ -48,6 +48,8 @@ def folder_records(job: Stylize, tell: Tell) -> Generator[Record, None, Any]:
     if output.is_file() or output.resolve() == folder.resolve():
         raise InputError(f"{folder} is a folder, so the output must be another one: {output} is not")
     plan = targets(folder, output)
+    if not plan:
+        raise InputError(f"{folder} holds no pictures: give a photograph, or a folder of some")
     painted, there, failed = 0, 0, list[str]()
     brush: Brush | None = None
     if job.mode == ONE_PASS:  # paintings are measured once

@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.jobs.base import INPUT, OptimizingJob
+from impasto.methods.settings import OPTIMIZE, StylizeSettings, encoder_name
 from impasto.options import NUMBERS, PICTURE, known, option
-from impasto.settings import OPTIMIZE, StylizeSettings, encoder_name
 
 if TYPE_CHECKING:
     from impasto.jobs.records import Record, Tell
@@ -47,7 +47,7 @@ class Grid(OptimizingJob, StylizeSettings):
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.jobs.running import in_turn, open_encoder, resolved
         from impasto.media import read_image
-        from impasto.methods.gatys import stylize
+        from impasto.methods.stylize import stylize
 
         job, notes = resolved(self)
         photo, painting = (read_image(p).pixels.to(job.device) for p in (job.content, job.style))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import INPUT, OptimizingJob
+from impasto.methods.settings import OPTIMIZE, InversionSettings, StylizeSettings, encoder_name
 from impasto.options import FLAG, NAMES, PICTURE, TEXT, known, option
-from impasto.settings import OPTIMIZE, InversionSettings, StylizeSettings, encoder_name
 
 if TYPE_CHECKING:
     from impasto.jobs.records import Record, Tell
@@ -41,7 +41,7 @@ class Invert(OptimizingJob, InversionSettings):
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.features.classifier import CLASSIFIER_LAYERS
         from impasto.features.loading import has_classifier
-        from impasto.jobs.running import in_turn, open_encoder, optimized, resolved, state_of
+        from impasto.jobs.running import in_turn, memory_limit, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
         from impasto.methods.inversion import invert
 
@@ -53,7 +53,7 @@ class Invert(OptimizingJob, InversionSettings):
         network = open_encoder(job, classifier=True) if whole else open_encoder(job)
         yield from notes
         if not job.all_layers:
-            steps = invert(network, pixels, job, resume=state_of(job))
+            steps = invert(network, pixels, job, resume=state_of(job), max_memory=memory_limit(job))
             return (yield from optimized(job, self, steps, alpha=photo.alpha))
         layers = [n for n in network.layers if n.startswith(("relu", "pool")) or n in CLASSIFIER_LAYERS]
         runs = {layer: invert(network, pixels, job.changed(layer=layer, all_layers=False)) for layer in layers}
@@ -96,7 +96,7 @@ class Reconstruct(OptimizingJob, StylizeSettings):
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.jobs.running import in_turn, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
-        from impasto.methods.gatys import stylize
+        from impasto.methods.stylize import stylize
 
         job, notes = resolved(self)
         is_style = job.source == "style"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import COMPUTING, FILES, INPUT, Job
+from impasto.methods.settings import COLORS, precision_option
 from impasto.options import AUTO, BLEND, FILE, FLAG, MODEL, NAMES, NUMBER, PICTURES, TEXT, WHOLE, Auto, known, option
-from impasto.settings import COLORS, precision_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -93,8 +93,9 @@ class Live(Job):
 
         from impasto.jobs.paint import open_network
         from impasto.jobs.records import Painted
+        from impasto.memory import allowance
 
-        painter = open_network(self, self.model or self._usual_model(), device)
+        painter = open_network(self, self.model or self._usual_model(), device, allowance(device))
         pictures = video.frames()
         first = next(pictures)
         look = self._look(painter, first, device)
@@ -112,9 +113,9 @@ class Live(Job):
     def _look(self, painter: Painter, first: Frame, device: str) -> Tensor:
         """The style vector `(1, P)` of all frames: of paintings, or of the model's own styles."""
         from impasto.jobs.scene import Scene
-        from impasto.methods.gatys import recolor
         from impasto.methods.instant import painting_vector
-        from impasto.settings import StylizeSettings
+        from impasto.methods.settings import StylizeSettings
+        from impasto.methods.stylize import recolor
 
         if self.style:
             styles = Scene(self.style, self.blend, device=device).regions(None)[0].styles

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError, unknown
 from impasto.jobs.base import INPUT, OptimizingJob, PictureJob
+from impasto.methods.settings import AscentSettings, encoder_option
 from impasto.options import FILE, NUMBER, PICTURE, TEXT, UNITS, WHOLE, option
-from impasto.settings import AscentSettings, encoder_option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -83,11 +83,12 @@ class Activations(_Look):
     # fmt: on
 
     def seen(self, job: Activations) -> Tensor:
-        from impasto.jobs.running import open_named
+        from impasto.jobs.running import memory_limit, open_named
         from impasto.media import gallery
         from impasto.methods.attribution import activations
 
-        maps, channels = activations(open_named(job), looked_at(job.image, job.size, job.device), job.layer, job.count)
+        picture, limit = looked_at(job.image, job.size, job.device), memory_limit(job)
+        maps, channels = activations(open_named(job), picture, job.layer, job.count, max_memory=limit)
         return gallery([m[None] for m in maps], [str(c) for c in channels])
 
 
@@ -119,12 +120,13 @@ class Saliency(_Look):
             raise InputError("name what to look for: either unit LAYER:CHANNEL or class N")
 
     def seen(self, job: Saliency) -> Tensor:
-        from impasto.jobs.running import open_named
+        from impasto.jobs.running import memory_limit, open_named
         from impasto.methods.attribution import Unit, attribution
 
         unit = Unit("logits", job.class_number) if job.class_number is not None else Unit.named(str(job.unit))
         picture = looked_at(job.image, job.size, job.device)
-        return attribution(open_named(job, classifier=unit.classifier), picture, unit, self.kind, **self.options())
+        network, limit = open_named(job, classifier=unit.classifier), memory_limit(job)
+        return attribution(network, picture, unit, self.kind, max_memory=limit, **self.options())
 
     def options(self) -> dict[str, Any]:
         """Of the method."""
@@ -217,7 +219,7 @@ class Excite(OptimizingJob, AscentSettings):
         return found * self.diversity
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
-        from impasto.jobs.running import open_encoder, optimized, resolved, state_of
+        from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
         from impasto.media import gallery
         from impasto.methods.ascent import ascend
 
@@ -232,14 +234,14 @@ class Excite(OptimizingJob, AscentSettings):
 
         network = open_encoder(job, classifier=True) if units[0].classifier else open_encoder(job)
         yield from notes
-        steps = ascend(network, units, job, device=job.device, resume=state_of(job))
+        steps = ascend(network, units, job, device=job.device, resume=state_of(job), max_memory=memory_limit(job))
         return (yield from optimized(job, self, steps, picture=sheet))
 
 
 def looked_at(image: Source, size: int, device: str) -> Tensor:
     """A picture, `(1, 3, H, W)`, at the size at which a network looks at it."""
     from impasto.media import read_image
-    from impasto.methods.styles import check_sides, scaled
+    from impasto.methods.regions import check_sides, scaled
 
     pixels = read_image(image).pixels
     picture = scaled(pixels, size)

@@ -13,11 +13,11 @@ from impasto.jobs.live import Live
 from impasto.jobs.records import Note, Progress, Record, Tell
 from impasto.jobs.report import manifest
 from impasto.jobs.result import Result
-from impasto.jobs.running import fitted, resolved, written
+from impasto.jobs.running import fitted, memory_limit, resolved, written
 from impasto.jobs.stylize import Stylize
 from impasto.media import Picture, read_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
-from impasto.methods.styles import Region
+from impasto.methods.regions import Region
 from impasto.networks.models import default_model
 
 
@@ -31,8 +31,13 @@ class Brush:
 
     def __init__(self, job: Stylize, notes: list[Note]) -> None:
         self.job, self.scene = job, job.scene(notes)
+<<<<<<< HEAD
         self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=False))
         self.painter = open_network(job, job.model or default_model(job.style_name), job.device)
+=======
+        self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=False))
+        self.painter = open_network(job, job.model or default_model(job.style_name), job.device, memory_limit(job))
+>>>>>>> house
         self._vector: Tensor | None = None
         known_styles = self.painter.model.styles
         if not job.style:
@@ -68,7 +73,7 @@ class Brush:
         return painted.cpu()
 
 
-def open_network(job: Stylize | Live, model: str, device: str) -> Painter:
+def open_network(job: Stylize | Live, model: str, device: str, max_memory: float | None = None) -> Painter:
     """The painter of a network, computed by what its file or the job says."""
     from impasto.export import load_onnx
 
@@ -77,7 +82,9 @@ def open_network(job: Stylize | Live, model: str, device: str) -> Painter:
         raise InputError(f"runtime onnx takes an ONNX file; make one: impasto export {model} model.onnx")
     if runtime == "torch" and is_onnx:
         raise InputError(f"runtime torch cannot compute {model}; give the model file, or runtime onnx")
-    return open_painter(load_onnx(model), device, "fp32") if is_onnx else open_painter(model, device, job.precision)
+    if is_onnx:
+        return open_painter(load_onnx(model), device, "fp32")
+    return open_painter(model, device, job.precision, max_memory)
 
 
 def paint_records(asked: Stylize, tell: Tell, brush: Brush | None = None) -> Generator[Record, None, Result[Stylize]]:

@@ -24,7 +24,7 @@ from impasto.media import check_output, gallery, sheet, write_image
 from impasto.memory import allowance
 from impasto.optimize import State, Step
 from impasto.options import AUTO, known
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 
 T = TypeVar("T")
 R = TypeVar("R")

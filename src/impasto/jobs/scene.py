@@ -15,8 +15,8 @@ from impasto.errors import InputError
 from impasto.media import pictures_in, read_image
 from impasto.media.image import Source
 from impasto.methods.instant import instant, open_painter
-from impasto.methods.styles import Region, StyleImage, flat_colors, sized_as
-from impasto.settings import STARTS, StylizeSettings
+from impasto.methods.regions import Region, StyleImage, flat_colors, sized_as
+from impasto.methods.settings import STARTS, StylizeSettings
 
 #: Brightest value of a mask that is taken for a mask of 0 and 1, or for numbers of labels.
 NEARLY_BLACK = 16 / 255

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from impasto.errors import InputError
 from impasto.jobs.base import FILES, INPUT, OptimizingJob
 from impasto.methods.presets import QUALITIES, quality
+from impasto.methods.settings import OPTIMIZE, StylizeSettings, encoder_name
 from impasto.options import (
     AUTO,
     BLEND,
@@ -23,7 +24,6 @@ from impasto.options import (
     TEXT,
     option,
 )
-from impasto.settings import OPTIMIZE, StylizeSettings, encoder_name
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from impasto.jobs.result import Result
     from impasto.jobs.scene import Scene
     from impasto.media.image import Source
+    from impasto.methods.regions import Region
     from impasto.optimize import State
 
 J = TypeVar("J", "Stylize", "Doodle")
@@ -198,12 +199,12 @@ class Doodle(OptimizingJob, StylizeSettings):
 
 
 def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]:
-    """Optimize a picture: `impasto.methods.gatys.stylize`."""
-    from impasto.cache import StatisticsCache, statistics_folder
+    """Optimize a picture: `impasto.methods.stylize.stylize`."""
     from impasto.jobs.records import Progress
     from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
     from impasto.media import read_image
-    from impasto.methods import gatys
+    from impasto.methods import stylize as optimization
+    from impasto.objective.cache import StatisticsCache, statistics_folder
 
     job, notes = resolved(asked)
     photo = read_image(job.content) if isinstance(job, Stylize) else None
@@ -219,8 +220,8 @@ def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]
     limit, state = memory_limit(job), state_of(job)
     shape = picture if picture is not None else guide
     assert shape is not None
-    yield from estimate(network, job, shape, limit, content=picture is not None, state=state)
-    steps = gatys.stylize(
+    yield from estimate(network, job, shape, limit, regions, content=picture is not None, state=state)
+    steps = optimization.stylize(
         network,
         picture,
         regions,
@@ -243,13 +244,20 @@ LARGE_SIDE = 2048
 
 
 def estimate(
-    encoder: Encoder, job: StylizeSettings, shape: Tensor, limit: float | None, *, content: bool, state: State | None
+    encoder: Encoder,
+    job: StylizeSettings,
+    shape: Tensor,
+    limit: float | None,
+    regions: Sequence[Region],
+    *,
+    content: bool,
+    state: State | None,
 ) -> Iterator[Note]:
     """What a large picture, or one in tiles, will take: memory and time; nothing of others."""
     from impasto.jobs.records import Note
-    from impasto.methods.prints import layers_read, plans, seconds_per_pixel
+    from impasto.methods.plan import layers_read, plans, seconds_per_pixel
 
-    scales = plans(encoder, job, shape, limit, content=content)
+    scales = plans(encoder, job, shape, limit, content=content, regions=regions)
     last = scales[-1]
     if not last.memory or (last.workspace is None and max(last.size) < LARGE_SIDE):
         return

@@ -7,8 +7,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.jobs.base import INPUT, OptimizingJob
+from impasto.methods.settings import TextureSettings
 from impasto.options import PICTURE, option
-from impasto.settings import TextureSettings
 
 if TYPE_CHECKING:
     from impasto.jobs.records import Record, Tell
@@ -31,7 +31,7 @@ class Texture(OptimizingJob, TextureSettings):
     # fmt: on
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
-        from impasto.jobs.running import open_encoder, optimized, resolved, state_of
+        from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
         from impasto.methods.texture import texture
 
@@ -39,5 +39,5 @@ class Texture(OptimizingJob, TextureSettings):
         sample = read_image(job.sample).channels.to(job.device)
         network = open_encoder(job, padding="circular" if job.tileable else "zeros")
         yield from notes
-        steps = texture(network, sample, job, resume=state_of(job))
+        steps = texture(network, sample, job, resume=state_of(job), max_memory=memory_limit(job))
         return (yield from optimized(job, self, steps))

@@ -48,7 +48,7 @@ class Upscale(PictureJob):
         from impasto.jobs.records import Measured
         from impasto.jobs.report import manifest
         from impasto.jobs.result import Result
-        from impasto.jobs.running import resolved, written
+        from impasto.jobs.running import memory_limit, resolved, written
         from impasto.media import read_image
         from impasto.networks.models import load_upscaler
         from impasto.networks.superres import enlarge, upscale
@@ -68,7 +68,7 @@ class Upscale(PictureJob):
             yield Measured(measured)
         else:
             (network,) = networks.values()
-            made = upscale(network, pixels, job.tile).cpu()
+            made = upscale(network, pixels, job.tile, max_memory=memory_limit(job)).cpu()
             alpha = None if alpha is None else enlarge(alpha, network.factor).clamp(0, 1)
         result = Result(made, job, alpha, (), manifest(job))
         yield from written(result, 0.0, f"{made.shape[-1]}x{made.shape[-2]}")
@@ -82,8 +82,8 @@ def _compared(
     2016, fig. 8); and PSNR in dB and SSIM of each, by luma, without as many pixels at the border as the factor.
     """
     from impasto.media import sheet
-    from impasto.metrics import psnr, ssim
     from impasto.networks.superres import enlarge, shrink, upscale
+    from impasto.pictures.metrics import psnr, ssim
 
     factors = {network.factor for network in networks.values()}
     if len(factors) > 1:

@@ -12,12 +12,13 @@ from impasto.canvas import Blurred, gray
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.attribution import Unit
+from impasto.methods.plan import FULLY_CONNECTED, SPECTRUM, fitted, optimizer_bytes
+from impasto.methods.settings import AscentSettings, StylizeSettings
 from impasto.objective import AlphaNorm, Objective, TotalVariation
 from impasto.objective.statistics import gram
 from impasto.objective.terms import Placeless, Term
 from impasto.optimize import Adam, Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import move, transformed
-from impasto.settings import AscentSettings
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def ascend(
     *,
     device: str = "cpu",
     resume: State | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """Pictures that excite units, one each, at once: `argmax_x f(x) + R(x)` (METHODS §5).
 
@@ -77,12 +79,20 @@ def ascend(
         settings: all the rest.
         device: where to compute.
         resume: see `minimize`.
+        max_memory: bytes that the process may take; None for no limit.
+
+    Raises:
+        InputError: before the first step, if the units are not of one layer, or do not fit into `max_memory`.
     """
     layers = {unit.layer for unit in units}
     if len(layers) != 1:
         raise InputError(f"the units are of {len(layers)} layers; give units of one")
     check_layers(layers, encoder.layers)
     size = (settings.size, settings.size)
+    each = optimizer_bytes(StylizeSettings(optimizer="adam", levels=1).resolved(""), 0) + SPECTRUM[settings.canvas]
+    held = settings.size**2 * len(units) * each + FULLY_CONNECTED * units[0].classifier
+    what = f"{len(units)} pictures of" if len(units) > 1 else "a picture of"
+    fitted(encoder, [*layers], size, held, max_memory, batch=len(units), whole="a unit is looked at at once", what=what)
     generator = torch.Generator().manual_seed(settings.seed)
     canvas = gray(settings.canvas, size, generator, batch=len(units), deviation=0.01, device=device)
     if settings.blur_every:

@@ -12,6 +12,8 @@ from impasto.errors import InputError, unknown
 from impasto.features.classifier import CLASSIFIER_LAYERS
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.relu import Rule, relu_rule
+from impasto.methods.plan import FULLY_CONNECTED, PICTURE, fitted, map_bytes
+from impasto.objective.tiled import whole_maps
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,15 @@ def signed(gradients: Tensor) -> Tensor:
 KINDS = ("saliency", "smoothgrad", "deconv", "guided")
 
 
-def attribution(encoder: Encoder, image: Tensor, unit: Unit, kind: str = "saliency", **options: Any) -> Tensor:
+def attribution(
+    encoder: Encoder,
+    image: Tensor,
+    unit: Unit,
+    kind: str = "saliency",
+    *,
+    max_memory: float | None = None,
+    **options: Any,
+) -> Tensor:
     """A picture of what in `image` a unit answers to.
 
     Args:
@@ -135,13 +145,21 @@ def attribution(encoder: Encoder, image: Tensor, unit: Unit, kind: str = "salien
         image: `(1, 3, H, W)`, RGB, [0, 1].
         unit: a unit, a channel, or a class.
         kind: one of `KINDS`.
+        max_memory: bytes that the process may take; None for no limit.
         options: of `smoothgrad`.
 
     Returns:
         `(1, 3, H, W)` in [0, 1]: `strength` for the first two, `signed` for the others.
+
+    Raises:
+        InputError: if there is no such kind or unit, or the picture does not fit into `max_memory`.
     """
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
+    size = (int(image.shape[-2]), int(image.shape[-1]))
+    held = 2.0 * PICTURE * image.numel() + FULLY_CONNECTED * unit.classifier
+    layers = check_layers([unit.layer], encoder.layers)
+    fitted(encoder, layers, size, held, max_memory, whole="a unit is looked at at once")
     if kind == "smoothgrad":
         return strength(smoothgrad(encoder, image, unit, **options))
     if kind == "saliency":
@@ -164,15 +182,24 @@ def filters(encoder: Encoder) -> Tensor:
     raise InputError(f"{encoder.name} has no convolution over three colors whose filters could be shown")
 
 
-def activations(encoder: Encoder, image: Tensor, layer: str, most: int = 16) -> tuple[Tensor, list[int]]:
+def activations(
+    encoder: Encoder, image: Tensor, layer: str, most: int = 16, *, max_memory: float | None = None
+) -> tuple[Tensor, list[int]]:
     """The strongest maps of a layer, by mean, largest first.
+
+    Args:
+        max_memory: bytes that the process may take; maps that need more are computed in tiles. None for no limit.
 
     Returns:
         Maps `(N, 1, H, W)`, each scaled to [0, 1], and their channels.
+
+    Raises:
+        InputError: if there is no such layer, or its maps do not fit into `max_memory`.
     """
-    check_layers([layer], encoder.layers)
-    with torch.no_grad():
-        maps = encoder(image, [layer])[layer][0]
+    layers, size = check_layers([layer], encoder.layers), (int(image.shape[-2]), int(image.shape[-1]))
+    held = 4.0 * image.numel() + 2 * map_bytes(encoder, layer, size)
+    _, space = fitted(encoder, layers, size, held, max_memory, gradient=False)
+    maps = whole_maps(encoder, image, layers, space)[layer][0]
     order = maps.flatten(1).mean(1).argsort(descending=True)[:most]
     chosen = maps[order]
     low, high = chosen.amin((1, 2), keepdim=True), chosen.amax((1, 2), keepdim=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,16 +12,21 @@ from torch import Tensor
 from impasto.canvas import Detail
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
-from impasto.methods.styles import SHORTEST, check_sides, scaled
-from impasto.objective import Activation, Objective
+from impasto.methods.plan import PICTURE, fitted, map_bytes
+from impasto.methods.regions import SHORTEST, check_sides, scaled, scaled_size
+from impasto.methods.settings import DreamSettings
+from impasto.objective import Activation
 from impasto.objective.matching import best_match
-from impasto.objective.statistics import positions
-from impasto.objective.terms import Placeless, Term
-from impasto.optimize import Goal, NormalizedSteps, Stage, State, Step, StepGoals, minimize
+from impasto.objective.statistics import Place, Sum, positions
+from impasto.objective.terms import Placeless, Term, from_sums
+from impasto.objective.tiled import objective, whole_maps
+from impasto.optimize import NormalizedSteps, Stage, State, Step, minimize
 from impasto.optimize.moving import roll, transformed
 from impasto.options import AUTO, known
-from impasto.resample import lanczos
-from impasto.settings import DreamSettings
+from impasto.pictures.resample import lanczos
+
+#: Bytes a pixel of the picture, the dream, the rolled picture, gradients, one step, and gaps that octaves leave.
+DREAMING = 10 * PICTURE
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,16 @@ class Guided(Placeless):
         return (self.layer,)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
-        rows = positions(features[self.layer])[0]
-        with torch.no_grad():
-            match = best_match(rows, self.guide)
-        return -(rows * self.guide[match]).sum(1).mean() / self.guide.square().sum(1).mean().clamp_min(1e-12)
+        return from_sums(self, features)
+
+    def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
+        """The sum of products, `(1,)`, of so many positions."""
+        rows = positions(maps)[0]
+        total = (rows * self.guide[best_match(rows, self.guide)]).sum(1).sum()[None]
+        return Sum(total, total.new_full((1,), len(rows)))
+
+    def value(self, sums: Mapping[str, Sum]) -> Tensor:
+        return -sums[self.layer].mean()[0] / self.guide.square().sum(1).mean().clamp_min(1e-12)
 
 
 @torch.inference_mode(False)
@@ -55,6 +67,7 @@ def dream(
     *,
     guide: Tensor | None = None,
     resume: State | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """`image` with what a layer sees in it made stronger, octave by octave, the detail carried along.
 
@@ -64,6 +77,11 @@ def dream(
         settings: all the rest.
         guide: a picture to dream of instead of whatever there is, `(1, 3, H', W')`.
         resume: see `minimize`.
+        max_memory: bytes that the process may take; octaves that need more are computed in tiles, which changes the
+            dream by rounding only. None for no limit.
+
+    Raises:
+        InputError: before the first step, if something does not fit together, or not into `max_memory`.
     """
     check_layers([settings.layer], encoder.layers)
     picture = image if settings.size == AUTO else scaled(image, known(settings.size))
@@ -74,17 +92,22 @@ def dream(
     check_sides("picture", image, picture)
     sizes = [size for size in sizes if min(size) >= 2 * SHORTEST] or [sizes[-1]]
     term: Term = Activation(settings.layer, settings.channel)
+    held, layers = 4.0 * image.numel() + DREAMING * math.prod(sizes[-1]), [settings.layer]
     if guide is not None:
         if settings.channel is not None:
             raise InputError("a guide is for a whole layer; leave out the channel or the guide")
-        with torch.no_grad():
-            maps = encoder(scaled(guide, max(sizes[-1])), [settings.layer])[settings.layer]
+        size = scaled_size(guide, max(sizes[-1]))
+        held += 4.0 * guide.numel() + 2 * map_bytes(encoder, settings.layer, size)
+        _, space = fitted(encoder, layers, size, held, max_memory, gradient=False, what="a guide of")
+        maps = whole_maps(encoder, scaled(guide, max(size)), layers, space)[settings.layer]
         term = Guided(settings.layer, positions(maps)[0])
 
-    def build() -> Goal | StepGoals:
-        return transformed(Objective(encoder, [(1.0, term)]), roll(settings.jitter), settings.seed)
+    def stage(size: tuple[int, int]) -> Stage:
+        _, space = fitted(encoder, layers, size, held, max_memory)
+        sought = objective(encoder, [(1.0, term)], space)
+        return Stage(size, settings.steps, lambda: transformed(sought, roll(settings.jitter), settings.seed))
 
-    stages = [Stage((size[0], size[1]), settings.steps, build) for size in sizes]
+    stages = [stage((size[0], size[1])) for size in sizes]
     return minimize(Detail(picture), stages, lambda _: NormalizedSteps(settings.rate), resume)
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from impasto.color import chroma, luma, luma_range
 from impasto.errors import InputError
-from impasto.methods.gatys import all_gray, divided, recolor, visible
-from impasto.methods.styles import (
+from impasto.methods.regions import (
     Prepare,
     Progress,
     Region,
@@ -20,12 +19,16 @@ from impasto.methods.styles import (
     check_sides,
     opaque_box,
     scaled,
+    scaled_size,
     unchanged,
 )
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.stylize import all_gray, divided, recolor, visible
 from impasto.networks.painter import Painter as Painter
 from impasto.networks.painter import open_model as open_model
 from impasto.networks.painter import open_painter as open_painter
-from impasto.settings import StylizeSettings
+from impasto.networks.tiles import pieces
+from impasto.pictures.color import chroma, luma, luma_range
 
 #: Long side at which paintings are described: the size of the training.
 STYLE_SIDE = 512
@@ -76,10 +79,15 @@ def instant(
         progress: told after each tile of a very large picture (`impasto.networks.tiles`).
 
     Raises:
-        InputError: if a picture, a style or a setting cannot be used.
+        InputError: if a picture, a style or a setting cannot be used, or the picture does not fit into the painter's
+            memory.
     """
     if not 0 <= strength <= 1:
         raise InputError(f"strength is {strength:g}; it must be between 0, the content, and 1, the style")
+    if painter.max_memory is not None:
+        given, size = 4.0 * content.numel(), scaled_size(content, settings.size)
+        pieces(painter.model.generator, size, painter.max_memory, given)
+        painter = replace(painter, max_memory=painter.max_memory - given)
     colors, alpha = visible(content)
     picture, gray = scaled(colors, settings.size), False
     if isinstance(styles, Tensor):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from impasto.errors import unknown
 from impasto.features import PROFILES
-from impasto.settings import AscentSettings, StylizeSettings
+from impasto.methods.settings import AscentSettings, StylizeSettings
 
 
 def best() -> StylizeSettings:

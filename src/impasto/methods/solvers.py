@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from impasto.methods.settings import StylizeSettings
 from impasto.optimize import LBFGS, Adam, Optimizer, Stage
 from impasto.options import known
-from impasto.settings import StylizeSettings
 
 
 def optimizer(settings: StylizeSettings) -> Callable[[Stage], Optimizer]:

@@ -8,25 +8,26 @@ import torch
 from torch import Tensor
 
 from impasto.canvas import Pixels
-from impasto.displacement import mirrored, rolled
 from impasto.features.encoder import Encoder, check_layers
-from impasto.methods.solvers import optimizer
-from impasto.methods.styles import (
+from impasto.methods.plan import plan
+from impasto.methods.regions import (
     SHORTEST,
     Region,
     StyleImage,
     check_sides,
     opaque_box,
     room,
-    scaled,
+    scaled_size,
     split_alpha,
-    style_terms,
 )
-from impasto.objective import Objective
+from impasto.methods.settings import StylizeSettings, TextureSettings
+from impasto.methods.solvers import optimizer
+from impasto.methods.targets import style_terms
+from impasto.objective.tiled import objective
 from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import AUTO, known
-from impasto.settings import StylizeSettings, TextureSettings
+from impasto.pictures.displacement import mirrored, rolled
 
 
 def opaque_part(sample: Tensor) -> Tensor:
@@ -37,7 +38,12 @@ def opaque_part(sample: Tensor) -> Tensor:
 
 @torch.inference_mode(False)
 def texture(
-    encoder: Encoder, sample: Tensor, settings: TextureSettings, *, resume: State | None = None
+    encoder: Encoder,
+    sample: Tensor,
+    settings: TextureSettings,
+    *,
+    resume: State | None = None,
+    max_memory: float | None = None,
 ) -> Iterator[Step]:
     """A texture like `sample`, of any size, from noise: its style alone, coarse to fine.
 
@@ -47,6 +53,11 @@ def texture(
             what is transparent in that does not count.
         settings: all the rest.
         resume: see `minimize`.
+        max_memory: bytes that the process may take; textures and samples that need more are computed in tiles, but for
+            tileable ones. None for no limit.
+
+    Raises:
+        InputError: before the first step, if the sample cannot be used, or does not fit into `max_memory`.
     """
     sample = opaque_part(sample)
     width, height = settings.size
@@ -71,15 +82,16 @@ def texture(
 
     def stage(shrink: int) -> Stage:
         size = round(long_side / shrink)
-        check_sides("sample", sample, scaled(sample[:, :1], size))
-
-        shape = (round(height / shrink), round(width / shrink))
-        most = room(known(style.jitter), shape)
+        shape, read = (round(height / shrink), round(width / shrink)), scaled_size(sample, size)
+        check_sides("sample", sample, sample.new_empty(read, device="meta"))
+        most, given = room(known(style.jitter), shape), 4.0 * sample.numel()
+        at = plan(encoder, style, shape, settings.steps, max_memory, content=False, paintings=[read], given=given)
 
         def build() -> Goal | StepGoals:
-            objective = Objective(encoder, style_terms(encoder, regions, size, style))
+            terms = style_terms(encoder, regions, size, style, workspace=at.reader(encoder, known(style.style_layers)))
+            goal = objective(encoder, terms, at.workspace)
             around = rolled if settings.tileable else mirrored
-            return jittered(lambda _: objective, most, settings.seed, around) if most else objective
+            return jittered(lambda _: goal, most, settings.seed, around) if most else goal
 
         return Stage(shape, settings.steps, build)
 

@@ -117,7 +117,7 @@ class Johnson(Generator):
         self.style_size = slots.size
         # 9×9 and 3×3 at full resolution, 3×3 at half and at a quarter, on the way down and on the way up.
         reach = (4 + 1 + 1 + 4) + 2 * (1 + 1) + 4 * 2 * blocks
-        self.halo = whole_cells(reach, self.divisor)
+        self.halo, self.held = whole_cells(reach, self.divisor), 32.0 * width
 
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         height, width = images.shape[-2:]

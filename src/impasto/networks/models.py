@@ -96,10 +96,16 @@ class Model:
         return mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
-        """`(B, 3, H, W)`, RGB, [0, 1], and a vector `(B or 1, P)` to a picture `(B, 3, H, W)` in [0, 1]; a very large
-        one in tiles, after each of which `progress` is told."""
-        return in_pieces(self.generator, images, style, progress).clamp_(0, 1)
+    def __call__(
+        self,
+        images: Tensor,
+        style: Tensor,
+        progress: Progress = lambda done, total: None,
+        max_memory: float | None = None,
+    ) -> Tensor:
+        """`(B, 3, H, W)`, RGB, [0, 1], and a vector `(B or 1, P)` to a picture `(B, 3, H, W)` in [0, 1]; one that is
+        very large, or needs more than `max_memory` bytes, in tiles, after each of which `progress` is told."""
+        return in_pieces(self.generator, images, style, progress, max_memory=max_memory).clamp_(0, 1)
 
     def to(self, device: str) -> Model:
         """Move it, in place."""

@@ -27,18 +27,20 @@ class Painter:
         model: that gives the vectors.
         run: what computes the generator; the model itself if None.
         precision: of the generator's maps, `fp32` or `bf16`; statistics of the whole and colors are float32.
+        max_memory: bytes that the process may take; what needs more is painted in tiles. None for no limit.
     """
 
     model: Model
     run: Run | None = None
     precision: Precision = "fp32"
+    max_memory: float | None = None
 
     def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
         """A picture `(B, 3, H, W)` in [0, 1]; the model tells `progress` after each tile of a very large one."""
         if self.run is not None:
             return self.run(images, style)
         with self._autocast(images.device):
-            return self.model(images, style, progress).to(images.dtype)
+            return self.model(images, style, progress, self.max_memory).to(images.dtype)
 
     def describe(self, painting: Tensor, mask: Tensor | None = None) -> Tensor:
         """The style vector `(B, P)` of paintings `(B, 3, H, W)`; see `Model.predict`."""
@@ -60,7 +62,10 @@ def open_model(model: str | os.PathLike[str] | Model | None = None) -> Model:
 
 
 def open_painter(
-    model: str | os.PathLike[str] | Model | None = None, device: str = "cpu", precision: str = "auto"
+    model: str | os.PathLike[str] | Model | None = None,
+    device: str = "cpu",
+    precision: str = "auto",
+    max_memory: float | None = None,
 ) -> Painter:
     """A painter ready to use.
 
@@ -68,6 +73,7 @@ def open_painter(
         model: as for `open_model`.
         device: where to compute, as torch names it.
         precision: see `impasto.features.resolve_precision`.
+        max_memory: see `Painter`.
 
     Raises:
         WeightsError: if the file is no model, or is damaged.
@@ -76,7 +82,7 @@ def open_painter(
     opened = open_model(model)
     if opened.generator.from_noise:
         raise InputError("this model makes textures out of noise and paints no pictures; use impasto texture --model")
-    return Painter(opened.to(device), precision=resolve_precision(precision, device))
+    return Painter(opened.to(device), None, resolve_precision(precision, device), max_memory)
 
 
 @torch.inference_mode()

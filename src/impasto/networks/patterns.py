@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.color import OPPONENT
 from impasto.networks.conditioning import padded
 from impasto.objective import Placeless
+from impasto.pictures.color import OPPONENT
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ class Pyramid(Generator):
         self.joins = nn.ModuleList([Join(w, width, slots, norm) for w in widths[:-1]])
         self.blocks = nn.ModuleList([Block(w, w, slots, norm, padding) for w in widths[1:]])
         self.head = nn.Conv2d(widths[-1], 3, 1)
-        self.style_size = slots.size
+        self.style_size, self.held = slots.size, 23.0 * scales * width
 
     def inputs(self, images: Tensor, generator: torch.Generator | None = None) -> list[Tensor]:
         """What goes in at each scale, from fine to coarse: `(B, C, H/2^k, W/2^k)` with the sides padded to a multiple

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.color import OPPONENT
 from impasto.errors import unknown
 from impasto.networks.conditioning import (
     ConditionalNorm,
@@ -28,6 +27,7 @@ from impasto.networks.conditioning import (
 from impasto.networks.generator import Describing
 from impasto.networks.transport import Front, Transport, products
 from impasto.objective.statistics import Wasserstein, resized_mask
+from impasto.pictures.color import OPPONENT
 
 #: What a generator sees of a picture.
 FRONTS = ("pixels", "lite", "both")
@@ -201,6 +201,7 @@ class Quarter(Describing):
         reach = (4 if front == "pixels" else 10) + (4 + 4) + 2 * 8 * blocks + 3 * 2
         reach += 8 + 2 * 16 if deepest else 0  # down and block of the bottom
         self.halo = whole_cells(reach, self.divisor)
+        self.held = 80 + width / 2 + deep / 8 + 2 * fine + (0 if front == "pixels" else 4.0 * front_widths[0])
         self.front: Front | None = None
         self.transport: Transport | None = None
         if front == "pixels":

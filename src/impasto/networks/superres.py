@@ -11,8 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import InputError
+from impasto.memory import too_large
+from impasto.networks.tiles import OVERHEAD
 
 FACTORS = (2, 4, 8)
+#: Side of the smallest squares that memory is saved by.
+LEAST_TILE = 32
 
 
 def shrink(images: Tensor, factor: int) -> Tensor:
@@ -51,6 +55,7 @@ class SuperResolution(nn.Module):
 
     Attributes:
         reach: how many pixels of the small picture around a place decide about it.
+        held: bytes that it takes for each pixel of the small picture.
 
     Raises:
         InputError: if the factor is another.
@@ -61,7 +66,7 @@ class SuperResolution(nn.Module):
         if factor not in FACTORS:
             raise InputError(f"factor is {factor}; it must be 2, 4 or 8")
         self.options: dict[str, Any] = {"factor": factor, "width": width, "blocks": blocks}
-        self.factor, self.reach = factor, 3 + 2 * blocks
+        self.factor, self.reach, self.held = factor, 3 + 2 * blocks, 20.0 * width + 16 * factor**2
         self.stem = _conv(3, width)
         self.blocks = nn.ModuleList(
             [nn.Sequential(_conv(width, width), nn.ReLU(), _conv(width, width)) for _ in range(blocks)]
@@ -86,7 +91,7 @@ def _conv(inward: int, outward: int) -> nn.Conv2d:
 
 
 @torch.inference_mode()
-def upscale(network: SuperResolution, image: Tensor, tile: int = 256) -> Tensor:
+def upscale(network: SuperResolution, image: Tensor, tile: int = 256, *, max_memory: float | None = None) -> Tensor:
     """A picture of any size, `factor` times as large, in memory that a tile decides.
 
     Tiles overlap by `reach`, so that the result does not depend on them but by rounding.
@@ -94,17 +99,26 @@ def upscale(network: SuperResolution, image: Tensor, tile: int = 256) -> Tensor:
     Args:
         network: trained.
         image: `(B, 3, h, w)`, RGB, [0, 1].
-        tile: side of the squares, pixels of the small picture.
+        tile: side of the squares, pixels of the small picture; smaller where memory is short.
+        max_memory: bytes that the process may take; None for no limit.
 
     Returns:
         `(B, 3, factor h, factor w)` in [0, 1].
 
     Raises:
-        InputError: if a tile has no pixel.
+        InputError: if a tile has no pixel, or the large picture does not fit into `max_memory`.
     """
     if tile < 1:
         raise InputError(f"tile is {tile}; it must be at least 1 pixel")
     factor, (height, width) = network.factor, image.shape[-2:]
+    if max_memory is not None:
+        held = OVERHEAD + 4 * image.numel() * (1 + 2 * factor**2)  # twice, for the file
+        each = len(image) * network.held
+        fits = max(0.0, (max_memory - held) / each) ** 0.5 - 2 * network.reach
+        if fits < min(LEAST_TILE, tile, height, width):
+            needs, size = held + each * (LEAST_TILE + 2 * network.reach) ** 2, (factor * height, factor * width)
+            raise too_large("a picture of", size, needs, max_memory, "enlarge a smaller one or allow more")
+        tile = min(tile, int(fits))
     found = image.new_empty(len(image), 3, factor * height, factor * width)
     for rows, top in _spans(height, tile, network.reach):
         for columns, left in _spans(width, tile, network.reach):

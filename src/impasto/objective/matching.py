@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.displacement import Displacement, followed
 from impasto.objective.registry import USUAL_STYLE_LAYERS
 from impasto.objective.statistics import resized_mask, whole
+from impasto.pictures.displacement import Displacement, followed
 
 #: Correlations held at once, so that memory stays bounded (floats).
 CHUNK = 2**23
@@ -150,10 +150,16 @@ def _mean(maps: Tensor, mask: Tensor | None) -> Tensor:
     return (maps * weights).sum((2, 3), keepdim=True) / weights.sum().clamp_min(1e-9)
 
 
+@torch.no_grad()
 def best_match(rows: Tensor, keys: Tensor) -> Tensor:
     """For each of `rows`, `(M, D)`, the index of the key, `(K, D)` of length 1, of largest correlation, `(M,)`."""
     step = max(1, CHUNK // max(1, len(keys)))
-    return torch.cat([(chunk @ keys.T).argmax(1) for chunk in torch.split(rows, step)])
+    found = torch.empty(len(rows), dtype=torch.long, device=rows.device)
+    # One table for all chunks: a heap that keeps freed memory would have one for each, the results being in between.
+    table = rows.new_empty(min(step, len(rows)), len(keys))
+    for chunk, best in zip(torch.split(rows, step), torch.split(found, step), strict=True):
+        torch.argmax(torch.mm(chunk, keys.T, out=table[: len(chunk)]), 1, out=best)
+    return found
 
 
 def _counts(available: Sequence[int], shares: Sequence[float], limit: int) -> list[int]:

@@ -12,11 +12,11 @@ from typing import Literal, Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
-from impasto.displacement import Displacement, followed
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.objective.conventions import CONVENTIONS
 from impasto.objective.statistics import Distance, Gram, Place, Statistic, Sum, resized_mask, whole
+from impasto.pictures.displacement import Displacement, followed
 
 
 class Term(Protocol):
@@ -43,7 +43,7 @@ class Term(Protocol):
         ...
 
     def displaced(self, by: Displacement, size: tuple[int, int]) -> Term:
-        """The same term for the picture of `(H, W)` seen displaced (`impasto.displacement.mirrored`): what belongs to
+        """The same term for the picture of `(H, W)` seen displaced (`impasto.pictures.displacement`): what belongs to
         places, such as a mask, goes with it."""
         ...
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.features.spans import Level, Span, spans_of
+from impasto.objective import Objective
 from impasto.objective.statistics import Place, Statistic, Sum, resized_mask, whole
 from impasto.objective.terms import Additive, Term
 
@@ -252,6 +253,13 @@ class TiledObjective:
                     yield term.measure(layer, maps, place).total, slopes[number, layer]
 
         return sweep.backward(inputs, pull), parts
+
+
+def objective(
+    encoder: Encoder, terms: Sequence[tuple[float, Term]], workspace: float | None = None
+) -> Objective | TiledObjective:
+    """The objective of these terms, in tiles if there is a workspace."""
+    return Objective(encoder, terms) if workspace is None else TiledObjective(encoder, terms, workspace)
 
 
 def _slopes(

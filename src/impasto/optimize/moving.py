@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.displacement import Displacement, mirrored, rolled
 from impasto.optimize.records import Goal, StepGoals
+from impasto.pictures.displacement import Displacement, mirrored, rolled
 
 #: A picture to another, at random: `(image, generator) -> image`.
 Transform = Callable[[Tensor, torch.Generator], Tensor]

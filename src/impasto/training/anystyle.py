@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from impasto.color import match_moments
 from impasto.features.encoder import Encoder
 from impasto.networks.styled import AnyStyle
 from impasto.objective import Objective
+from impasto.pictures.color import match_moments
 from impasto.training.loss import LossSettings, shown
 from impasto.training.photos import Photos, Stream, opened, random_shift, shifted, tried
 

@@ -26,7 +26,7 @@ def shown(pictures: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LossSettings(LossWeights):
-    """The objective of a training: that of `impasto.methods.gatys`, on average over photographs, and what keeps a
+    """The objective of a training: that of `impasto.methods.stylize`, on average over photographs, and what keeps a
     network from patterns that an encoder does not mind (`Grid`, `Blocks`, `Spectrum`)."""
 
     soft: bool = option(False, FLAG, "The logarithm of style errors above 1, for batches of many styles.")

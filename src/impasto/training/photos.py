@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from impasto.errors import InputError
 from impasto.media import read_image
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 
 
 def opened(path: Path, side: int) -> Tensor:

@@ -10,12 +10,12 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from impasto.displacement import Displacement, followed
 from impasto.errors import InputError, unknown
 from impasto.features.encoder import Encoder, check_layers
 from impasto.networks.superres import SuperResolution, enlarge, shrink
 from impasto.objective import Content, Objective
 from impasto.optimize import Goal
+from impasto.pictures.displacement import Displacement, followed
 from impasto.training.photos import Photos, Stream, random_shift, shifted
 
 Loss = Literal["feature", "pixel"]

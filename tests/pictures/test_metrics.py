@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError
-from impasto.metrics import psnr, ssim, video_luma
+from impasto.pictures.metrics import psnr, ssim, video_luma
 
 
 def gray(value: float, side: int = 16) -> torch.Tensor:

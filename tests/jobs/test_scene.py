@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from impasto.scene import Scene
 from PIL import Image
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.methods.styles import segments
+from impasto.jobs.scene import Scene
+from impasto.methods.regions import segments
 
 
 def painting(seed: int = 0, height: int = 24, width: int = 32) -> Tensor:

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.color import luma
 from impasto.errors import InputError
+from impasto.pictures.color import luma
 
 
 def video_luma(pictures: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STARTS = ("content", "noise", "gray", "style", "instant")
 #: How pictures are optimized without jitter; with it as the encoder's `Profile` says.
 STEADY: dict[str, Any] = {"cooldown": 0.0, "jitter": 0, "levels": 5, "rate": 0.02}
+#: Sides of pictures, and of paintings at their scale, at most, in pixels; and how much larger strokes may be.
+LONGEST, LARGEST_STROKES = 32768, 8.0
 COLORS = ("style", "content-luminance", "content-match", "histogram")
 
 #: Groups of options, in the order in which they are shown.
@@ -82,7 +84,8 @@ class StylizeSettings(Settings):
     """Everything that decides what `stylize` makes of its pictures."""
 
     # fmt: off
-    size: int = option(512, WHOLE, "Long side of the result in pixels; strokes grow with it.", group=PICTURE, least=1)
+    size: int = option(512, WHOLE, "Long side of the result in pixels; strokes grow with it.",
+        group=PICTURE, least=1, most=LONGEST)
     color: str = option("style", TEXT,
         "Colors of the result: style, the photograph's own (content-luminance), or the painting's given the "
         "photograph's mean and covariance (content-match) or histogram (histogram).", group=PICTURE, choices=COLORS)
@@ -108,6 +111,7 @@ class StylizeSettings(Settings):
         modes=OPTIMIZE)
     style_scales: tuple[float, ...] = option((1.0,), NUMBERS,
         "Size of the strokes relative to the picture; several are averaged.", group=STYLE, above=0,
+        most=LARGEST_STROKES,
         flag="--style-scale", modes=OPTIMIZE)
     style_rotations: tuple[float, ...] = option((0.0,), NUMBERS,
         "Degrees by which copies of the painting are turned that join the patches, such as -15,0,15.", group=STYLE,
@@ -175,6 +179,12 @@ class StylizeSettings(Settings):
             raise InputError("there is a dream weight, but no layer to dream of; name one with dream")
         if not (self.style_scales and self.style_rotations):
             raise InputError("the style has no scale or no rotation; give at least one of each")
+        largest = self.size * max(1.0, *self.style_scales)
+        if largest > LONGEST:
+            raise InputError(
+                f"size is {self.size} and the style's scale {largest / self.size:g}, which makes {largest:.0f} pixels; "
+                f"there may be {LONGEST} on the long side: choose a smaller size or style scale"
+            )
 
     @property
     def dream_strength(self) -> float:
@@ -230,9 +240,10 @@ class TextureSettings(Settings):
 
     # fmt: off
     size: tuple[int, int] = option((512, 512), SIDES,
-        "Width and height of the texture in pixels: 1024x512, or one number for a square.", group=PICTURE, least=1)
+        "Width and height of the texture in pixels: 1024x512, or one number for a square.",
+        group=PICTURE, least=1, most=LONGEST)
     sample_size: int | Auto = option(AUTO, WHOLE,
-        "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1,
+        "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1, most=LONGEST,
         auto="the texture's")
     own_size: bool = option(
         False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE)
@@ -279,7 +290,8 @@ class InversionSettings(Settings):
     layer: str = option("relu4_2", TEXT,
         "Layer whose features are inverted, such as relu4_2 or pool5; with a whole VGG also fc6, fc7, logits, prob.",
         group=LOSS)
-    size: int = option(224, WHOLE, "Long side of the result in pixels; VGG was trained at 224.", group=PICTURE, least=1)
+    size: int = option(224, WHOLE, "Long side of the result in pixels; VGG was trained at 224.",
+        group=PICTURE, least=1, most=LONGEST)
     beta: float = option(2.0, NUMBER, "Exponent of the total variation (dx² + dy²)^(β/2).", group=LOSS, above=0)
     alpha: float = option(6.0, NUMBER, "Exponent of the norm.", group=LOSS, above=0)
     tv_weight: float = _weight(1.0, "Weight of the total variation per pixel.")
@@ -310,7 +322,8 @@ class DreamSettings(Settings):
     layer: str = option("relu4_2", TEXT, "Layer whose activation grows, such as relu4_2.", group=LOSS)
     channel: int | None = option(None, WHOLE, "Channel of that layer; all of them if not given.", group=LOSS, least=0)
     size: int | Auto = option(
-        AUTO, WHOLE, "Long side of the result in pixels.", group=PICTURE, least=1, auto="the picture's own")
+        AUTO, WHOLE, "Long side of the result in pixels.", group=PICTURE, least=1, most=LONGEST,
+        auto="the picture's own")
     octaves: int = option(4, WHOLE, "Octaves: sizes from small to large.", group=SEARCH, least=1)
     octave_scale: float = option(1.4, NUMBER, "Ratio from octave to octave.", group=SEARCH, above=1)
     steps: int = option(10, WHOLE, "Steps of each octave.", group=SEARCH, least=1)
@@ -328,7 +341,7 @@ class AscentSettings(Settings):
     """Everything that decides how a unit is shown."""
 
     # fmt: off
-    size: int = option(224, WHOLE, "Side of the square picture in pixels.", group=PICTURE, least=32)
+    size: int = option(224, WHOLE, "Side of the square picture in pixels.", group=PICTURE, least=32, most=LONGEST)
     canvas: str = option("fourier", TEXT,
         "What is optimized: pixels, or the Fourier spectrum in decorrelated colors.", group=SEARCH, choices=CANVASES)
     norm_weight: float = _weight(0.0, "Weight of Σ (2x − 1)², which keeps the picture gray (Simonyan et al. 2014).")

@@ -25,11 +25,11 @@ def lanczos(picture: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     if tuple(picture.shape[-2:]) == (height, width):
         return picture
-    planes = [
-        np.asarray(Image.fromarray(plane.numpy()).resize((width, height), Image.Resampling.LANCZOS))
-        for plane in picture.flatten(0, 1).detach().cpu().float()
-    ]
-    return torch.from_numpy(np.stack(planes)).view(*picture.shape[:2], height, width).clamp(0, 1).to(picture)
+    planes = picture.flatten(0, 1).detach().cpu().float()
+    found = np.empty((len(planes), height, width), np.float32)  # filled one by one, as large pictures take memory
+    for plane, out in zip(planes, found, strict=True):
+        out[:] = np.asarray(Image.fromarray(plane.numpy()).resize((width, height), Image.Resampling.LANCZOS))
+    return torch.from_numpy(found).view(*picture.shape[:2], height, width).clamp_(0, 1).to(picture)
 
 
 def blur(picture: Tensor, sigma: float) -> Tensor:

@@ -19,8 +19,8 @@ from impasto.errors import InputError
 from impasto.features import resolve_precision
 from impasto.features.vgg import VGG
 from impasto.media import read_image, read_metadata
-from impasto.methods import gatys
-from impasto.settings import StylizeSettings
+from impasto.methods import stylize as optimization
+from impasto.methods.settings import StylizeSettings
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_resume_goes_on_where_the_run_was(
 def test_an_interruption_keeps_the_picture_and_a_state(
     monkeypatch: pytest.MonkeyPatch, pair: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = gatys.stylize
+    real = optimization.stylize
 
     def interrupted(*args: object, **kwargs: object):  # type: ignore[no-untyped-def]
         for step in real(*args, **kwargs):  # type: ignore[arg-type]
@@ -109,7 +109,7 @@ def test_an_interruption_keeps_the_picture_and_a_state(
             if step.step == 2:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(gatys, "stylize", interrupted)
+    monkeypatch.setattr(optimization, "stylize", interrupted)
     assert run(monkeypatch, "stylize", *pair, "-o", tmp_path / "o.png", "--size", 32) == 130
     assert size_of(tmp_path / "o.png") == (32, 27)
     assert (tmp_path / "o.png.state.safetensors").exists() and "--resume" in capsys.readouterr().err

@@ -9,17 +9,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from impasto.cache import StatisticsCache
 from impasto.canvas import Canvas, Luminance, PartlyFixed, Pixels
 from impasto.canvas.partly_fixed import ALL
-from impasto.color import is_gray, luma, match_histogram, match_luminance, match_moments
-from impasto.displacement import Displacement, mirrored
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.features.gray import GrayEncoder
-from impasto.methods.prints import Plan, plans
-from impasto.methods.solvers import optimizer
-from impasto.methods.styles import (
+from impasto.methods.plan import Plan, plans
+from impasto.methods.regions import (
     Prepare,
     Progress,
     Region,
@@ -28,19 +24,23 @@ from impasto.methods.styles import (
     room,
     scaled,
     split_alpha,
-    style_terms,
     times,
     unchanged,
     whole,
 )
-from impasto.objective import Activation, Content, Objective, Term, TotalVariation, by_layer
+from impasto.methods.settings import StylizeSettings
+from impasto.methods.solvers import optimizer
+from impasto.methods.targets import style_terms
+from impasto.objective import Activation, Content, Term, TotalVariation, by_layer
+from impasto.objective.cache import StatisticsCache
 from impasto.objective.terms import TVKind
-from impasto.objective.tiled import TiledObjective, whole_maps
+from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import known
-from impasto.resample import lanczos
-from impasto.settings import StylizeSettings
+from impasto.pictures.color import is_gray, luma, match_histogram, match_luminance, match_moments
+from impasto.pictures.displacement import Displacement, mirrored
+from impasto.pictures.resample import lanczos
 
 #: Further terms of a stage with their weights, from its encoder and its plan.
 ExtraTerms = Callable[[Encoder, Plan], Sequence[tuple[float, Term]]]
@@ -173,8 +173,8 @@ def stylize(
         cache: of the statistics of paintings.
         progress: told after each painting that has been read.
         warmup: the encoder that makes the first `settings.warmup_steps` steps of each scale, a stage of their own.
-        max_memory: bytes that the process may take; scales that need more are computed in tiles, which changes the
-            picture by rounding only. None for no limit.
+        max_memory: bytes that the process may take; scales and paintings that need more are computed in tiles, which
+            changes the picture by rounding only. None for no limit.
         extra_terms: called when a stage begins for terms to add to it, such as one that ties a frame to the one before.
             Their layers are not counted in the plan's memory.
         layer_losses: tell the losses of each term by layer, as `style.relu1_1`; the picture changes by rounding only.
@@ -209,7 +209,7 @@ def stylize(
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
     sought = _GoalBuilder(kept, regions, settings, guide, prepare, cache, progress, extra_terms, layer_losses)
     stages: list[Stage] = []
-    for at in plans(reads, settings, shape, max_memory, content=kept is not None):
+    for at in plans(reads, settings, shape, max_memory, content=kept is not None, regions=regions):
         if warmup is not None and settings.warmup_steps:
             warms: Encoder = GrayEncoder(warmup) if gray else warmup
             stages.append(sought.stage(replace(at, steps=settings.warmup_steps), warms))
@@ -257,7 +257,7 @@ class _GoalBuilder:
             terms = [(weight, term.displaced(by, at.size)) for weight, term in still]
             terms += _other_terms(encoder, shown, settings, at.workspace)
             terms = by_layer(terms) if self.layer_losses else terms
-            return Objective(encoder, terms) if at.workspace is None else TiledObjective(encoder, terms, at.workspace)
+            return objective(encoder, terms, at.workspace)
 
         most = room(known(settings.jitter), at.size)
         return jittered(goal, most, settings.seed) if most else goal()
@@ -275,7 +275,7 @@ class _GoalBuilder:
             prepare=self.prepare,
             cache=self.cache,
             progress=self.progress,
-            workspace=at.workspace,
+            workspace=at.reader(encoder, known(settings.style_layers)),
         )
 
 

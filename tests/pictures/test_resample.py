@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 
 
 def test_a_ramp_stays_a_ramp_and_a_flat_color_flat() -> None:

@@ -10,12 +10,12 @@ from skimage import data
 from torch import Tensor
 
 from impasto.canvas import Luminance
-from impasto.color import chroma, is_gray, luma, match_histogram, match_luminance, match_moments
 from impasto.errors import InputError
 from impasto.features.fingerprint import fingerprint
 from impasto.features.gray import GrayEncoder
 from impasto.features.vgg import VGG
-from impasto.resample import lanczos
+from impasto.pictures.color import chroma, is_gray, luma, match_histogram, match_luminance, match_moments
+from impasto.pictures.resample import lanczos
 
 
 def photo() -> Tensor:

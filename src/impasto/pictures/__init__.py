@@ -1,0 +1,1 @@
+"""Pictures as tensors: colors, sizes, borders, and how close they are."""
