@@ -79,8 +79,9 @@ class Qualities(Written):
     """The values of `--quality` with what they set and their source."""
 
     def lines(self) -> Iterator[str]:
+        from impasto import StylizeSettings
+
         from impasto.methods.presets import QUALITIES
-        from impasto.settings import StylizeSettings
 
         plain = StylizeSettings().as_dict()
         yield "| `--quality` | what it is | what it sets |\n|---|---|---|"

@@ -22,8 +22,10 @@ from impasto.networks.superres import SuperResolution
 from impasto.objective import MATCHINGS, STATISTICS
 
 #: Option -> what is run instead, where the page says more.
-SMALL = {"size": 64, "sample_size": 64, "steps": 2, "first_steps": 2, "octaves": 2, "zoom": 2, "frames": 3, "samples": 2,
-         "minutes": 0, "batch": 1, "side": 64, "look_every": 2}  # fmt: skip
+SMALL = {
+    "size": 64, "sample_size": 64, "steps": 2, "first_steps": 2, "octaves": 2, "zoom": 2, "frames": 3, "samples": 2,
+    "minutes": 0, "batch": 1, "side": 64, "look_every": 2,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -67,11 +67,6 @@ class Job(Settings):
                 raise InputError(f"{label_of(name)} is missing: {about.help[0].lower()}{about.help[1:].rstrip('.')}")
         super().__post_init__()
         for name, about in options_of(type(self)).items():
-<<<<<<< HEAD
-            if about.required and _is_nothing(getattr(self, name)):
-                raise InputError(f"{label_of(name)} is missing: {about.help[0].lower()}{about.help[1:].rstrip('.')}")
-=======
->>>>>>> house
             if name in self.given and about.modes and self.mode not in about.modes:
                 raise InputError(f"{label_of(name)} has no effect {self.mode_shown}: leave it out")
 
@@ -136,11 +131,7 @@ class Job(Settings):
         found: dict[str, Any] = {"job": self.name}
         for name, about in self.active().items():
             value = getattr(self, name)
-<<<<<<< HEAD
-            if _is_nothing(value) or not about.in_json or (portable and about.group == FILES):
-=======
             if _is_empty(value) or not about.in_json or (portable and about.group == FILES):
->>>>>>> house
                 continue
             found[name] = _encoded(value, about.kind.read, portable)
         return found
@@ -195,13 +186,8 @@ class OptimizingJob(PictureJob):
 # JSON
 
 
-<<<<<<< HEAD
-def _is_nothing(value: Any) -> bool:
-    return value is None or (isinstance(value, tuple | str) and not value)
-=======
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str | tuple | list) and not value)
->>>>>>> house
 
 
 def _encoded(value: Any, read: str, portable: bool) -> Any:
