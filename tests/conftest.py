@@ -1,16 +1,25 @@
-"""Shared fixtures: a tiny encoder, and the folder beside the repository."""
+"""Shared fixtures: commands, small pictures, a tiny encoder, and the folder beside the repository."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 import PIL.Image
 import pytest
 import torch
+from PIL import Image
+from skimage import data
 
+from impasto import cli
 from impasto.features import load_encoder
 from impasto.features.encoder import Encoder
 from impasto.features.variants import Normalization
@@ -27,6 +36,112 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("torch")))
         patch.setenv("IMPASTO_WEIGHTS", "")
         yield
+
+
+class Ran(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Ran]:
+    """Runs a command in this process, by the words that follow `impasto`."""
+
+    def run(*words: object) -> Ran:
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            mock.patch.object(sys, "argv", ["impasto", *map(str, words)]),
+            pytest.raises(SystemExit) as caught,
+        ):
+            cli.main()
+        return Ran(int(caught.value.code or 0), out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def ok(run: Callable[..., Ran]) -> Callable[..., Ran]:
+    """Runs a command that works."""
+
+    def ok(*words: object) -> Ran:
+        ran = run(*words)
+        assert ran.code == 0, ran.err
+        return ran
+
+    return ok
+
+
+@pytest.fixture(scope="session")
+def refused(run: Callable[..., Ran]) -> Callable[..., str]:
+    """Runs a command that is refused, and returns the one line that says why."""
+
+    def refused(*words: object) -> str:
+        ran = run(*words)
+        assert ran.code == 2, ran
+        assert ran.err.startswith("impasto: ") and ran.err.count("\n") == 1, ran.err
+        return ran.err.strip()
+
+    return refused
+
+
+@pytest.fixture(scope="session")
+def in_process() -> Callable[..., str]:
+    """Runs Python code in a process of its own, with the words in `sys.argv[1:]`, and returns what it prints."""
+
+    def in_process(code: str, *words: object, **environment: str) -> str:
+        command = [sys.executable, "-c", code, *map(str, words)]
+        found = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=120)
+        assert found.returncode == 0, found.stderr
+        return found.stdout
+
+    return in_process
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Name -> small picture that is only read, or a folder of them."""
+    folder = tmp_path_factory.mktemp("pictures")
+    left = np.zeros((80, 96), np.uint8)
+    left[:, :48] = 255
+    made = {
+        "content": Image.fromarray(data.astronaut()).resize((96, 80)),
+        "style": Image.fromarray(data.immunohistochemistry()).resize((80, 80)),
+        "other": Image.fromarray(data.coffee()).resize((90, 60)),
+        "left": Image.fromarray(left),
+        "small": Image.fromarray(left[::2, ::2]),
+        "empty": Image.new("L", (96, 80)),
+        "map": Image.fromarray(np.stack([left, 255 - left, left], 2)),
+        "dot": Image.new("RGB", (1, 1)),
+        "line": Image.new("RGB", (1, 5000)),
+    }
+    found = {name: folder / f"{name}.png" for name in (*made, "text")}
+    for name, picture in made.items():
+        picture.save(found[name])
+    found["text"].write_text("this is no picture")
+    for name in ("paintings", "nothing", "broken"):
+        found[name] = folder / name
+        found[name].mkdir()
+    for name in ("style", "other"):
+        made[name].save(found["paintings"] / f"{name}.png")
+    (found["broken"] / "a.png").write_text("no picture")
+    return found
+
+
+@pytest.fixture(scope="session")
+def pair(pictures: dict[str, Path]) -> tuple[Path, Path]:
+    """A photograph and a painting."""
+    return pictures["content"], pictures["style"]
+
+
+@pytest.fixture(scope="session")
+def typed(pictures: dict[str, Path]) -> Callable[[str], list[str]]:
+    """Words of a command, where `@name` stands for a picture's path."""
+    return lambda text: [str(pictures[w[1:]]) if w[0] == "@" else w for w in text.split()]
 
 
 @pytest.fixture(scope="session")

@@ -3,70 +3,36 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from skimage import data
 
 import impasto
-from impasto import cli
 from impasto.media import read_image, read_metadata
 
 SMALL = ("--size", 48, "--steps", 3, "--quiet")
 
 
+Run = Callable[..., Any]
+
+
 @pytest.fixture
-def files(tmp_path: Path) -> dict[str, Path]:
-    """Pictures by name, in a folder of their own."""
-    folder = tmp_path / "in"
-    folder.mkdir()
-    left = np.zeros((80, 96), np.uint8)
-    left[:, :48] = 255
-    pictures = {
-        "content": Image.fromarray(data.astronaut()).resize((96, 80)),
-        "style": Image.fromarray(data.immunohistochemistry()).resize((80, 80)),
-        "other": Image.fromarray(data.coffee()).resize((90, 60)),
-        "left": Image.fromarray(left),
-        "small": Image.fromarray(left[::2, ::2]),
-        "empty": Image.new("L", (96, 80)),
-        "map": Image.fromarray(np.stack([left, 255 - left, left], 2)),
-        "dot": Image.new("RGB", (1, 1)),
-    }
-    for name, picture in pictures.items():
-        picture.save(folder / f"{name}.png")
-    paintings = tmp_path / "paintings"
-    paintings.mkdir()
-    for name in ("style", "other"):
-        pictures[name].save(paintings / f"{name}.png")
-    (tmp_path / "nothing").mkdir()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "a.png").write_text("no picture")
-    found = {name: folder / f"{name}.png" for name in pictures}
-    return found | {n: tmp_path / n for n in ("paintings", "nothing", "broken")} | {"out": tmp_path / "out.png"}
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, args)])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    return int(caught.value.code or 0)
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out.png"
 
 
 def pixels(path: Path) -> np.ndarray:
     return np.asarray(read_image(path).pixels[0].permute(1, 2, 0))
 
 
-def words(files: dict[str, Path], text: str) -> list[str]:
-    return [str(files[w[1:]]) if w[0] == "@" else w for w in text.split()]
-
-
 GOOD = {
     "two styles": "@content @style @other --blend 0.3,0.7",
-    "a folder": "@content --style-folder @paintings",
-    "a painting and a folder": "@content @style --style-folder @paintings --blend 1,2",
+    "a folder": "@content @paintings",
+    "a painting and a folder": "@content @style @paintings --blend 1,2",
     "wasserstein": "@content @style --style-loss wasserstein",
     "patches, turned": "@content @style --style-loss patches --style-rotation -15,0,15",
     "scales of style": "@content @style --style-scale 0.5,1",
@@ -78,57 +44,54 @@ GOOD = {
     "semantic": "@content @style --semantic @map @map",
     "semantic of two styles": "@content @style @other --semantic @map @map --style-map @map",
     "dream": "@content @style --dream relu4_2:3 --dream-weight 0.1",
-    "mrf": "@content @style --method mrf --scales 1",
+    "mrf": "@content @style --quality mrf --scales 1",
 }
 
 
 @pytest.mark.parametrize("case", GOOD)
-def test_controls_make_a_picture(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path], case: str) -> None:
-    assert run(monkeypatch, "stylize", *words(files, GOOD[case]), "-o", files["out"], *SMALL) == 0
-    made = pixels(files["out"])
+def test_controls_make_a_picture(ok: Run, typed: Run, out: Path, case: str) -> None:
+    ok("stylize", *typed(GOOD[case]), "-o", out, *SMALL)
+    made = pixels(out)
     assert made.shape == (40, 48, 3)
-    assert "settings" in json.loads(read_metadata(files["out"])["impasto"])
+    assert json.loads(read_metadata(out)["impasto"])["job"]["size"] == 48
 
 
 def test_an_untouched_region_is_the_content_and_the_rest_is_not(
-    monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]
+    ok: Run, typed: Run, pair: tuple[Path, Path], out: Path
 ) -> None:
     size = ("--size", 96, "--steps", 5, "--quiet")
-    assert run(monkeypatch, "stylize", *words(files, GOOD["untouched"]), "-o", files["out"], *size) == 0
-    made, before = pixels(files["out"]), pixels(files["content"])
+    ok("stylize", *typed(GOOD["untouched"]), "-o", out, *size)
+    made, before = pixels(out), pixels(pair[0])
     assert np.abs(made[:, :44] - before[:, :44]).max() <= 1 / 255
     assert np.abs(made[:, 52:] - before[:, 52:]).mean() > 0.02
 
 
-def test_luminance_keeps_the_chroma(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
+def test_luminance_keeps_the_chroma(ok: Run, typed: Run, pair: tuple[Path, Path], out: Path) -> None:
     size = ("--size", 96, "--steps", 5, "--quiet")
-    assert run(monkeypatch, "stylize", *words(files, GOOD["luminance"]), "-o", files["out"], *size) == 0
-    made, before = pixels(files["out"]), pixels(files["content"])
+    ok("stylize", *typed(GOOD["luminance"]), "-o", out, *size)
+    made, before = pixels(out), pixels(pair[0])
     weights = np.array([0.299, 0.587, 0.114])
     difference = (made - (made @ weights)[..., None]) - (before - (before @ weights)[..., None])
     assert np.abs(difference).max() <= 1 / 255
 
 
-def test_a_mask_of_another_size_is_resized_with_a_notice(
-    monkeypatch: pytest.MonkeyPatch, files: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    args = words(files, "@content @style --mask @small 1")
-    assert run(monkeypatch, "stylize", *args, "-o", files["out"], *SMALL) == 0
-    said = capsys.readouterr().err
+def test_a_mask_of_another_size_is_resized_with_a_notice(ok: Run, typed: Run, out: Path) -> None:
+    args = typed("@content @style --mask @small 1")
+    said = ok("stylize", *args, "-o", out, *[w for w in SMALL if w != "--quiet"]).err
     assert "small.png is 48x40 pixels and its picture 96x80: the mask is resized" in " ".join(said.split())
 
 
-def test_doodle_texture_and_invert_write_pictures(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
-    doodle = words(files, "doodle @map @style @map --size 64 --steps 2 --scales 2")
-    texture = words(files, "texture @style --size 64x48 --steps 2 --tileable --scales 1 --layers-up-to relu2_1")
-    invert = words(files, "invert @content --layer pool2 --size 48 --steps 2 --canvas fourier")
+def test_doodle_texture_and_invert_write_pictures(ok: Run, typed: Run, out: Path) -> None:
+    doodle = typed("doodle @map @style @map --size 64 --steps 2 --scales 2")
+    texture = typed("texture @style --size 64x48 --steps 2 --tileable --scales 1 --layers-up-to relu2_1")
+    invert = typed("invert @content --layer pool2 --size 48 --steps 2 --canvas fourier")
     for args, shape in ((doodle, (53, 64)), (texture, (48, 64)), (invert, (40, 48))):
-        assert run(monkeypatch, *args, "-o", files["out"], "--quiet", "--force") == 0
-        assert pixels(files["out"]).shape[:2] == shape
+        ok(*args, "-o", out, "--quiet", "--force")
+        assert pixels(out).shape[:2] == shape
 
 
 def test_layers_up_to_one_that_is_no_style_layer() -> None:
-    from impasto.cli.texture import up_to
+    from impasto.methods.texture import up_to
 
     known = ("conv1_1", "relu1_1", "pool1", "conv2_1", "relu2_1", "pool2", "relu3_1")
     assert up_to("pool2", ("relu1_1", "relu2_1", "relu3_1"), known) == ("relu1_1", "relu2_1", "pool2")
@@ -136,18 +99,18 @@ def test_layers_up_to_one_that_is_no_style_layer() -> None:
         up_to("relu9_1", ("relu1_1",), known)
 
 
-def test_invert_all_layers_is_a_strip(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
-    args = words(files, "invert @content --all-layers --size 48 --steps 1")
-    assert run(monkeypatch, *args, "-o", files["out"], "--quiet") == 0
-    assert pixels(files["out"]).shape[1] > 15 * 48
+def test_invert_all_layers_is_a_strip(ok: Run, typed: Run, out: Path) -> None:
+    args = typed("invert @content --all-layers --size 48 --steps 1")
+    ok(*args, "-o", out, "--quiet")
+    assert pixels(out).shape[1] > 15 * 48
 
 
-def test_in_python_arrays_serve_as_masks_and_maps(files: dict[str, Path]) -> None:
-    left, content = np.asarray(Image.open(files["left"])), files["content"]
-    both = [files["style"], files["other"]]
+def test_in_python_arrays_serve_as_masks_and_maps(pictures: dict[str, Path]) -> None:
+    left, content = np.asarray(Image.open(pictures["left"])), pictures["content"]
+    both = [pictures["style"], pictures["other"]]
     made = impasto.stylize(content, both, masks=[(left, 1)], blend=(1, 1), size=48, steps=2)
     assert made.pixels.shape == (1, 3, 40, 48)
-    made = impasto.stylize(content, files["paintings"], size=48, steps=2, style_loss="moments")
+    made = impasto.stylize(content, pictures["paintings"], size=48, steps=2, style_loss="moments")
     assert made.losses[-1]["style"] < made.losses[0]["style"]
 
 
@@ -157,9 +120,8 @@ BAD = {
     "negative blend": "stylize @content @style @other --blend 2,-1",
     "blend of another number": "stylize @content @style @other --blend 1",
     "blend of words": "stylize @content @style --blend much",
-    "empty folder": "stylize @content --style-folder @nothing",
-    "no folder": "stylize @content --style-folder @style",
-    "folder with a broken picture": "stylize @content --style-folder @broken",
+    "empty folder": "stylize @content @nothing",
+    "folder with a broken picture": "stylize @content @broken",
     "empty mask": "stylize @content @style --mask @empty 1",
     "more masks than styles": "stylize @content @style --mask @left 1 --mask @left 2",
     "mask without a number": "stylize @content @style --mask @left",
@@ -170,7 +132,7 @@ BAD = {
     "maps for one style of two": "stylize @content @style @other --semantic @map @map",
     "unknown style loss": "stylize @content @style --style-loss grams",
     "unknown color": "stylize @content @style --color blue",
-    "unknown method": "stylize @content @style --method mfr",
+    "unknown quality": "stylize @content @style --quality mfr",
     "dream of no layer": "stylize @content @style --dream relu9_1",
     "dream of no channel": "stylize @content @style --dream relu4_2:x",
     "dream of a channel too many": "stylize @content @style --dream relu4_2:99999",
@@ -189,14 +151,11 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_gets_one_line_exit_code_2_and_no_output(
-    monkeypatch: pytest.MonkeyPatch, files: dict[str, Path], capsys: pytest.CaptureFixture[str], case: str
-) -> None:
-    args = words(files, BAD[case])
+def test_bad_input_gets_one_line_exit_code_2_and_no_output(refused: Run, typed: Run, out: Path, case: str) -> None:
+    args = typed(BAD[case])
     small = () if "--size" in args else ("--size", "64x64" if args[0] == "texture" else "48")
-    assert run(monkeypatch, *args, "-o", files["out"], "--steps", 2, "--quiet", *small) == 2
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1 and said.startswith("impasto: ") and not files["out"].exists()
+    refused(*args, "-o", out, "--steps", 2, "--quiet", *small)
+    assert not out.exists()
 
 
 LOOKS = {
@@ -215,26 +174,26 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("case", LOOKS)
-def test_a_look_inside_writes_a_picture(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path], case: str) -> None:
-    assert run(monkeypatch, *words(files, LOOKS[case]), "-o", files["out"], "--quiet") == 0
-    assert pixels(files["out"]).std() > 0.02
+def test_a_look_inside_writes_a_picture(ok: Run, typed: Run, out: Path, case: str) -> None:
+    ok(*typed(LOOKS[case]), "-o", out, "--quiet")
+    assert pixels(out).std() > 0.02
 
 
-def test_a_zoom_writes_frames(monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]) -> None:
-    args = words(files, "dream @content --layer relu2_1 --steps 1 --octaves 1 --zoom 3 --size 64")
-    assert run(monkeypatch, *args, "-o", files["out"], "--quiet") == 0
-    frames = [pixels(files["out"].with_name(f"out-000{i}.png")) for i in range(3)]
+def test_a_zoom_writes_frames(ok: Run, typed: Run, out: Path) -> None:
+    args = typed("dream @content --layer relu2_1 --steps 1 --octaves 1 --zoom 3 --size 64")
+    ok(*args, "-o", out, "--quiet")
+    frames = [pixels(out.with_name(f"out-000{i}.png")) for i in range(3)]
     assert np.abs(frames[0] - frames[1]).mean() > 0.005
 
 
-def test_in_python_looks_return_arrays(files: dict[str, Path]) -> None:
+def test_in_python_looks_return_arrays(pictures: dict[str, Path]) -> None:
     made = impasto.excite("relu3_1:1", "relu3_1:2", size=48, steps=2)
     assert made.pixels.shape == (2, 3, 48, 48)
-    assert impasto.dream(files["content"], layer="relu3_1", steps=1, octaves=1, size=64).image.size == (64, 53)
-    seen = [impasto.saliency(files["content"], "relu3_1:4", k, size=48) for k in ("saliency", "deconv", "guided")]
+    assert impasto.dream(pictures["content"], layer="relu3_1", steps=1, octaves=1, size=64).image.size == (64, 53)
+    seen = [impasto.saliency(pictures["content"], "relu3_1:4", k, size=48) for k in ("saliency", "deconv", "guided")]
     assert all(s.shape == (1, 3, 40, 48) for s in seen) and not (seen[1] == seen[2]).all()
     with pytest.raises(impasto.WeightsError, match="fully connected"):
-        impasto.saliency(files["content"], 130)
+        impasto.saliency(pictures["content"], 130)
 
 
 BAD_LOOKS = {
@@ -259,9 +218,6 @@ BAD_LOOKS = {
 
 
 @pytest.mark.parametrize("case", BAD_LOOKS)
-def test_a_bad_look_gets_one_line_and_exit_code_2(
-    monkeypatch: pytest.MonkeyPatch, files: dict[str, Path], capsys: pytest.CaptureFixture[str], case: str
-) -> None:
-    assert run(monkeypatch, *words(files, BAD_LOOKS[case]), "-o", files["out"], "--quiet") == 2
-    said = capsys.readouterr().err.strip()
-    assert len(said.splitlines()) == 1 and said.startswith("impasto: ") and not files["out"].exists()
+def test_a_bad_look_gets_one_line_and_exit_code_2(refused: Run, typed: Run, out: Path, case: str) -> None:
+    refused(*typed(BAD_LOOKS[case]), "-o", out, "--quiet")
+    assert not out.exists()

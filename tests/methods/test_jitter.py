@@ -12,7 +12,7 @@ from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.profile import JITTERED, PROFILES
 from impasto.features.vgg import VGG
-from impasto.methods.presets import preset
+from impasto.methods.presets import quality
 from impasto.methods.regions import Region, StyleImage, room
 from impasto.methods.settings import StylizeSettings
 from impasto.methods.stylize import stylize
@@ -109,7 +109,7 @@ def test_auto_is_adam_with_jitter_for_lite_and_lbfgs_for_the_others() -> None:
     assert StylizeSettings(optimizer="lbfgs").resolved("lite").optimizer == "lbfgs"
     asked = StylizeSettings(jitter=4).resolved("vgg19")
     assert (asked.optimizer, asked.jitter, asked.cooldown) == ("adam", 4, JITTERED["cooldown"])
-    assert preset("gatys").resolved("lite").optimizer == "lbfgs"
+    assert quality("gatys").resolved("lite").optimizer == "lbfgs"
 
 
 def test_a_style_s_weight_means_the_same_with_lite() -> None:

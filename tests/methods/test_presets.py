@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 
 from impasto.errors import InputError
-from impasto.methods.presets import METHODS, PRESETS, preset
+from impasto.methods.presets import QUALITIES, quality
 from impasto.methods.settings import StylizeSettings
 
 FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 #: What a paper or program says.
 NUMBERS: dict[str, dict[str, object]] = {
-    "default": {"encoder": "auto", "size": 512, "init": "content", "convention": "relative", "optimizer": "auto"},
+    "best": {"encoder": "auto", "size": 512, "init": "content", "convention": "relative", "optimizer": "auto"},
     "quick": {"encoder": "lite", "size": 512, "init": "content", "convention": "relative", "steps": 20},
     "refined": {"encoder": "lite", "init": "instant", "scales": 1, "steps": 15, "balance": 0.6, "style_weight": 10},
+    "instant": {"color": "style", "size": 512},
     "gatys": {
         "encoder": "vgg19-caffe", "pooling": "avg", "content_layers": ("relu4_2",), "style_layers": FIVE,
         "convention": "gatys", "content_weight": 1, "style_weight": 1000, "init": "noise", "optimizer": "lbfgs",
@@ -23,7 +24,7 @@ NUMBERS: dict[str, dict[str, object]] = {
         "size": 512, "pooling": "max", "content_layers": ("relu4_2",), "content_weight": 5, "style_weight": 500,
         "style_layers": FIVE, "tv_weight": 1e-3, "steps": 1000, "history": 100, "init": "gray",
     },
-    "johnson-lecture": {
+    "johnson": {
         "encoder": "vgg16", "content_layers": ("relu3_3",), "init": "noise", "steps": 500,
         "style_layers": ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
     },
@@ -37,6 +38,8 @@ NUMBERS: dict[str, dict[str, object]] = {
         "average": 0.99, "scales": 5,
         "scale_factor": 2**0.5, "encoder": "vgg19",
     },
+    "mrf": {"style_loss": "patches", "scales": 3, "tv": "squared", "content_layers": ("relu4_2",), "encoder": "auto"},
+    "nearest": {"style_loss": "nearest", "scales": 3, "encoder": "auto"},
     "nnst": {
         "encoder": "vgg16", "style_loss": "nearest", "style_rotations": (0, 90, 180, 270), "steps": 200, "scales": 4,
         "optimizer": "adam", "rate": 2e-3, "size": 512, "content_layers": ("relu4_2",),
@@ -44,15 +47,16 @@ NUMBERS: dict[str, dict[str, object]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_has_the_numbers_of_its_source(name: str) -> None:
-    settings = PRESETS[name]()
+@pytest.mark.parametrize("name", QUALITIES)
+def test_a_quality_has_the_numbers_of_its_source(name: str) -> None:
+    settings = quality(name)
+    settings = settings.changed(style_layers=settings.resolved("vgg19").style_layers)
     assert {field: getattr(settings, field) for field in NUMBERS[name]} == NUMBERS[name]
-    assert PRESETS[name].__doc__
+    assert QUALITIES[name].__doc__
 
 
 def test_the_pyramid_of_crowsonkb() -> None:
-    settings = PRESETS["crowsonkb"]()
+    settings = QUALITIES["crowsonkb"]()
     assert settings.sizes() == [128, 181, 256, 362, 512]
 
 
@@ -63,22 +67,16 @@ def test_a_large_picture_begins_as_a_preview(size: int, sizes: list[int]) -> Non
     assert StylizeSettings(size=size).sizes() == sizes
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_a_method_goes_with_the_default(name: str) -> None:
-    assert preset("default", name).encoder == "auto"
-
-
 def test_mrf_is_three_octaves_of_patches() -> None:
-    settings = preset("default", "mrf")
-    assert (settings.style_loss, settings.scales, settings.tv) == ("patches", 3, "squared")
-    assert settings.style_layers == ("relu3_1", "relu4_1") and settings.content_layers == ("relu4_2",)
+    settings = quality("mrf").resolved("vgg19")
+    assert settings.style_layers == ("relu3_1", "relu4_1") and len(settings.sizes()) == 3
 
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="gatys"):
-        preset("gatis")
+        quality("gatis")
     with pytest.raises(InputError, match="mrf"):
-        preset("default", "mfr")
+        quality("mfr")
 
 
 @pytest.mark.parametrize(
@@ -91,10 +89,10 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         ({"style_scales": ()}, "no scale"),
         ({"scale_factor": 1.0}, "above 1"),
         ({"average": 1.0}, "below 1"),
-        ({"feather": 0.7}, "between 0 and 0.5"),
+        ({"feather": 0.7}, "at most 0.5"),
         ({"dream_weight": 1.0}, "no layer to dream of"),
         ({"style_layer_weights": (1.0,)}, "one for each"),
-        ({"styl_weight": 1.0}, "style weight|style_weight"),
+        ({"styl_weight": 1.0}, "did you mean style_weight"),
     ],
 )
 def test_bad_settings_say_why(changes: dict[str, object], said: str) -> None:
