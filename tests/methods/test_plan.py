@@ -24,7 +24,8 @@ from impasto.canvas import Pixels
 from impasto.errors import InputError, is_out_of_memory
 from impasto.features import ModuleEncoder, load_encoder
 from impasto.features.gray import GrayEncoder
-from impasto.features.vgg import CAFFE, VGG, VGG19_WIDTHS
+from impasto.features.variants import CAFFE, VGG19_WIDTHS
+from impasto.features.vgg import VGG
 from impasto.jobs.stylize import Stylize, estimate
 from impasto.methods import plan as planning
 from impasto.methods.ascent import ascend
