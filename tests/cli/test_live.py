@@ -211,7 +211,7 @@ def test_a_runtime_and_a_file_go_together(model: Path, onnx_file: Path) -> None:
 
 def test_export_checks_what_it_is_given(refused: Run, model: Path, onnx_file: Path) -> None:
     for words, message in (
-        ((model, onnx_file.with_suffix(".pt")), "expected .onnx"),
+        ((model, onnx_file.with_suffix(".pt")), "expected one of .onnx"),
         ((model, onnx_file), "--force"),
         ((model, onnx_file, "--force", "--style", "dot"), "did you mean dots"),
         ((onnx_file, onnx_file, "--force"), "ONNX file already"),

@@ -176,7 +176,7 @@ def test_a_refined_picture_goes_on_from_the_networks(
     words = ("stylize", photo, painting, "--quality", "refined", "--model", model_file, "--size", 48, "--quiet")
     ok(*words, "-o", out, "--report", report)
     found = json.loads(report.read_text())
-    assert found["job"]["init"]["file"] == model_file.name and len(found["loss_curve"]) == 15
+    assert found["job"]["model"]["file"] == model_file.name and len(found["loss_curve"]) == 15
     first = impasto.instant(photo, painting, model=str(model_file), size=48).image
     first.save(tmp_path / "first.png")
     few: dict[str, Any] = {"encoder": "lite", "scales": 1, "size": 48, "balance": found["job"]["balance"]}
@@ -200,20 +200,23 @@ def test_transparency_is_kept(ok: Run, painting: Path, model_file: Path, tmp_pat
 
 BAD = {
     "no style of that name": ("--model @m --style wave", "did you mean waves"),
-    "no style named": ("--model @m", "name a style of the model"),
-    "a painting and a name": ("@p --model @m --style waves", "not both"),
+    "no style named": ("--model @m", "name a style of the network: waves, dots"),
+    "a painting and a name": ("@p --model @m --style waves", "one or the other"),
     "a blend of nothing": ("--model @m --blend waves=x", "such as a=0.3"),
-    "strength too large": ("@p --model @m --strength 2", "between 0"),
-    "strength without a network": ("@p --strength 0.5", "--quality instant"),
+    "strength too large": ("@p --model @m --strength 2", "at least 0 and at most 1"),
+    "strength without a network": ("@p --strength 0.5", "no effect with quality best"),
     "no packaged style of that name": ("--style mosaik", "did you mean mosaic"),
-    "a painting and a packaged style": ("@p --style mosaic", "not both"),
-    "another quality": ("@p --quality fast", "did you mean best"),
-    "quick in one pass": ("--model @m --quality quick", "optimizes the picture"),
-    "refined by a style's name": ("--model @m --style waves --quality refined", "leave it out, or --style"),
-    "refined without a painting": ("--model @m --quality refined", "there is no style"),
+    "a painting and a packaged style": ("@p --style mosaic", "one or the other"),
+    "another quality": ("@p --quality fast", "unknown quality 'fast'"),
+    "quick in one pass": ("@p --model @m --quality quick", "model has no effect with quality quick"),
+    "refined by a style's name": ("--model @m --style waves --quality refined", "give a painting"),
+    "refined without a painting": ("--model @m --quality refined", "style is missing"),
     "refined from a packaged style": ("@p --model gallery --quality refined", "not with gallery"),
-    "refined from a picture": ("@p --model @m --quality refined --init noise", "leave out --init"),
-    "no such model": ("@p --model nothing.safetensors", "no model file"),
+    "refined from a picture": (
+        "@p --model @m --quality refined --init noise",
+        "init has no effect with quality refined",
+    ),
+    "no such model": ("@p --model nothing.safetensors", "there is no model nothing.safetensors"),
     "another runtime": ("@p --model @m --runtime onnx", "impasto export"),
 }
 
@@ -239,15 +242,15 @@ BAD_TRAINING = {
     "another shape for any": ("@p --task any-style --body any --option width=8", "has its shape"),
     "a body for textures": (
         "@p --task texture --body any",
-        "--body is for --task style and any-style, not for texture",
+        "body has no effect with task texture",
     ),
-    "a network for any style": ("@p --task any-style --network johnson", "--network is for --task style, not"),
-    "paintings apart for one style": ("@p --held-out @e", "--held-out is for --task any-style, not for style"),
+    "a network for any style": ("@p --task any-style --network johnson", "network has no effect with task any-style"),
+    "paintings apart for one style": ("@p --held-out @e", "held out has no effect with task style"),
     "no photographs": ("@p --photos @e", "no picture"),
     "no folder": ("@p --photos @p", "no folder"),
     "no steps": ("@p --steps 0", "steps is 0"),
     "nothing to add to": ("@p --add @p", "no model file"),
-    "another scale": ("--task super-resolution --scale 3", "one of 2, 4, 8"),
+    "another scale": ("--task super-resolution --scale 3", "it must be 2, 4 or 8"),
     "another precision": ("@p --precision fp8", "unknown precision 'fp8'"),
 }
 
@@ -264,5 +267,5 @@ def test_bad_trainings_are_one_line(refused: Run, painting: Path, tmp_path: Path
 def test_a_model_is_not_overwritten_by_accident(refused: Run, painting: Path, tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_text("mine")
     assert "--force" in refused("train", painting, "-o", tmp_path / "m.safetensors")
-    assert "expected .safetensors" in refused("train", painting, "-o", tmp_path / "m.pt")
+    assert "expected one of .safetensors" in refused("train", painting, "-o", tmp_path / "m.pt")
     assert (tmp_path / "m.safetensors").read_text() == "mine"

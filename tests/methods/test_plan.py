@@ -215,7 +215,7 @@ def test_pictures_of_a_small_content_and_a_large_painting_are_those_of_much_memo
     (plan,) = planning.plans(network, settings, content, None, regions=[Region([StyleImage(painting)])])
     spaces: list[float | None] = []
     real = tiled.measured
-    monkeypatch.setattr("impasto.methods.regions.measured", lambda *a: (spaces.append(a[-1]), real(*a))[1])
+    monkeypatch.setattr("impasto.methods.targets.measured", lambda *a: (spaces.append(a[-1]), real(*a))[1])
     limit = 0.9 * plan.memory
     found = [list(stylize(network, content, painting, settings, max_memory=m))[-1].image() for m in (None, limit)]
     half = len(spaces) // 2

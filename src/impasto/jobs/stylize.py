@@ -123,7 +123,7 @@ class Stylize(OptimizingJob, StylizeSettings):
             self.settle(semantic=(*self.semantic, *self.style_map), style_map=())
         if self.style_name and self.style:
             raise InputError("there are paintings and styles by name: give one or the other")
-        if self.quality == "refined" and self.model not in (None, "any") and not self.init.endswith(".safetensors"):
+        if self.quality == "refined" and not (self.model in (None, "any") or str(self.model).endswith(".safetensors")):
             raise InputError(f"refined begins with any or with a network's .safetensors file, not with {self.model}")
         if not self.style and self.mode != ONE_PASS:
             raise InputError("style is missing: give a painting, or a folder of paintings")
