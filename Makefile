@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow check format lite models pictures clean
+.PHONY: demo test test-slow check docs format lite models pictures clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 demo: .venv/installed
 	mkdir -p out
-	$(BIN)/impasto stylize examples/content.png examples/style.png -o out/demo.png --encoder lite --force
+	$(BIN)/impasto stylize examples/content.png examples/style.png -o out/demo.png --encoder lite --threads 2 --force
 
 test: .venv/installed-dev
 	$(BIN)/python -m pytest
@@ -29,6 +29,11 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The site; it needs no network.
+docs: .venv/installed
+	$(PIP) --editable ".[docs]"
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs build/site
 
 # Makes the packaged encoder again; resumable. Needs folders of pictures and VGG-19 (impasto weights fetch vgg19-caffe).
 PHOTOS ?= ../shared/data/photos

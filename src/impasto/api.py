@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from impasto.jobs.base import Job, OptimizingJob, PictureJob, job_of, locate_in
 from impasto.jobs.dream import Dream
 from impasto.jobs.invert import Invert, Reconstruct
 from impasto.jobs.look import GRADIENTS, Excite
-from impasto.jobs.records import Progress, Record, Tell
+from impasto.jobs.records import Note, Progress, Record, Tell
 from impasto.jobs.report import manifest_of, resumed_job
 from impasto.jobs.result import Result
 from impasto.jobs.stylize import Doodle, Stylize
@@ -26,6 +27,12 @@ from impasto.options import options_of
 
 P = ParamSpec("P")
 J = TypeVar("J", bound=PictureJob)
+
+
+def _log(record: Record) -> None:
+    """Notes, where nobody watches."""
+    if isinstance(record, Note):
+        logging.getLogger("impasto").warning(record.text)
 
 
 def run(job: Job, watch: Tell | None = None) -> Any:
@@ -45,7 +52,7 @@ def run(job: Job, watch: Tell | None = None) -> Any:
         InputError: if something cannot be used; the message says why in one line.
         NonFiniteError: if a loss stops being finite.
     """
-    tell: Tell = watch or (lambda record: None)
+    tell: Tell = watch or _log
     records = job.records(tell)
     while True:
         try:

@@ -125,14 +125,17 @@ def _graph(model: Model, style: Tensor | None) -> Any:
 def _quietly() -> Iterator[None]:
     """Without what the exporter says about itself, which is nothing that a user could mend."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")  # operators of torchvision
-    level = logger.level
+    level, filters = logger.level, list(warnings.filters)
     logger.setLevel(logging.ERROR)
+    # No catch_warnings, which in threads leaves the process's filters changed for good.
+    warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+    added = next(f for f in warnings.filters if f not in filters) if warnings.filters != filters else None
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
-            yield
+        yield
     finally:
         logger.setLevel(level)
+        if added in warnings.filters:
+            warnings.filters.remove(added)  # type: ignore[attr-defined]
 
 
 def _tidied(proto: Any) -> Any:

@@ -39,7 +39,10 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         temporary = target.with_name(f".impasto-{secrets.token_hex(6)}{target.suffix}")
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        os.chmod(temporary, mode)  # some libraries make files that nobody else may read
         os.replace(temporary, target)
     except (OSError, ValueError, RuntimeError) as error:  # ValueError: a NUL; RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) and error.strerror else " ".join(str(error).split())
@@ -52,7 +55,7 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
 
 def write_bytes(path: str | os.PathLike[str], data: bytes, what: str = "") -> None:
     """Write a file, whole or not at all; see `replacing`."""
-    with replacing(path, what) as new, new.open("xb") as file:
+    with replacing(path, what) as new, new.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -214,7 +214,7 @@ BAD = {
     "refined from a packaged style": ("@p --model gallery --quality refined", "not with gallery"),
     "refined from a picture": (
         "@p --model @m --quality refined --init noise",
-        "init has no effect with quality refined",
+        "init has no effect with quality",
     ),
     "no such model": ("@p --model nothing.safetensors", "there is no model nothing.safetensors"),
     "another runtime": ("@p --model @m --runtime onnx", "impasto export"),

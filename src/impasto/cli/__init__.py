@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import warnings
 from importlib.metadata import version
 from typing import Any
 
@@ -109,6 +110,7 @@ def told(error: BaseException) -> tuple[str, int] | None:
 
 def main() -> None:
     """Entry point: an error on purpose is one line and exit code 2, an interruption exit code 130."""
+    warnings.filterwarnings("ignore", module="PIL")
     code: Any = 0
     try:
         code = app(standalone_mode=False)

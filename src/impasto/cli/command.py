@@ -109,9 +109,7 @@ def _callback(job: type[Job]) -> Callable[..., int]:
             made = resumed_job(typed.pop("resume"), typed)
         else:
             made = job(**typed)
-        if save_job is not None:
-            return save(made, save_job)
-        return watch(made, quiet=quiet)
+        return watch(made, quiet=quiet) if save_job is None else save(made, save_job)
 
     return callback
 

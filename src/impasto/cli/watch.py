@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from impasto.errors import Interrupted
-from impasto.jobs.base import Job
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from impasto.errors import InputError, Interrupted
+from impasto.jobs.base import Job, PictureJob
 from impasto.jobs.live import Live
 from impasto.memory import keep_freed_memory
 from impasto.progress import progress_bar
 
 
+@contextmanager
+def without_libtiff(job: Job) -> Iterator[None]:
+    """What libtiff itself writes to the terminal of a strange file is left out beside our one line."""
+    if ".tif" not in json.dumps(job.as_json()).lower() or sys.stderr is not sys.__stderr__:
+        yield
+        return
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as ours:
+        os.dup2(nothing, 2)
+        sys.stderr = ours
+        try:
+            yield
+        finally:
+            sys.stderr = sys.__stderr__
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nothing)
+
+
 def watch(job: Job, *, quiet: bool) -> int:
     """Run a job and show it; returns the exit code."""
+    if isinstance(job, PictureJob) and job.output is None:
+        raise InputError("output is missing: name the picture to write with -o")
     keep_freed_memory(also_large=job.mode != "one pass")
     if isinstance(job, Live) and job.output is None:
         from impasto.cli.window import show_live
 
         return show_live(job, quiet)
-    with progress_bar(quiet=quiet) as show:
+    with without_libtiff(job), progress_bar(quiet=quiet) as show:
         records = job.records(show)
         try:
             for record in records:

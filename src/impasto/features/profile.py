@@ -32,8 +32,8 @@ class Profile:
 
 
 #: Encoder -> its profile; that of all others is `Profile()`. `lite` explains 95 % of relu4_1's energy, but 84 % of
-#: relu4_2's. With 0.6 VGG-19 sees as much of the photograph in its pictures as in its own (`docs/lite.md`). In fewer
-#: than 60 steps L-BFGS gets further.
+#: relu4_2's. With 0.6 VGG-19 sees as much of the photograph in its pictures as in its own (`docs/lab/lite.md`). In
+#: fewer than 60 steps L-BFGS gets further.
 PROFILES = {"lite": Profile(content_layers=("relu4_1",), jitter_steps=60, style_balance=0.6)}
 
 

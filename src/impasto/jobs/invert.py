@@ -100,14 +100,15 @@ class Reconstruct(OptimizingJob, StylizeSettings):
 
         job, notes = resolved(self)
         is_style = job.source == "style"
-        pixels = read_image(job.image).pixels.to(job.device)
+        photo = read_image(job.image)
+        pixels = photo.pixels.to(job.device)
         network = open_encoder(job)
         yield from notes
         job = job.resolved(encoder_name(job.encoder))
         painting = pixels if is_style else None
         if not job.all_layers:
             steps = stylize(network, pixels, painting, job, keep_content=not is_style, resume=state_of(job))
-            return (yield from optimized(job, self, steps))
+            return (yield from optimized(job, self, steps, alpha=photo.alpha))
         layers = known(job.style_layers if is_style else job.content_layers)
         sets = [layers[: i + 1] for i in range(len(layers))] if is_style else [(layer,) for layer in layers]
         runs = {

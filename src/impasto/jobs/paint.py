@@ -31,7 +31,7 @@ class Brush:
 
     def __init__(self, job: Stylize, notes: list[Note]) -> None:
         self.job, self.scene = job, job.scene(notes)
-        self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=True))
+        self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=False))
         self.painter = open_network(job, job.model or default_model(job.style_name), job.device, memory_limit(job))
         self._vector: Tensor | None = None
         known_styles = self.painter.model.styles

@@ -90,7 +90,7 @@ class Stylize(OptimizingJob, StylizeSettings):
         if isinstance(self.style, Mapping):  # a network's own styles with their shares
             self.settle(blend=dict(self.style), style=())
         if self.quality == AUTO:
-            named = isinstance(self.blend, Mapping) or (isinstance(self.blend, str) and "=" in self.blend)
+            named = isinstance(self.blend, Mapping) or "=" in str(self.blend)
             one_pass = named or {"model", "style_name"} & self.given
             object.__setattr__(self, "quality", "instant" if one_pass else "best")
         super().__post_init__()
@@ -123,6 +123,10 @@ class Stylize(OptimizingJob, StylizeSettings):
             self.settle(semantic=(*self.semantic, *self.style_map), style_map=())
         if self.style_name and self.style:
             raise InputError("there are paintings and styles by name: give one or the other")
+        if self.style_name and self.blend and len(self.blend) != len(self.style_name):
+            raise InputError(
+                f"the blend has {len(self.blend)} weights for {len(self.style_name)} styles; give one for each"
+            )
         if self.quality == "refined" and not (self.model in (None, "any") or str(self.model).endswith(".safetensors")):
             raise InputError(f"refined begins with any or with a network's .safetensors file, not with {self.model}")
         if not self.style and self.mode != ONE_PASS:

@@ -1,7 +1,7 @@
 """How much memory a method takes, counted before it begins, and how it is computed in less.
 
 Every method counts what it holds besides the encoder's maps (`held`); `fitted` adds the maps and decides whether the
-picture is computed at once or in tiles, or is too large. `docs/prints.md` has the numbers.
+picture is computed at once or in tiles, or is too large. `docs/lab/prints.md` has the numbers.
 """
 
 from __future__ import annotations

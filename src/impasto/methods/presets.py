@@ -12,18 +12,18 @@ from impasto.methods.settings import AscentSettings, StylizeSettings
 def best() -> StylizeSettings:
     """Ours: relative losses, so that weights mean the same for every encoder; content at relu4_1 and relu4_2 (`lite`:
     relu4_1), which for the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content, coarse
-    to fine above 256 pixels, which gives strokes their length (`docs/default.md`)."""
+    to fine above 256 pixels, which gives strokes their length (`docs/lab/default.md`)."""
     return StylizeSettings()
 
 
 def quick() -> StylizeSettings:
-    """A picture in seconds: ours, but by `lite` in 20 steps a scale, which are L-BFGS's then (`docs/speed.md`)."""
+    """A picture in seconds: ours, but by `lite` in 20 steps a scale, which are L-BFGS's then (`docs/lab/speed.md`)."""
     return StylizeSettings(encoder="lite", steps=20)
 
 
 def refined() -> StylizeSettings:
     """A picture in two seconds: what a network makes of it in one pass, and a few steps by `lite` from there, at the
-    balance that its longer runs have (`docs/speed.md`)."""
+    balance that its longer runs have (`docs/lab/speed.md`)."""
     return StylizeSettings(encoder="lite", init="instant", scales=1, steps=15, balance=PROFILES["lite"].style_balance)
 
 

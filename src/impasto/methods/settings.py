@@ -60,7 +60,7 @@ def _pooling(modes: tuple[str, ...] = ()) -> Any:
     )
 
 
-def precision_option() -> Any:
+def precision_option(modes: tuple[str, ...] = ()) -> Any:
     return option(
         "auto",
         TEXT,
@@ -68,6 +68,7 @@ def precision_option() -> Any:
         group=ENCODER,
         choices=tuple(PRECISIONS),
         auto="bf16 on processors with instructions for it",
+        modes=modes,
     )
 
 
@@ -244,26 +245,30 @@ class TextureSettings(Settings):
         group=PICTURE, least=1, most=LONGEST)
     sample_size: int | Auto = option(AUTO, WHOLE,
         "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1, most=LONGEST,
-        auto="the texture's")
+        auto="the texture's", modes=OPTIMIZE)
     own_size: bool = option(
-        False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE)
-    tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE)
-    style_loss: str = option("gram", TEXT, "How textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES)
+        False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE, modes=OPTIMIZE)
+    tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE, modes=OPTIMIZE)
+    style_loss: str = option("gram", TEXT, "How textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
+        modes=OPTIMIZE)
     layers: tuple[str, ...] | Auto = option(
-        AUTO, NAMES, "Layer that is compared; several.", group=LOSS, auto="those of the style loss", flag="--layer")
+        AUTO, NAMES, "Layer that is compared; several.", group=LOSS, auto="those of the style loss", flag="--layer",
+        modes=OPTIMIZE)
     layers_up_to: str | None = option(
-        None, TEXT, "Deepest layer that is compared, such as relu3_1.", group=LOSS, metavar="LAYER")
+        None, TEXT, "Deepest layer that is compared, such as relu3_1.", group=LOSS, metavar="LAYER", modes=OPTIMIZE)
     optimizer: str = option(
-        "auto", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS, auto="as for stylize")
+        "auto", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS, auto="as for stylize",
+        modes=OPTIMIZE)
     rate: float | Auto = option(AUTO, NUMBER, "Learning rate of Adam, in units of the range 0 to 1.", group=SEARCH,
-        above=0, auto="as for stylize")
-    steps: int = option(100, WHOLE, "Steps at each scale.", group=SEARCH, least=1)
+        above=0, auto="as for stylize", modes=OPTIMIZE)
+    steps: int = option(100, WHOLE, "Steps at each scale.", group=SEARCH, least=1, modes=OPTIMIZE)
     scales: int = option(
-        2, WHOLE, "Scales from coarse to fine, each twice as large as the one before.", group=SEARCH, least=1)
+        2, WHOLE, "Scales from coarse to fine, each twice as large as the one before.", group=SEARCH, least=1,
+        modes=OPTIMIZE)
     seed: int = _seed("Random seed of the noise.")
-    encoder: str | Encoder = encoder_option()
-    pooling: str = _pooling()
-    precision: str = precision_option()
+    encoder: str | Encoder = encoder_option(OPTIMIZE)
+    pooling: str = _pooling(OPTIMIZE)
+    precision: str = precision_option(OPTIMIZE)
     # fmt: on
 
     def check(self) -> None:
