@@ -11,11 +11,12 @@ import impasto
 from impasto.features import load_encoder
 from impasto.features.vgg import VGG
 from impasto.media import read_image
-from impasto.methods.ascent import AscentSettings, ascend
+from impasto.methods.ascent import ascend
 from impasto.methods.attribution import Unit
-from impasto.methods.inversion import InversionSettings, invert
+from impasto.methods.inversion import invert
 from impasto.methods.regions import scaled
-from impasto.methods.texture import TextureSettings, texture
+from impasto.methods.settings import AscentSettings, InversionSettings, TextureSettings
+from impasto.methods.texture import texture
 from impasto.objective import Style, gram
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from impasto.cli.common import open_network
-from impasto.cli.live import Brush, Meter
 from PIL import Image
 
-from impasto import cli
-from impasto.cli import live as command
+import impasto
+from impasto.cli import window
 from impasto.errors import InputError
+from impasto.export import load_onnx
+from impasto.jobs.live import Live
+from impasto.jobs.records import Painted
 from impasto.media.video import Frame, Video, VideoWriter
 from impasto.methods.instant import Painter, instant
 from impasto.methods.settings import StylizeSettings
@@ -27,11 +27,7 @@ from impasto.pictures.color import chroma
 pytest.importorskip("av")
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, args)])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    return int(caught.value.code or 0)
+Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +43,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def onnx_file(model: Path) -> Path:
+def onnx_file(ok: Run, model: Path) -> Path:
     """The same network, exported on the command line."""
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     path = model.with_suffix(".onnx")
-    with pytest.MonkeyPatch.context() as patch:
-        assert run(patch, "export", model, path, "--quiet") == 0
+    ok("export", model, path, "--quiet")
     return path
 
 
@@ -68,12 +63,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_video_is_painted_as_its_frames_would_be(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_video_is_painted_as_its_frames_would_be(ok: Run, clip: Path, model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.mp4"
-    assert run(monkeypatch, "live", clip, "--model", model, "--style", "lines", "--size", 56, "-o", out) == 0
-    assert "5 frames" in capsys.readouterr().err
+    assert f"wrote {out}" in ok("live", clip, "--model", model, "--style", "lines", "--size", 56, "-o", out).err
     found, plain = list(Video(str(out)).frames()), list(Video(str(clip), 56).frames())
     assert [f.seconds for f in found] == pytest.approx([f.seconds for f in plain]) and Video(str(out)).rate() == 10
     painter = Painter(load_model(model))
@@ -85,13 +77,13 @@ def test_a_video_is_painted_as_its_frames_would_be(
 
 
 def test_a_painting_and_an_onnx_file_serve_too(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, onnx_file: Path, tmp_path: Path
+    ok: Run, clip: Path, model: Path, onnx_file: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / "p.png")
     words = ("--size", 48, "--frames", 2, "--quiet", "--color", "content-match", "--precision", "fp32")
     found = []
     for network, out in ((model, tmp_path / "a.mp4"), (onnx_file, tmp_path / "b.mp4")):
-        assert run(monkeypatch, "live", clip, tmp_path / "p.png", "--model", network, "-o", out, *words) == 0
+        ok("live", clip, tmp_path / "p.png", "--model", network, "-o", out, *words)
         found.append([f.pixels for f in Video(str(out)).frames()])
     assert len(found[0]) == 2
     for a, b in zip(*found, strict=True):
@@ -99,7 +91,7 @@ def test_a_painting_and_an_onnx_file_serve_too(
 
 
 def test_an_interruption_leaves_a_video_that_plays(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, run: Run, clip: Path, model: Path, tmp_path: Path
 ) -> None:
     real = Video.frames
 
@@ -110,10 +102,10 @@ def test_an_interruption_leaves_a_video_that_plays(
             yield frame
 
     monkeypatch.setattr(Video, "frames", interrupted)
-    assert run(monkeypatch, "live", clip, "--model", model, "-o", tmp_path / "out.mp4") == 130
+    ran = run("live", clip, "--model", model, "-o", tmp_path / "out.mp4")
     monkeypatch.undo()
+    assert ran.code == 130 and "interrupted" in ran.err
     assert len(list(Video(str(tmp_path / "out.mp4")).frames())) == 3
-    assert "interrupted" in capsys.readouterr().err
 
 
 class FakeWindow:
@@ -134,16 +126,18 @@ class FakeWindow:
 
 
 def test_without_output_a_window_shows_frames_until_it_is_closed(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path
+    monkeypatch: pytest.MonkeyPatch, ok: Run, clip: Path, model: Path
 ) -> None:
-    monkeypatch.setattr(command, "Window", FakeWindow)
-    monkeypatch.setattr(command.time, "sleep", lambda seconds: None)
-    assert run(monkeypatch, "live", clip, "--model", model, "--size", 28, "--quiet") == 0
+    monkeypatch.setattr(window, "Window", FakeWindow)
+    waited: list[float] = []
+    monkeypatch.setattr(window.time, "sleep", waited.append)
+    said = ok("live", clip, "--model", model, "--size", 28).err
+    assert said.startswith("2 frames, ") and said.endswith(" ms\n") and len(waited) == 2
     assert FakeWindow.shown == [(1, 3, 20, 28)] * 2 and FakeWindow.closed
 
 
 def test_without_a_display_one_line_says_what_to_do(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, refused: Run, clip: Path, model: Path
 ) -> None:
     tkinter = pytest.importorskip("tkinter")
 
@@ -151,40 +145,36 @@ def test_without_a_display_one_line_says_what_to_do(
         raise tkinter.TclError("no display name and no $DISPLAY environment variable")
 
     monkeypatch.setattr(tkinter, "Tk", no_display)
-    assert run(monkeypatch, "live", clip, "--model", model) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1 and "-o FILE.mp4" in error
+    assert "-o FILE.mp4" in refused("live", clip, "--model", model)
 
 
-@pytest.fixture
-def brush(model: Path) -> Any:
-    network = load_model(model)
-    return lambda **options: Brush(Painter(network), network.blended({"dots": 1.0}), **options)
+def frames(clip: Path, model: Path, **options: Any) -> list[torch.Tensor]:
+    """What the job paints, exactly, one style unless another is named."""
+    job = Live(str(clip), **{"model": str(model), "style_name": "dots", "precision": "fp32", "frames": 2} | options)
+    return [record.pixels for record in job.records() if isinstance(record, Painted)]
 
 
-def test_strength_mirror_and_color_of_a_frame(brush: Any) -> None:
-    frame = torch.rand(1, 3, 24, 31)
-    painted = brush()(frame)
-    assert not torch.allclose(painted, frame, atol=0.05)
-    torch.testing.assert_close(brush(strength=0.0)(frame), frame)
-    torch.testing.assert_close(brush(strength=0.5)(frame), (frame + painted) / 2)
-    torch.testing.assert_close(brush(mirror=True)(frame), brush()(frame.flip(3)))
-    torch.testing.assert_close(chroma(brush(keeps_color=True)(frame)), chroma(frame), atol=1e-5, rtol=0)
-
-
-def test_the_meter_counts_the_last_second() -> None:
-    meter = Meter()
-    assert meter.tick(0.0, 40) == "1 frames, 0.0 a second, network 40 ms"
-    for i in range(1, 31):
-        line = meter.tick(i / 10, 50)
-    assert line == "31 frames, 10.0 a second, network 50 ms"
-    assert meter.tick(6.0, 50).startswith("32 frames, 0.3 a second")
+def test_strength_mirror_and_color_of_a_frame(clip: Path, model: Path) -> None:
+    plain = [frame.pixels for frame, _ in zip(Video(str(clip)).frames(), range(2), strict=False)]
+    found = frames(clip, model)
+    for name, expected in {
+        "none": plain,
+        "half": [(a + b) / 2 for a, b in zip(plain, found, strict=True)],
+    }.items():
+        made = frames(clip, model, strength={"none": 0.0, "half": 0.5}[name])
+        for a, b in zip(made, expected, strict=True):
+            torch.testing.assert_close(a, b)
+    assert not torch.allclose(found[0], plain[0], atol=0.05)
+    mirrored = frames(clip, model, strength=0.0, mirror=True)
+    torch.testing.assert_close(mirrored[1], plain[1].flip(3))
+    kept = frames(clip, model, color="content-luminance")
+    torch.testing.assert_close(chroma(kept[0]), chroma(plain[0]), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--strength 1.5", "strength is 1.5; it must be between 0"),
+        ("--strength 1.5", "strength is 1.5; it must be a finite number at least 0 and at most 1"),
         ("--frames 0", "frames is 0"),
         ("--style dot", "did you mean dots"),
         ("--style dots --blend 1,2", "2 weights for 1 styles"),
@@ -193,48 +183,38 @@ def test_the_meter_counts_the_last_second() -> None:
         ("--size 0", "size"),
     ],
 )
-def test_bad_input_is_one_line(
-    words: str,
-    message: str,
-    monkeypatch: pytest.MonkeyPatch,
-    clip: Path,
-    model: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert run(monkeypatch, "live", clip, "--model", model, "-o", tmp_path / "o.mp4", *words.split()) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1 and not (tmp_path / "o.mp4").exists()
+def test_bad_input_is_one_line(words: str, message: str, refused: Run, clip: Path, model: Path, tmp_path: Path) -> None:
+    assert message in refused("live", clip, "--model", model, "-o", tmp_path / "o.mp4", *words.split())
+    assert not (tmp_path / "o.mp4").exists()
 
 
-def test_the_source_is_never_written_over(
-    monkeypatch: pytest.MonkeyPatch, clip: Path, model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_source_is_never_written_over(refused: Run, clip: Path, model: Path) -> None:
     before = clip.read_bytes()
-    assert run(monkeypatch, "live", clip, "--model", model, "-o", clip, "--force") == 2
-    assert "is the video that is read" in capsys.readouterr().err and clip.read_bytes() == before
+    assert "is the video that is read" in refused("live", clip, "--model", model, "-o", clip, "--force")
+    assert clip.read_bytes() == before
 
 
-def test_a_runtime_and_a_file_go_together(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="impasto export"):
-        open_network(str(model), "cpu", "onnx")
-    with pytest.raises(InputError, match="--runtime torch cannot compute"):
-        open_network(str(tmp_path / "m.onnx"), "cpu", "torch")
-    with pytest.raises(InputError, match="unknown runtime 'tensorrt'"):
-        open_network(str(model), "cpu", "tensorrt")
-    assert list(open_network(str(model), "cpu", "torch").model.styles) == ["dots", "lines"]
+def test_a_runtime_and_a_file_go_together(model: Path, onnx_file: Path) -> None:
+    photo = torch.rand(1, 3, 32, 40)
+    common: dict[str, Any] = {"style_name": "dots", "size": 40, "precision": "fp32"}
+    for file, runtime, message in (
+        (model, "onnx", "impasto export"),
+        (onnx_file, "torch", "runtime torch cannot compute"),
+        (model, "tensorrt", "unknown runtime 'tensorrt'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            impasto.instant(photo, model=str(file), runtime=runtime, **common)
+    ours = impasto.instant(photo, model=str(model), runtime="torch", **common).pixels
+    theirs = impasto.instant(photo, model=str(onnx_file), runtime="onnx", **common).pixels
+    torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)
 
 
-def test_export_checks_what_it_is_given(
-    monkeypatch: pytest.MonkeyPatch, model: Path, onnx_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_export_checks_what_it_is_given(refused: Run, model: Path, onnx_file: Path) -> None:
     for words, message in (
-        ((model, onnx_file.with_suffix(".pt")), "expected .onnx"),
+        ((model, onnx_file.with_suffix(".pt")), "expected one of .onnx"),
         ((model, onnx_file), "--force"),
         ((model, onnx_file, "--force", "--style", "dot"), "did you mean dots"),
         ((onnx_file, onnx_file, "--force"), "ONNX file already"),
     ):
-        assert run(monkeypatch, "export", *words) == 2
-        error = capsys.readouterr().err
-        assert message in error and error.count("\n") == 1
-    assert list(open_network(str(onnx_file), "cpu", "onnx").model.styles) == ["dots", "lines"]
+        assert message in refused("export", *words)
+    assert list(load_onnx(onnx_file).styles) == ["dots", "lines"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+import impasto
 from impasto.errors import InputError
+from impasto.files import file_hash
 from impasto.jobs.scene import Scene
 from impasto.methods.regions import segments
 
@@ -33,7 +36,7 @@ CONTENT = painting(9)[None]
 def test_a_mask_is_gray_times_opacity() -> None:
     plain, erased = (Scene([painting()], masks=[(m, 1)]).regions(CONTENT)[0].mask for m in (LEFT, white(LEFT)))
     torch.testing.assert_close(erased, plain)
-    (style,) = Scene([painting()], style_masks={1: white(LEFT)}).regions(None)[0].styles
+    (style,) = Scene([painting()], style_masks=[(white(LEFT), 1)]).regions(None)[0].styles
     torch.testing.assert_close(style.mask, plain)
 
 
@@ -83,7 +86,7 @@ def test_a_painting_counts_where_it_is_opaque_and_must_somewhere() -> None:
     cut_out = torch.cat([painting(), torch.from_numpy(LEFT)[None] / 255])
     top = np.zeros((24, 32), np.uint8)
     top[:12] = 255
-    (style,) = Scene([cut_out], style_masks={1: top}).regions(None)[0].styles
+    (style,) = Scene([cut_out], style_masks=[(top, 1)]).regions(None)[0].styles
     mask = style.opened().mask
     assert style.pixels().shape == (1, 3, 24, 32) and mask is not None
     assert mask[..., :12, :16].min() == 1 and mask[..., 16:].max() == mask[..., 12:, :].max() == 0
@@ -133,12 +136,16 @@ def test_paintings_among_several_and_in_folders_are_named(tmp_path: Path) -> Non
         Scene([painting(), folder], style_masks=[(LEFT, 2)]).regions(None)
 
 
-def test_files_have_a_role_each_and_a_missing_one_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "one.png"
+def test_a_manifest_names_each_file_in_its_role_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    path, missing = tmp_path / "one.png", tmp_path / "nofile.png"
     Image.new("RGB", (32, 24), "red").save(path)
-    scene = Scene([path], masks=[(path, 0), (LEFT, 1)], style_masks=[(path, 1), (path, 1)])
-    assert len(scene.files()) == 4 and set(scene.files().values()) == {str(path)}
-    missing = tmp_path / "nofile.png"
-    for other in (Scene([path], masks=[(missing, 0)]), Scene([path], semantic=[path, missing]), Scene([missing])):
-        with pytest.raises(InputError, match=r"nofile.png', and there is no such file"):
-            other.files()
+    job = impasto.Stylize(path, path, masks=((path, 0), (LEFT, 1)), style_masks=(path, 1))
+    told = job.as_json(portable=True)
+    one = {"file": "one.png", "sha256": file_hash(path)}
+    assert told["content"] == one and told["style"] == [one] and told["style_masks"] == [[one, 1]]
+    (first, second), (number, other) = told["masks"]
+    assert (first, second, other) == (one, 0, 1) and number.keys() == {"sha256"} and number != one
+    roles: list[dict[str, Any]] = [{"masks": (missing, 0)}, {"semantic": (path, missing)}, {"style": missing}]
+    for role in roles:
+        with pytest.raises(InputError, match=r"there is no file .*nofile.png"):
+            impasto.stylize(path, **{"style": path, "size": 32} | role)

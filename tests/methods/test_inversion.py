@@ -10,8 +10,9 @@ from torch import Tensor
 import impasto
 from impasto.errors import InputError
 from impasto.features import load_encoder
-from impasto.methods.inversion import InversionSettings, invert
-from impasto.methods.texture import TextureSettings, texture
+from impasto.methods.inversion import invert
+from impasto.methods.settings import InversionSettings, TextureSettings
+from impasto.methods.texture import texture
 from impasto.objective import STYLE_LOSSES, AlphaNorm
 
 LAYERS = ("relu1_1", "relu2_1")
@@ -54,7 +55,7 @@ def test_inversion_from_a_layer_that_there_is_not() -> None:
 @pytest.mark.parametrize("statistic", STYLE_LOSSES)
 @pytest.mark.parametrize("size", [(64, 32), (48, 112)])
 def test_a_texture_of_any_size_with_any_statistic(tiny, statistic: str, size: tuple[int, int]) -> None:  # type: ignore[no-untyped-def]
-    settings = TextureSettings(size=size, sample_size=96, statistic=statistic, layers=LAYERS, steps=4, scales=2)
+    settings = TextureSettings(size=size, sample_size=96, style_loss=statistic, layers=LAYERS, steps=4, scales=2)
     steps = list(texture(tiny, bricks(), settings))
     assert steps[-1].image().shape == (1, 3, size[1], size[0])
     assert steps[-1].loss < steps[4].loss and len(steps) == 8
@@ -93,7 +94,7 @@ def test_on_a_torus_a_rolled_start_gives_the_rolled_texture(tiny, monkeypatch: p
     [
         ({"size": (100, 64), "tileable": True}, "multiples of 32"),
         ({"size": (16, 16)}, "32 or more"),
-        ({"statistic": "grahm"}, "gram"),
+        ({"style_loss": "grahm"}, "gram"),
         ({"steps": 0}, "steps"),
         ({"seeds": 3}, "seed"),
     ],
@@ -104,5 +105,9 @@ def test_bad_texture_settings_say_why(changes: dict[str, object], said: str) -> 
 
 
 def test_another_statistic_brings_its_own_layers() -> None:
-    assert TextureSettings().changed(statistic="patches").layers == ("relu3_1", "relu4_1")
-    assert TextureSettings(layers=LAYERS).changed(statistic="patches").layers == LAYERS
+    small = {"size": (64, 64), "sample_size": 80, "steps": 1, "scales": 1, "style_loss": "patches"}
+    usual, same, other = (
+        impasto.texture(bricks(), encoder="lite", **small, **layers).pixels  # type: ignore[arg-type]
+        for layers in ({}, {"layers": ("relu3_1", "relu4_1")}, {"layers": LAYERS})
+    )
+    assert torch.equal(usual, same) and not torch.equal(usual, other)

@@ -10,7 +10,7 @@ import torch
 
 from impasto.errors import InputError
 from impasto.features import load_encoder
-from impasto.features.profile import JITTERED, PROFILES
+from impasto.features.profile import PROFILES
 from impasto.features.vgg import VGG
 from impasto.methods.presets import quality
 from impasto.methods.regions import Region, StyleImage, room
@@ -21,6 +21,9 @@ from impasto.objective import Objective
 from impasto.optimize import Goal
 from impasto.optimize.moving import STILL, jittered
 from impasto.pictures.displacement import mirrored, rolled
+
+#: How `lite`'s pictures are optimized, and all that are jittered.
+JITTERED = PROFILES["lite"].jittered
 
 SETTINGS = StylizeSettings(
     size=48, steps=10, scales=1, optimizer="adam", jitter=8, style_layers=("relu1_1", "relu2_1"),

@@ -14,9 +14,11 @@ from impasto.canvas import Detail
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.relu import Rule, relu_rule
-from impasto.methods.ascent import ASCENT_PRESETS, AscentSettings, ascend
+from impasto.methods.ascent import ascend
 from impasto.methods.attribution import Unit, activations, filters, gradient, signed, smoothgrad, strength
-from impasto.methods.dream import DreamSettings, dream
+from impasto.methods.dream import dream
+from impasto.methods.presets import ASCENT_PRESETS
+from impasto.methods.settings import AscentSettings, DreamSettings
 from impasto.optimize.moving import move, roll
 
 LITE = load_encoder("lite")
@@ -156,7 +158,7 @@ def test_ascent_excites_its_unit(name: str) -> None:
 def test_several_answers_for_one_unit_are_pushed_apart() -> None:
     units, likeness = [Unit("relu3_1", 5)] * 3, {}
     for weight in (0.0, 20.0):
-        *_, last = ascend(LITE, units, AscentSettings(size=48, steps=20, diversity=weight))
+        *_, last = ascend(LITE, units, AscentSettings(size=48, steps=20, diversity_weight=weight))
         rows = F.normalize(
             LITE(last.image(), ["relu3_1"])["relu3_1"]
             .flatten(2)

@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from impasto.methods.prints import Plan
 from torch import Tensor
 
 from impasto.features import Encoder, load_encoder
 from impasto.features.vgg import VGG
-from impasto.methods.ascent import ascend, yosinski
+from impasto.methods.ascent import ascend
 from impasto.methods.attribution import Unit, gradient
-from impasto.methods.dream import DreamSettings, dream
-from impasto.methods.inversion import InversionSettings, invert
+from impasto.methods.dream import dream
+from impasto.methods.inversion import invert
+from impasto.methods.plan import Plan
+from impasto.methods.presets import yosinski
 from impasto.methods.regions import Region, StyleImage
-from impasto.methods.settings import StylizeSettings
+from impasto.methods.settings import DreamSettings, InversionSettings, StylizeSettings, TextureSettings
 from impasto.methods.stylize import stylize
-from impasto.methods.texture import TextureSettings, texture
+from impasto.methods.texture import texture
 from impasto.objective import Placeless
 from impasto.optimize import Step
 
@@ -50,11 +51,11 @@ METHODS: dict[str, Callable[[], Iterator[Step]]] = {
     "luminance": lambda: painted(color="content-luminance"),
     "patches": lambda: painted(style_loss="nearest"),
     "texture": lambda: texture(load_encoder("lite"), pictures()[0], TextureSettings(size=(32, 32), steps=2)),
-    "invert": lambda: invert(load_encoder("lite"), pictures()[0], InversionSettings(LAYER, 32, steps=2)),
+    "invert": lambda: invert(load_encoder("lite"), pictures()[0], InversionSettings(layer=LAYER, size=32, steps=2)),
     "spectrum": lambda: invert(
-        load_encoder("lite"), pictures()[0], InversionSettings(LAYER, 32, steps=2, canvas="fourier")
+        load_encoder("lite"), pictures()[0], InversionSettings(layer=LAYER, size=32, steps=2, canvas="fourier")
     ),
-    "dream": lambda: dream(load_encoder("lite"), pictures()[0], DreamSettings(LAYER, octaves=1, steps=2)),
+    "dream": lambda: dream(load_encoder("lite"), pictures()[0], DreamSettings(layer=LAYER, octaves=1, steps=2)),
     "excite": excited,
 }
 

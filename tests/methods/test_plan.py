@@ -15,37 +15,36 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from impasto.cli.stylize import spoken
 from PIL import Image
-from skimage import data
 from torch import Tensor
 
 import impasto
-from impasto import cli, memory, optimize
+from impasto import memory
 from impasto.canvas import Pixels
 from impasto.errors import InputError, is_out_of_memory
 from impasto.features import ModuleEncoder, load_encoder
 from impasto.features.gray import GrayEncoder
-from impasto.features.vgg import CAFFE, VGG, VGG19_WIDTHS
+from impasto.features.variants import CAFFE, VGG19_WIDTHS
+from impasto.features.vgg import VGG
+from impasto.jobs.stylize import Stylize, estimate
 from impasto.methods import plan as planning
-from impasto.methods.ascent import AscentSettings, ascend
+from impasto.methods.ascent import ascend
 from impasto.methods.attribution import Unit, activations, attribution
-from impasto.methods.dream import DreamSettings, dream
-from impasto.methods.inversion import InversionSettings, invert
+from impasto.methods.dream import dream
+from impasto.methods.inversion import invert
 from impasto.methods.regions import Region, StyleImage
-from impasto.methods.settings import StylizeSettings
+from impasto.methods.settings import (
+    AscentSettings,
+    DreamSettings,
+    InversionSettings,
+    StylizeSettings,
+    TextureSettings,
+)
 from impasto.methods.stylize import stylize
 from impasto.methods.targets import average_statistics
-from impasto.methods.texture import TextureSettings, texture
+from impasto.methods.texture import texture
 from impasto.objective import tiled
-from impasto.optimize import LBFGS, Stage, Step, minimize
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> list[str]:
-    Image.fromarray(data.astronaut()).resize((96, 80)).save(tmp_path / "content.png")
-    Image.fromarray(data.immunohistochemistry()).resize((80, 80)).save(tmp_path / "style.png")
-    return [str(tmp_path / "content.png"), str(tmp_path / "style.png")]
+from impasto.optimize import LBFGS, Stage, Step, lbfgs, minimize
 
 
 @pytest.fixture
@@ -55,11 +54,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "LEAST", 1e5)
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *args: object) -> int:
-    monkeypatch.setattr(sys, "argv", ["impasto", *map(str, args)])
-    with pytest.raises(SystemExit) as caught:
-        cli.main()
-    return int(caught.value.code or 0)
+Run = Callable[..., Any]
 
 
 def vgg19() -> VGG:
@@ -73,9 +68,9 @@ def vgg19() -> VGG:
 )
 def test_little_memory_makes_tiles_and_the_same_picture(
     monkeypatch: pytest.MonkeyPatch,
-    pair: list[str],
+    ok: Run,
+    pair: tuple[Path, Path],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
     options: tuple[str, ...],
 ) -> None:
     counts: list[int] = []
@@ -84,11 +79,10 @@ def test_little_memory_makes_tiles_and_the_same_picture(
     # In bfloat16 rounding is larger, and turns over what is larger in a pool here and there.
     words = "--size 96 --steps 2 --scales 2 --no-cache --precision fp32"
     common = ("stylize", *pair, *words.split(), *options)
-    assert run(monkeypatch, *common, "-o", tmp_path / "whole.png", "--max-memory", "4GB") == 0
-    assert not counts and "in tiles" not in capsys.readouterr().err
-    assert run(monkeypatch, *common, "-o", tmp_path / "tiled.png", "--max-memory", "4MB") == 0
+    told = ok(*common, "-o", tmp_path / "whole.png", "--max-memory", "4GB").err
+    assert not counts and "in tiles" not in told
+    told = ok(*common, "-o", tmp_path / "tiled.png", "--max-memory", "4MB").err
     assert max(counts) > 3
-    told = capsys.readouterr().err
     assert "96x80 in tiles: about 0.0 GB" in told and "s a step x 2 steps at this size" in told
     whole, made = (np.asarray(Image.open(tmp_path / f"{n}.png")).astype(float) for n in ("whole", "tiled"))
     assert np.abs(whole - made).mean() < 0.1
@@ -97,17 +91,17 @@ def test_little_memory_makes_tiles_and_the_same_picture(
 
 
 @pytest.mark.usefixtures("small")
-def test_a_tiled_run_resumes(monkeypatch: pytest.MonkeyPatch, pair: list[str], tmp_path: Path) -> None:
+def test_a_tiled_run_resumes(ok: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
     common = ("stylize", *pair, "--size", 96, "--steps", 4, "--max-memory", "4MB", "--quiet", "--scales", 1)
-    assert run(monkeypatch, *common, "-o", tmp_path / "a.png", "--save-every", 3) == 0
+    ok(*common, "-o", tmp_path / "a.png", "--save-every", 3)
     state = tmp_path / "a.png.state.safetensors"
-    assert run(monkeypatch, *common, "-o", tmp_path / "b.png", "--resume", state) == 0
+    ok(*common, "-o", tmp_path / "b.png", "--resume", state)
     a, b = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in "ab")
     assert np.array_equal(a, b)
 
 
 @pytest.mark.usefixtures("small")
-def test_patches_are_refused_where_tiles_are_needed_and_so_is_too_little_memory(pair: list[str]) -> None:
+def test_patches_are_refused_where_tiles_are_needed_and_so_is_too_little_memory(pair: tuple[Path, Path]) -> None:
     with pytest.raises(InputError, match=r"needs .* GB and max-memory is .*patches compares whole maps"):
         impasto.stylize(*pair, size=96, style_loss="patches", max_memory=4e6)
     with pytest.raises(InputError, match=r"96x80 needs .* GB and max-memory is 0.0 GB: choose a smaller size"):
@@ -115,7 +109,7 @@ def test_patches_are_refused_where_tiles_are_needed_and_so_is_too_little_memory(
 
 
 def test_eight_megapixels_with_vgg19_are_planned_below_four_gigabytes_and_grow_by_less_than_300_bytes_a_pixel() -> None:
-    settings, network = StylizeSettings(size=3840, encoder="vgg19"), vgg19()
+    settings, network = StylizeSettings(size=3840, encoder="vgg19").resolved("vgg19"), vgg19()
     plan = planning.plan(network, settings, (2160, 3840), 80, 4e9)
     assert plan.memory < 4e9 and plan.workspace == planning.MOST
     larger = planning.plan(network, settings, (2 * 2160, 3840), 80, 8e9)
@@ -126,7 +120,7 @@ def test_eight_megapixels_with_vgg19_are_planned_below_four_gigabytes_and_grow_b
 
 
 def test_maps_in_bfloat16_take_less_memory() -> None:
-    settings, network = StylizeSettings(size=2048, encoder="vgg19"), vgg19()
+    settings, network = StylizeSettings(size=2048, encoder="vgg19").resolved("vgg19"), vgg19()
     full = planning.plan(network, settings, (1536, 2048), 80, None).memory
     network.precision = "bf16"
     half = planning.plan(network, settings, (1536, 2048), 80, None).memory
@@ -135,7 +129,7 @@ def test_maps_in_bfloat16_take_less_memory() -> None:
 
 def test_an_encoder_that_does_not_tell_is_never_tiled() -> None:
     foreign = ModuleEncoder(torch.nn.Conv2d(3, 4, 3), [""], name="mine")
-    plan = planning.plan(foreign, StylizeSettings(), (4000, 4000), 80, 1e6)
+    plan = planning.plan(foreign, StylizeSettings().resolved("mine"), (4000, 4000), 80, 1e6)
     assert plan.workspace is None and plan.memory == 0
 
 
@@ -147,13 +141,13 @@ def test_the_time_of_a_gradient_is_positive() -> None:
     ("text", "size"), [("4GB", 4e9), ("3500 mb", 3.5e9), ("1.5G", 1.5e9), ("4e9", 4e9), ("512", 512.0)]
 )
 def test_sizes_of_memory_are_read(text: str, size: float) -> None:
-    assert memory.bytes_of(text) == size
+    assert Stylize("photo.jpg", "painting.jpg", max_memory=text).max_memory == size
 
 
 @pytest.mark.parametrize("text", ["", "lots", "0", "-1GB", "4 GiB", "1.2.3GB", "nan"])
 def test_other_sizes_are_refused(text: str) -> None:
-    with pytest.raises(InputError, match=r"max-memory is .*such as 4GB"):
-        memory.bytes_of(text)
+    with pytest.raises(InputError, match=r"max memory is .*; it must be .*(such as 4GB|above 0)"):
+        Stylize("photo.jpg", "painting.jpg", max_memory=text)
 
 
 def test_the_allowance_is_less_than_the_machine_has() -> None:
@@ -162,14 +156,22 @@ def test_the_allowance_is_less_than_the_machine_has() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(5, "1 min"), (600, "10 min"), (7500, "2 h 5 min")])
-def test_times_are_spoken(seconds: float, text: str) -> None:
-    assert spoken(seconds) == text
+def test_large_pictures_tell_their_time_beforehand(monkeypatch: pytest.MonkeyPatch, seconds: float, text: str) -> None:
+    job = Stylize("photo.jpg", "painting.jpg", size=2048, scales=1, steps=10).resolved("vgg19")
+    shape = torch.empty(1, 3, 1024, 2048, device="meta")
+    monkeypatch.setattr(planning, "seconds_per_pixel", lambda *_: 1.0)
+    (plan,) = planning.plans(vgg19(), job, shape, None)
+    monkeypatch.setattr(planning, "seconds_per_pixel", lambda *_: seconds / (plan.seconds(1.0) * plan.steps))
+    (note,) = estimate(vgg19(), job, shape, None, [], content=True, state=None)
+    assert "2048x1024 at once" in note.text and note.text.endswith(f", {text} in all")
+    small = job.changed(size=512)
+    assert not list(estimate(vgg19(), small, shape, None, [], content=True, state=None))
 
 
 def test_pairs_of_large_pictures_are_few_and_in_half_precision_and_still_lead_to_the_minimum(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(optimize, "LARGE", 10)
+    monkeypatch.setattr(lbfgs, "LARGE", 10)
     curvature = torch.linspace(0.01, 1, 48).view(1, 3, 4, 4)
 
     def bowl(image: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -179,7 +181,7 @@ def test_pairs_of_large_pictures_are_few_and_in_half_precision_and_still_lead_to
     *_, last = minimize(Pixels(torch.ones(1, 3, 4, 4)), [Stage((4, 4), 60, lambda: bowl)], lambda _: LBFGS())
     assert (last.image() - 0.3).abs().max() < 0.02
     pairs = {name: value for name, value in last.state().optimizer.items() if name[:4] in ("move", "chan")}
-    assert len(pairs) == 2 * optimize.LARGE_HISTORY and all(v.dtype == torch.bfloat16 for v in pairs.values())
+    assert len(pairs) == 2 * lbfgs.LARGE_HISTORY and all(v.dtype == torch.bfloat16 for v in pairs.values())
     assert math.isfinite(last.loss)
 
 
@@ -213,7 +215,7 @@ def test_pictures_of_a_small_content_and_a_large_painting_are_those_of_much_memo
     (plan,) = planning.plans(network, settings, content, None, regions=[Region([StyleImage(painting)])])
     spaces: list[float | None] = []
     real = tiled.measured
-    monkeypatch.setattr("impasto.methods.regions.measured", lambda *a: (spaces.append(a[-1]), real(*a))[1])
+    monkeypatch.setattr("impasto.methods.targets.measured", lambda *a: (spaces.append(a[-1]), real(*a))[1])
     limit = 0.9 * plan.memory
     found = [list(stylize(network, content, painting, settings, max_memory=m))[-1].image() for m in (None, limit)]
     half = len(spaces) // 2
@@ -377,8 +379,8 @@ import torch
 from impasto.features import load_encoder
 from impasto.memory import keep_freed_memory
 from impasto.methods import stylize as optimization
-from impasto.methods.dream import DreamSettings, dream
-from impasto.methods.settings import StylizeSettings
+from impasto.methods.dream import dream
+from impasto.methods.settings import DreamSettings, StylizeSettings
 keep_freed_memory()
 kind, limit, network = sys.argv[1], float(sys.argv[2]), load_encoder("lite")
 pixels = lambda *size: torch.nn.functional.interpolate(torch.rand(1, 3, 32, 32), size=size)

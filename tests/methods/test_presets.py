@@ -91,7 +91,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         ({"average": 1.0}, "below 1"),
         ({"feather": 0.7}, "at most 0.5"),
         ({"dream_weight": 1.0}, "no layer to dream of"),
-        ({"style_layer_weights": (1.0,)}, "one for each"),
+        ({"style_layer_weights": (1.0,)}, "give one each"),
         ({"styl_weight": 1.0}, "did you mean style_weight"),
     ],
 )

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from impasto.features.encoder import Encoder
-from impasto.methods.texture import TextureSettings, opaque_part, texture
+from impasto.methods.settings import TextureSettings
+from impasto.methods.texture import opaque_part, texture
 
 SETTINGS = TextureSettings(size=(32, 32), layers=("relu1_1", "relu2_1"), steps=2, scales=1)
 

@@ -38,6 +38,9 @@ def watch(job: Job, *, quiet: bool) -> int:
     """Run a job and show it; returns the exit code."""
     if isinstance(job, PictureJob) and job.output is None:
         raise InputError("output is missing: name the picture to write with -o")
+    if job.mode == "one pass":
+        # Threads that wait for work without spinning: half of the processor's time, or more where it is shared.
+        os.environ.setdefault("GOMP_SPINCOUNT", "0")
     keep_freed_memory(also_large=job.mode != "one pass")
     if isinstance(job, Live) and job.output is None:
         from impasto.cli.window import show_live

@@ -92,7 +92,7 @@ def resolved(asked: J) -> tuple[J, list[Note]]:
     changes: dict[str, Any] = {"device": resolve_device(asked.device)}
     if asked.threads == AUTO:
         changes["threads"] = torch.get_num_threads()
-    if "precision" in options:
+    if "precision" in asked.active():
         changes["precision"] = resolve_precision(options["precision"], changes["device"])
         # GPUs may round float32 to TensorFloat-32 in convolutions, unless the precision says otherwise.
     if isinstance(options.get("encoder"), str) and "encoder" in asked.active():

@@ -30,8 +30,7 @@ class Scene:
         styles: paintings; a folder is one style, the average of its pictures.
         blend: a weight for each style; equal ones if empty.
         masks: pairs of a mask of the content and the number of a style, from 1; 0 leaves the region as it is.
-        style_masks: pairs of a mask of a painting, which says what part of it counts, and the number of its style; or
-            number -> mask.
+        style_masks: pairs of a mask of a painting, which says what part of it counts, and the number of its style.
         semantic: semantic maps of the content and of each style, in order; none if empty.
         device: where tensors go.
         notice: told, in a sentence, what was changed to make things fit.

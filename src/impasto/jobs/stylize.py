@@ -127,7 +127,7 @@ class Stylize(OptimizingJob, StylizeSettings):
             raise InputError(
                 f"the blend has {len(self.blend)} weights for {len(self.style_name)} styles; give one for each"
             )
-        if self.quality == "refined" and self.model not in (None, "any") and not self.init.endswith(".safetensors"):
+        if self.quality == "refined" and not (self.model in (None, "any") or str(self.model).endswith(".safetensors")):
             raise InputError(f"refined begins with any or with a network's .safetensors file, not with {self.model}")
         if not self.style and self.mode != ONE_PASS:
             raise InputError("style is missing: give a painting, or a folder of paintings")
