@@ -80,7 +80,6 @@ class Qualities(Written):
 
     def lines(self) -> Iterator[str]:
         from impasto import StylizeSettings
-
         from impasto.methods.presets import QUALITIES
 
         plain = StylizeSettings().as_dict()

@@ -25,7 +25,8 @@ class Generator(nn.Module):
         halo: how far from a pixel its color depends on the picture, apart from statistics of the whole, rounded up to
             a multiple of `divisor`; 0 if it cannot be painted in tiles (`impasto.networks.tiles`).
         largest: pixels of a picture up to which it is painted in one piece.
-        held: bytes that it takes for each pixel of a piece, measured in float32.
+        held: bytes that it takes for each pixel of a piece, measured in float32; those of a picture in and one out if
+            it does not say.
         from_noise: whether it makes textures out of noise, and paints no pictures.
         colors: where in its vector the colors of a painting are, as `first_style` finds them.
     """
@@ -35,7 +36,7 @@ class Generator(nn.Module):
     divisor: int = 1
     halo: int = 0
     largest: float = math.inf
-    held: float = 0.0
+    held: float = 24.0
     from_noise: bool = False
     colors: slice = slice(0, 0)
     __call__: Callable[..., Tensor]
