@@ -35,7 +35,6 @@ from impasto.features.lite import LITE_LAYERS, LITE_WIDTHS, lite_network, unpack
 from impasto.features.profile import JITTERED
 from impasto.features.variants import VGG19_WIDTHS
 from impasto.features.vgg import VGG
-from impasto.methods.settings import StylizeSettings
 from impasto.optimize import Adam, Goal, Stage, minimize
 from impasto.optimize.moving import jittered
 from impasto.pictures.displacement import Displacement, mirrored
@@ -409,7 +408,7 @@ def half_stylized(model: Distillation, contents: Tensor, styles: Tensor, rng: np
     turns = jittered(goal, JITTERED["jitter"], int(rng.integers(2**31)))
     steps = int(math.exp(rng.uniform(math.log(5), math.log(120))))
     stage = Stage((CROP, CROP), steps, lambda: turns)
-    *_, last = minimize(Pixels(contents), [stage], lambda _: Adam(levels=StylizeSettings().levels))
+    *_, last = minimize(Pixels(contents), [stage], lambda _: Adam(levels=5))
     return last.image()
 
 

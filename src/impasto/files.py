@@ -91,7 +91,9 @@ def check_target(path: str | os.PathLike[str], *, force: bool, suffixes: tuple[s
             f"cannot write {str(target)!r}: its suffix is {target.suffix!r}; expected one of {', '.join(suffixes)}"
         )
     try:
-        found = os.path.lexists(target) and target.exists()
+        found = bool(target.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        found = False
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise InputError(f"cannot use the path {str(target)[:200]!r}: {error}") from error
     if found and not target.is_file():

@@ -132,8 +132,8 @@ def _picture(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _encoder(value: Any) -> Any:
-    return _picture(value)  # a name, or any object of the protocol
+def _name_or_object(value: Any) -> Any:
+    return _picture(value)  # a name, a path, or what it would open
 
 
 def _units(value: Any) -> tuple[str, ...]:
@@ -185,9 +185,9 @@ PLACES = Kind(
     words=2,
     read="picture",
 )
-MODEL = Kind("the path of a file, or a name", _text, "NAME", read="file")
+MODEL = Kind("the path of a file, a name, or a model", _name_or_object, "NAME", read="file")
 MODELS = Kind("one or more paths of files", _names, "FILE", several=True, read="file")
-ENCODER = Kind("the name of an encoder, or an Encoder", _encoder, "NAME", read="encoder")
+ENCODER = Kind("the name of an encoder, or an Encoder", _name_or_object, "NAME", read="encoder")
 UNITS = Kind("one or more units, such as relu4_1:17, or numbers of classes", _units, "UNIT", several=True)
 BLEND = Kind("a weight for each style, such as 0.3,0.7, or by name, such as a=0.3,b=0.7", _blend, "X,Y,…", several=True)
 
@@ -267,8 +267,9 @@ class Option:
             (self.below, item < self.below, "below {:g}"),
         )
         if not (math.isfinite(item) and all(fits for _, fits, _ in rules)):
-            bounds = " and ".join(text.format(bound) for bound, _, text in rules if math.isfinite(bound))
-            raise InputError(f"{label} is {item:g}; it must be a finite number{' ' * bool(bounds)}{bounds}")
+            bounds = [text.format(bound) for bound, _, text in rules if math.isfinite(bound)]
+            rule = " and ".join(bounds) if math.isfinite(item) else ", ".join(("a finite number", *bounds))
+            raise InputError(f"{label} is {item:g}; it must be {rule}")
 
 
 def shown(value: Any) -> str:

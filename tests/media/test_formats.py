@@ -232,7 +232,7 @@ def test_a_tiff_is_never_told_to_become_a_tiff(monkeypatch: pytest.MonkeyPatch) 
     without(monkeypatch, "tifffile")
     for options, stored, _ in (KINDS["float RGB"], KINDS["planar"], KINDS["32-bit RGB"]):
         message = refused(tiff(stored, **options))
-        assert "TIFF of a rare kind" in message and "impasto[tiff]" in message and "WebP or TIFF" not in message
+        assert "TIFF of a rare kind" in message and "the extra tiff" in message and "WebP or TIFF" not in message
 
 
 def test_pages_are_counted_in_rare_tiffs_too() -> None:
@@ -338,7 +338,7 @@ def test_a_raw_file_without_the_package_is_refused(tmp_path: Path, monkeypatch: 
     without(monkeypatch, "rawpy")
     (tmp_path / name).write_bytes(thumbnail_and_picture())
     message = refused(tmp_path / name)
-    assert "camera's raw file" in message and "develop it" in message and "impasto[raw]" in message
+    assert "camera's raw file" in message and "develop it" in message and "the extra raw" in message
     with pytest.raises(InputError, match="give the file's path"), Image.open(tmp_path / name) as image:
         read_image(image)
 
@@ -410,7 +410,7 @@ def test_heic_is_read_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (pixels[8, 13] - torch.tensor([30.0, 30, 200])).abs().max() < 12
     without(monkeypatch, "pi_heif")
     message = refused(data)
-    assert "HEIC" in message and "JPEG" in message and "impasto[heif]" in message
+    assert "HEIC" in message and "JPEG" in message and "the extra heif" in message
 
 
 def psd(mode: int, bits: int, channels: int, data: bytes, resources: bytes = b"") -> bytes:

@@ -655,7 +655,7 @@ def test_a_failing_save_leaves_the_old_file_and_nothing_else(
             file.write(b"half a picture")
         raise failure
 
-    owner: Any = {"save": Image.Image, "fsync": os, "replace": Path}[where]
+    owner: Any = {"save": Image.Image, "fsync": os, "replace": os}[where]
     monkeypatch.setattr(owner, where, fail)
     expected = KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else InputError
     with pytest.raises(expected) as error:
@@ -710,9 +710,9 @@ def test_an_existing_output_needs_force(tmp_path: Path) -> None:
         ("a.gif", r"suffix is '\.gif'; expected one of \.png, \.jpg, \.jpeg, \.webp, \.tif, \.tiff"),
         ("a", "suffix is ''"),
         ("", "suffix is ''"),
-        ("folder.png", "is a directory"),
-        ("file/a.png", "file' is not a directory"),
-        ("file/deeper/a.png", "file' is not a directory"),
+        ("folder.png", "is a folder"),
+        ("file/a.png", "Not a directory"),
+        ("file/deeper/a.png", "Not a directory"),
         ("x" * 300 + ".png", "cannot use the path"),
         ("nul\0.png", "cannot use the path"),
     ],
@@ -734,7 +734,7 @@ def test_a_folder_that_takes_no_files_is_refused(tmp_path: Path, monkeypatch: py
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    with pytest.raises(InputError, match=r"takes no files .Read-only file system.") as error:
+    with pytest.raises(InputError, match=r"Read-only file system; choose another folder") as error:
         check_output(tmp_path / "new" / "a.png", force=False)
     one_line(error)
     assert asked == [tmp_path]

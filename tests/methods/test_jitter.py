@@ -55,7 +55,7 @@ def test_a_displaced_mask_and_map_go_with_the_picture(tiny: VGG, by: tuple[int, 
     mask = torch.zeros(1, 1, 256, 384)  # of another size than the picture
     mask[..., 80:176, 80:304] = 1
     for loss in ("gram", "nearest"):
-        settings = replace(SETTINGS, style_loss=loss)
+        settings = SETTINGS.changed(style_loss=loss).resolved("tiny")
         regions = [Region([StyleImage(torch.rand(1, 3, 40, 40))], mask)]
         terms = style_terms(tiny, regions, 192, settings)
         still, _ = Objective(tiny, terms)(image)
@@ -158,7 +158,9 @@ def test_a_tile_is_displaced_round_its_edges(tiny: VGG) -> None:
     encoder = copy.deepcopy(tiny)
     encoder.padding = "circular"
     image, style = torch.rand(1, 3, 32, 32), [Region([StyleImage(torch.rand(1, 3, 40, 40))])]
-    goal = Objective(encoder, style_terms(tiny, style, 40, SETTINGS.changed(style_layers=("relu1_1",))))
+    goal = Objective(
+        encoder, style_terms(encoder, style, 40, SETTINGS.changed(style_layers=("relu1_1",)).resolved("tiny"))
+    )
     still = float(goal(image)[0])
     around = [float(jittered(lambda _: goal, 16, n, rolled).at(1)(image)[0]) for n in range(4)]
     assert around == pytest.approx([still] * 4, rel=1e-4)

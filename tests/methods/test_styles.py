@@ -153,7 +153,7 @@ def test_a_blend_that_sums_to_zero_or_is_negative_is_refused(tiny) -> None:  # t
     for shares in ((0.0, 0.0), (1.0, -0.5), (float("nan"), 1.0)):
         region = Region([StyleImage(picture(i), s) for i, s in enumerate(shares)])
         with pytest.raises(InputError, match="blend"):
-            style_terms(tiny, [region], 32, SETTINGS)
+            style_terms(tiny, [region], 32, SETTINGS.resolved("tiny"))
 
 
 def on_a_sheet(picture: Tensor, size: int = 96) -> Tensor:
@@ -167,7 +167,7 @@ def on_a_sheet(picture: Tensor, size: int = 96) -> Tensor:
 
 @pytest.mark.parametrize("loss", STYLE_LOSSES)
 def test_transparent_parts_of_a_painting_do_not_count(tiny, loss: str) -> None:  # type: ignore[no-untyped-def]
-    settings = SETTINGS.changed(style_loss=loss, style_layers=LAYERS, size=96)
+    settings = SETTINGS.changed(style_loss=loss, style_layers=LAYERS, size=96).resolved("tiny")
     flat, cut, alone = (
         [Region([StyleImage(p)])] for p in (on_a_sheet(picture(1))[:, :3], on_a_sheet(picture(1)), picture(1))
     )
@@ -304,4 +304,4 @@ def test_a_class_that_is_transparent_in_the_painting_is_served_by_all_of_it() ->
 def test_a_painting_that_is_too_small_is_named(tiny) -> None:  # type: ignore[no-untyped-def]
     region = Region([StyleImage(picture(1)), StyleImage(picture(2, 12, 12), name="style starry.jpg")])
     with pytest.raises(InputError, match=r"the style starry.jpg is 12x12 pixels"):
-        style_terms(tiny, [region], 32, SETTINGS)
+        style_terms(tiny, [region], 32, SETTINGS.resolved("tiny"))

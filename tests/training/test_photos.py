@@ -60,9 +60,9 @@ def test_one_damaged_file_does_not_stop_a_training_but_nothing_else_would_be_lef
 
 def test_folders_without_pictures_are_refused(tmp_path: Path, paintings: list[Path]) -> None:
     assert pictures_in(paintings[0].parent, recursive=True) == sorted(paintings)
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="there is no folder"):
         pictures_in(tmp_path / "absent", recursive=True)
-    with pytest.raises(InputError, match="there is no picture in"):
+    with pytest.raises(InputError, match="holds no pictures"):
         pictures_in(tmp_path, recursive=True)
 
 

@@ -197,8 +197,10 @@ def _encoded(value: Any, read: str, portable: bool) -> Any:
         return [_encoded(item, read, portable) for item in value]
     if not read or isinstance(value, int | float):
         return value
+    if read in ("encoder", "file") and not isinstance(value, str):
+        return value.name if read == "encoder" else "a model in memory"
     if read == "encoder":
-        return value if isinstance(value, str) else value.name
+        return value
     return _portable(value, read) if portable else _stored(value)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
-from pathlib import Path
 
 from torch import Tensor
 
@@ -18,7 +17,7 @@ from impasto.jobs.stylize import Stylize
 from impasto.media import Picture, read_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
 from impasto.methods.regions import Region
-from impasto.networks.models import default_model
+from impasto.networks.models import Model, default_model
 
 
 class Brush:
@@ -68,16 +67,16 @@ class Brush:
         return painted.cpu()
 
 
-def open_network(job: Stylize | Live, model: str, device: str, max_memory: float | None = None) -> Painter:
+def open_network(job: Stylize | Live, model: str | Model, device: str, max_memory: float | None = None) -> Painter:
     """The painter of a network, computed by what its file or the job says."""
     from impasto.export import load_onnx
 
-    runtime, is_onnx = job.as_dict().get("runtime"), Path(model).suffix.lower() == ".onnx"
+    runtime, is_onnx = job.as_dict().get("runtime"), isinstance(model, str) and model.lower().endswith(".onnx")
     if runtime == "onnx" and not is_onnx:
         raise InputError(f"runtime onnx takes an ONNX file; make one: impasto export {model} model.onnx")
     if runtime == "torch" and is_onnx:
         raise InputError(f"runtime torch cannot compute {model}; give the model file, or runtime onnx")
-    if is_onnx:
+    if is_onnx and isinstance(model, str):
         return open_painter(load_onnx(model), device, "fp32")
     return open_painter(model, device, job.precision, max_memory)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from impasto.jobs.scene import Scene
     from impasto.media.image import Source
     from impasto.methods.regions import Region
+    from impasto.networks.models import Model
     from impasto.optimize import State
 
 J = TypeVar("J", "Stylize", "Doodle")
@@ -71,7 +72,7 @@ class Stylize(OptimizingJob, StylizeSettings):
         "Semantic maps in flat colors: of the photograph and of the first style; of further ones by --style-map.",
         group=INPUT, metavar="CONTENT_MAP STYLE_MAP")
     style_map: tuple[Source, ...] = option((), PICTURES, "Semantic map of the second style, the third, ….", group=INPUT)
-    model: str | None = option(None, MODEL, "Network that paints in one pass: a file, or any, gallery or live.",
+    model: str | Model | None = option(None, MODEL, "Network that paints in one pass: a file, or any, gallery or live.",
         group=INPUT, modes=(ONE_PASS, REFINED), metavar="FILE")
     style_name: tuple[str, ...] = option((), NAMES, "Style of the network's own; several are blended.", group=INPUT,
         modes=(ONE_PASS,), flag="--style")
