@@ -7,8 +7,12 @@ from typing import Any
 
 import lazy_loader
 
-_find, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+_find, _, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -214,7 +214,7 @@ def test_export_checks_what_it_is_given(refused: Run, model: Path, onnx_file: Pa
         ((model, onnx_file.with_suffix(".pt")), "expected one of .onnx"),
         ((model, onnx_file), "--force"),
         ((model, onnx_file, "--force", "--style", "dot"), "did you mean dots"),
-        ((onnx_file, onnx_file, "--force"), "ONNX file already"),
+        ((onnx_file, onnx_file, "--force"), "is an ONNX file already"),
     ):
         assert message in refused("export", *words)
     assert list(load_onnx(onnx_file).styles) == ["dots", "lines"]

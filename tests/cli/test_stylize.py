@@ -53,7 +53,8 @@ def test_stylize_writes_a_picture_with_its_manifest_and_a_report(
 
 def test_quick_is_lite_in_few_steps(ok: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
     report = tmp_path / "run.json"
-    ok("stylize", *pair, *["--quality", "quick", "--size", "48", "--content-weight", "2", "--report"], report)
+    words = ("--quality", "quick", "--size", 48, "--content-weight", 2, "--report", report)
+    ok("stylize", *pair, "-o", tmp_path / "o.png", *words)
     found = json.loads(report.read_text())
     job = found["job"]
     assert (job["encoder"], job["optimizer"], job["content_weight"]) == ("lite", "lbfgs", 2)
@@ -184,7 +185,7 @@ PAIR = "@content @style"
 #: What is wrong -> words, and what the line says.
 BAD = {
     "missing content": ("none.png @style", "none.png"),
-    "empty folder": ("@nothing @style", "nothing holds no pictures"),
+    "empty folder": ("@nothing @style", "nothing' holds no pictures"),
     "not an image": ("@text @style", "text.png"),
     "1x1": ("@dot @style", "1x1"),
     "1x5000": ("@line @style", "1x48 is too small"),

@@ -106,7 +106,7 @@ def test_a_bad_file_is_one_line(small_model: Model, tmp_path: Path, kind: str, m
 
 def test_a_model_that_cannot_be_written_is_one_line(small_model: Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot write the model"):
         save_model(small_model, tmp_path / "file" / "m.safetensors")
 
 

@@ -44,8 +44,9 @@ def test_a_statistic_of_one_s_own_is_used_by_its_name(monkeypatch: pytest.Monkey
     monkeypatch.setitem(STATISTICS, "skew", Skew)
     assert "skew" in STYLE_LOSSES and "skew" in list(STYLE_LOSSES)
     settings = StylizeSettings(size=24, style_loss="skew", content_layers=("relu2_1",), steps=6, scales=1)
-    assert settings.style_layers == TextureSettings(statistic="skew").layers == ("relu1_2", "relu2_1")
-    assert StylizeSettings().changed(style_loss="skew").style_layers == Skew.default_layers
+    TextureSettings(style_loss="skew")
+    assert settings.resolved("tiny").style_layers == ("relu1_2", "relu2_1") == Skew.default_layers
+    assert StylizeSettings().changed(style_loss="skew").resolved("tiny").style_layers == Skew.default_layers
     content, style = torch.rand(2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     losses = [step.losses["style"] for step in stylize(tiny, content, style**3, settings)]
     assert losses[-1] < 0.5 * losses[0]

@@ -32,13 +32,13 @@ assert CANVASES and OPTIMIZERS and "torch" not in sys.modules
 def test_all_that_a_package_lists_is_there(package: object) -> None:
     for name in package.__all__:  # type: ignore[attr-defined]
         assert getattr(package, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="nothing"):
         getattr(package, "nothing")  # noqa: B009
 
 
 @pytest.mark.parametrize("name", optimize.OPTIMIZERS)
 def test_each_optimizer_is_made(name: str) -> None:
-    assert type(solver(StylizeSettings(optimizer=name), 3)).__name__.lower() == name
+    assert type(solver(StylizeSettings(optimizer=name).resolved("lite"), 3)).__name__.lower() == name
 
 
 @pytest.mark.parametrize("name", canvas.CANVASES)

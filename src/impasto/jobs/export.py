@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from impasto.errors import InputError
 from impasto.jobs.base import FILES, INPUT, Job
 from impasto.options import FILE, FLAG, MODEL, TEXT, option
 
@@ -31,6 +32,10 @@ class Export(Job):
         "Style of the model to build in; the file then takes pictures only.", group=INPUT, flag="--style")
     force: bool = option(False, FLAG, "Overwrite files that exist.", group=FILES, decides=False)
     # fmt: on
+
+    def check(self) -> None:
+        if self.model.lower().endswith(".onnx"):
+            raise InputError(f"{self.model} is an ONNX file already; give the model file that it was made of")
 
     def work(self, tell: Tell) -> Generator[Record, None, Any]:
         from impasto.export import OPSET, export_onnx

@@ -17,7 +17,7 @@ from torch import Tensor
 from impasto.features.encoder import Encoder
 from impasto.features.spans import Span, Spanned
 from impasto.memory import too_large
-from impasto.methods.regions import Region, scaled_size
+from impasto.methods.regions import Region, check_sides, scaled_size
 from impasto.methods.settings import StylizeSettings
 from impasto.methods.solvers import solver
 from impasto.objective import MATCHINGS
@@ -155,10 +155,18 @@ def plans(
 
     Args:
         regions: with their paintings. One that is read when it is wanted is taken to be square.
+
+    Raises:
+        InputError: if a painting is too small, or does not fit; see `plan`.
     """
     counts = [known(settings.first_steps)] + [settings.steps] * (len(settings.sizes()) - 1)
     paintings = [s.picture for r in regions for s in r.styles if isinstance(s.picture, Tensor)]
     given = sum(4.0 * x.numel() for x in (shape, *paintings))
+    smallest = max(1, round(settings.sizes()[0] * min(settings.style_scales)))
+    for style in (s for r in regions for s in r.styles):
+        if isinstance(style.picture, Tensor):
+            read_at = scaled_size(style.picture, smallest)
+            check_sides(style.name, style.picture, shape.new_empty(read_at, device="meta"))
     return [
         plan(
             encoder,

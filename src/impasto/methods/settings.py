@@ -200,7 +200,7 @@ class StylizeSettings(Settings):
         if jitter == AUTO:
             jitter = profile.jittered["jitter"] if deceived and optimizer == AUTO else STEADY["jitter"]
         jitters = optimizer == AUTO and bool(jitter)
-        usual = profile.jittered if jitters else STEADY
+        usual = STEADY | (dict(profile.jittered) if jitters else {})
         if optimizer == AUTO:
             optimizer = "adam" if jitters else "lbfgs"
         stands_for = {
