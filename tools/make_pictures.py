@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto.resample import lanczos
+from impasto.pictures.resample import lanczos
 from PIL import Image, ImageDraw
 from torch import Tensor
 
@@ -46,10 +46,12 @@ class Sheet:
     Attributes:
         cells: label -> an input's file, or a command without `-o`.
         columns: of the sheet; 0: the one cell as it is, without its label.
+        width: of the cells in pixels.
     """
 
     cells: Mapping[str, str]
     columns: int = 3
+    width: int = 320
 
 
 PICTURES = {
@@ -68,7 +70,7 @@ PICTURES = {
         {
             "--style-loss gram": f"stylize {SMALL}",
             "--style-loss wasserstein": f"stylize {SMALL} --style-loss wasserstein",
-            "--style-loss patches": f"stylize {SMALL} --style-loss patches --scales 2 --content-weight 5",
+            "--style-loss patches": f"stylize {SMALL} --style-loss patches --scales 2 --content-weight 5 --steps 40",
             "--style-scale 0.5": f"stylize {SMALL} --style-scale 0.5",
             "--color content-luminance": f"stylize {SMALL} --color content-luminance",
             "--color histogram": f"stylize {SMALL} --color histogram",
@@ -94,12 +96,12 @@ PICTURES = {
         },
         2,
     ),
-    "gallery": Sheet({name: f"stylize photo.png --style {name} --size 256" for name in STYLES}, 4),
+    "gallery": Sheet({name: f"stylize photo.png --style {name}" for name in STYLES}, 4, 256),
     "blends": Sheet(
         {
-            "mosaic=0.5,park=0.5": "stylize photo.png --blend mosaic=0.5,park=0.5 --size 320",
-            "dots=0.5,night=0.5": "stylize photo.png --blend dots=0.5,night=0.5 --size 320",
-            "--style mosaic --strength 0.5": "stylize photo.png --style mosaic --strength 0.5 --size 320",
+            "mosaic=0.5,park=0.5": "stylize photo.png --blend mosaic=0.5,park=0.5",
+            "dots=0.5,night=0.5": "stylize photo.png --blend dots=0.5,night=0.5",
+            "--style mosaic --strength 0.5": "stylize photo.png --style mosaic --strength 0.5",
         }
     ),
     "texture": Sheet(
@@ -107,7 +109,8 @@ PICTURES = {
             "the sample": "sample.png",
             "texture": f"texture sample.png --encoder lite --size {SIDE}",
             "--tileable, four times": f"texture sample.png --encoder lite --size {SIDE} --tileable",
-        }
+        },
+        width=SIDE,
     ),
     "looking": Sheet(
         {
@@ -175,9 +178,8 @@ def make(name: str, out: Path) -> None:
     cells = [painted(command, number) for number, command in enumerate(sheet.cells.values())]
     if sheet.columns:
         height, width = cells[-1].shape[-2:]
-        if name == "texture":
-            height, width = cells[-1].shape[-2] // 2, cells[-1].shape[-1] // 2
-        cells = [lanczos(cell, (height, width)).clamp(0, 1) for cell in cells]
+        size = (round(height * sheet.width / width), sheet.width)
+        cells = [lanczos(cell, size).clamp(0, 1) for cell in cells]
         page = gallery(cells, list(sheet.cells), columns=sheet.columns)
     else:
         page = cells[0]
