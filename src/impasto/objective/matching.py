@@ -145,7 +145,7 @@ def best_match(rows: Tensor, keys: Tensor) -> Tensor:
     found = torch.empty(len(rows), dtype=torch.long, device=rows.device)
     # One table for all chunks: a heap that keeps freed memory would have one for each, the results being in between.
     table = rows.new_empty(min(step, len(rows)), len(keys))
-    for chunk, best in zip(rows.split(step), found.split(step), strict=True):
+    for chunk, best in zip(torch.split(rows, step), torch.split(found, step), strict=True):
         torch.argmax(torch.mm(chunk, keys.T, out=table[: len(chunk)]), 1, out=best)
     return found
 
