@@ -16,6 +16,8 @@ from impasto.cli import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+#: Pages that CI runs; the others take a minute each, in `make test-slow`.
+QUICK = ("README", "start", "python", "extend")
 LANGUAGES = ("bash", "console", "python")
 BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>not run|slow): (?P<reason>.*?) -->\n)?^```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S
@@ -88,7 +90,9 @@ def offered(words: list[str]) -> set[str]:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["quick", "slow"])
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, marks=() if p.stem in QUICK else pytest.mark.slow, id=p.stem) for p in PAGES]
+)
 def test_what_a_page_says_to_type_works(
     page: Path, slow: bool, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
