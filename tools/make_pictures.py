@@ -18,12 +18,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from impasto.pictures.resample import lanczos
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from impasto.cli import app
 from impasto.media import gallery, read_image, write_image
+from impasto.pictures.resample import lanczos
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"

@@ -174,7 +174,7 @@ def test_strength_mirror_and_color_of_a_frame(clip: Path, model: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--strength 1.5", "strength is 1.5; it must be a finite number at least 0 and at most 1"),
+        ("--strength 1.5", "strength is 1.5; it must be at least 0 and at most 1"),
         ("--frames 0", "frames is 0"),
         ("--style dot", "did you mean dots"),
         ("--style dots --blend 1,2", "2 weights for 1 styles"),
