@@ -198,8 +198,8 @@ class Excite(OptimizingJob, AscentSettings):
     def usual(self) -> Mapping[str, Any]:
         from impasto.methods.presets import ASCENT_PRESETS
 
-        if self.preset not in ASCENT_PRESETS:
-            raise unknown("preset", self.preset, ASCENT_PRESETS)
+        if self.preset not in list(ASCENT_PRESETS):  # of JSON it may be anything
+            raise unknown("preset", str(self.preset), ASCENT_PRESETS)
         preset = ASCENT_PRESETS[self.preset]()
         return {f.name: getattr(preset, f.name) for f in fields(preset)}
 

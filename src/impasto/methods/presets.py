@@ -190,8 +190,8 @@ def quality(name: str) -> StylizeSettings:
     Raises:
         InputError: if there is none.
     """
-    if name not in QUALITIES:
-        raise unknown("quality", name, QUALITIES)
+    if name not in list(QUALITIES):  # of JSON it may be anything
+        raise unknown("quality", str(name), QUALITIES)
     return QUALITIES[name]()
 
 
