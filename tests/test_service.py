@@ -72,3 +72,12 @@ def test_a_wheel_is_built_and_runs_elsewhere(tmp_path: Path) -> None:
     )
     assert found.stdout.startswith(str(site)) and "impasto" in found.stdout.splitlines()[1], found.stderr
     assert (site / "impasto" / "data" / "any.safetensors").is_file() and (site / "impasto" / "__init__.pyi").is_file()
+
+
+@pytest.mark.parametrize(("precision", "allowed"), [("fp32", False), ("auto", True)])
+def test_gpus_may_round_unless_told_otherwise(
+    precision: str, allowed: bool, pair: tuple[Path, Path], ok: Callable[..., object], tmp_path: Path
+) -> None:
+    words = (*pair, "-o", tmp_path / "out.png", "--size", 48, "--quality", "instant", "--precision", precision)
+    ok("stylize", *words)
+    assert torch.backends.cudnn.allow_tf32 is allowed

@@ -94,7 +94,6 @@ def resolved(asked: J) -> tuple[J, list[Note]]:
         changes["threads"] = torch.get_num_threads()
     if "precision" in asked.active():
         changes["precision"] = resolve_precision(options["precision"], changes["device"])
-        # GPUs may round float32 to TensorFloat-32 in convolutions, unless the precision says otherwise.
     if isinstance(options.get("encoder"), str) and "encoder" in asked.active():
         changes["encoder"] = resolve(options["encoder"], options["weights"])
         if text := stands_in(options["encoder"], changes["encoder"]):
