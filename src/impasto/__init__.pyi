@@ -11,6 +11,7 @@ from .api import saliency as saliency
 from .api import stylize as stylize
 from .api import stylize_steps as stylize_steps
 from .api import texture as texture
+from .api import video as video
 from .augment import StyleAugment as StyleAugment
 from .errors import ImpastoError as ImpastoError
 from .errors import InputError as InputError
@@ -30,6 +31,7 @@ from .jobs.result import Result as Result
 from .jobs.stylize import Doodle as Doodle
 from .jobs.stylize import Stylize as Stylize
 from .jobs.texture import Texture as Texture
+from .jobs.video import Video as Video
 from .media import Picture as Picture
 from .media import read_image as read_image
 from .media import to_pil as to_pil

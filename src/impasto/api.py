@@ -16,11 +16,12 @@ from impasto.jobs.base import Job, OptimizingJob, PictureJob, job_of, locate_in
 from impasto.jobs.dream import Dream
 from impasto.jobs.invert import Invert, Reconstruct
 from impasto.jobs.look import GRADIENTS, Excite
-from impasto.jobs.records import Note, Progress, Record, Tell
+from impasto.jobs.records import Note, Painted, Progress, Record, Tell
 from impasto.jobs.report import manifest_of, resumed_job
 from impasto.jobs.result import Result
 from impasto.jobs.stylize import Doodle, Stylize
 from impasto.jobs.texture import Texture
+from impasto.jobs.video import Video
 from impasto.media.image import Source
 from impasto.optimize import Step
 from impasto.options import options_of
@@ -118,6 +119,18 @@ def _stepwise(job: Callable[P, OptimizingJob], name: str) -> Callable[P, Generat
 
 #: As `stylize`, but a generator of `Step` records: to watch, to show, or to stop by `close()`.
 stylize_steps = _stepwise(Stylize, "stylize_steps")
+
+
+def _framewise(job: Callable[P, Video], name: str) -> Callable[P, Generator[Painted, None, None]]:
+    def frames(*args: P.args, **options: P.kwargs) -> Generator[Painted, None, None]:
+        return (record for record in job(*args, **options).records() if isinstance(record, Painted))
+
+    return cast(Callable[P, Generator[Painted, None, None]], _described(frames, job, name))
+
+
+#: A video, painted so that it holds still: a generator of its frames, `Painted`, which are written to `output`, too, if
+#: there is one.
+video = _framewise(Video, "video")
 
 
 def saliency(image: Source, unit: str | int, kind: str = "saliency", **options: Any) -> Tensor:

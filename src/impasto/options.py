@@ -164,6 +164,29 @@ def _blend(value: Any) -> tuple[float, ...] | dict[str, float]:
     return _numbers(items)
 
 
+def _wholes(value: Any) -> tuple[int, ...]:
+    return tuple(_whole(item) for item in _items(value))
+
+
+def _seconds(value: Any) -> float:
+    """`3`, `3s`, `250ms`, `1:02.5` or `1:00:00` in seconds."""
+    if not isinstance(value, str):
+        return _number(value)
+    found = re.fullmatch(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)(m?s)?", value.strip())
+    if found is None or (found[4] and found[2]):
+        raise ValueError
+    hours, minutes, seconds = (float(part or 0) for part in found.groups()[:3])
+    return seconds / 1000 if found[4] == "ms" else 3600 * hours + 60 * minutes + seconds
+
+
+def _keyframes(value: Any) -> tuple[tuple[float, tuple[float, ...]], ...]:
+    """Times and weights in order: `3s=0.2,0.8`, `{3: (0.2, 0.8)}` or pairs."""
+    items = list(value.items()) if isinstance(value, Mapping) else value
+    items = [items] if isinstance(items, str) else items
+    pairs = [item.split("=") if isinstance(item, str) else item for item in items]
+    return tuple(sorted((_seconds(time), _numbers(weights)) for time, weights in pairs))
+
+
 WHOLE = Kind("a whole number", _whole, "N", numeric=True)
 NUMBER = Kind("a number", _number, "X", numeric=True)
 TEXT = Kind("a word", _text)
@@ -172,6 +195,9 @@ FILE = Kind("the path of a file", _text, "FILE")
 FOLDER = Kind("the path of a folder", _text, "FOLDER")
 FILES = Kind("one or more paths", _pictures, "FILE", several=True)
 NUMBERS = Kind("one or more numbers, such as 0.5,1", _numbers, "X,Y,…", several=True, numeric=True)
+WHOLES = Kind("one or more whole numbers, such as 1,2,4", _wholes, "N,M,…", several=True, numeric=True)
+SECONDS = Kind("a time, such as 2.5, 3s or 1:02.5", _seconds, "TIME", numeric=True)
+KEYFRAMES = Kind("times with a weight for each style, such as 3s=0.2,0.8", _keyframes, "TIME=X,Y,…", several=True)
 NAMES = Kind("one or more names", _names, "NAME", several=True)
 SIDES = Kind("WIDTHxHEIGHT in pixels, such as 640x480, or one number for a square", _sides, "WxH", numeric=True)
 MEMORY = Kind("a size above 0 with its unit, such as 4GB", _memory, "SIZE", numeric=True)

@@ -24,6 +24,7 @@ from impasto.options import FLAG, NUMBER, option, options_of
 NEEDED: dict[str, dict[str, Any]] = {
     "stylize": {"content": "a.png", "style": "b.png"},
     "doodle": {"map": "a.png", "style": "b.png", "style_map": "c.png"},
+    "video": {"content": "a.mp4", "style": "b.png"},
     "live": {"source": "0"},
     "texture": {"sample": "a.png"},
     "dream": {"image": "a.png"},

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from impasto.errors import InputError, Interrupted
 from impasto.jobs.base import Job, PictureJob
 from impasto.jobs.live import Live
+from impasto.jobs.video import Video
 from impasto.memory import keep_freed_memory
 from impasto.progress import progress_bar
 
@@ -45,7 +46,7 @@ def allow_tf32(job: Job) -> None:
 
 def watch(job: Job, *, quiet: bool) -> int:
     """Run a job and show it; returns the exit code."""
-    if isinstance(job, PictureJob) and job.output is None:
+    if isinstance(job, PictureJob) and job.output is None and not (isinstance(job, Video) and job.shots):
         raise InputError("output is missing: name the picture to write with -o")
     if job.mode == "one pass":
         # Threads that wait for work without spinning: half of the processor's time, or more where it is shared.

@@ -13,6 +13,7 @@ from impasto.jobs.stylize import Doodle, Stylize
 from impasto.jobs.texture import Texture
 from impasto.jobs.train import Train
 from impasto.jobs.upscale import Upscale
+from impasto.jobs.video import Video
 
 #: Name -> class, in the order of help texts.
 JOBS: dict[str, type[Job]] = {
@@ -20,6 +21,7 @@ JOBS: dict[str, type[Job]] = {
     for job in (
         Stylize,
         Doodle,
+        Video,
         Live,
         Texture,
         Dream,

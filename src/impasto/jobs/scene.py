@@ -34,6 +34,7 @@ class Scene:
         semantic: semantic maps of the content and of each style, in order; none if empty.
         device: where tensors go.
         notice: told, in a sentence, what was changed to make things fit.
+        looks: a style vector for each style, if they have been described before.
     """
 
     styles: Sequence[Source]
@@ -43,6 +44,7 @@ class Scene:
     semantic: Sequence[Source] = ()
     device: str = "cpu"
     notice: Callable[[str], None] = lambda text: None
+    looks: Sequence[Tensor] = ()
 
     def regions(self, content: Tensor | None) -> list[Region]:
         """The regions, for a content `(1, 3 or 4, H, W)`.
@@ -126,6 +128,8 @@ class Scene:
     def _group(self, number: int) -> list[StyleImage]:
         """The paintings of a style: one, or those of a folder, which share its weight."""
         source, share = self.styles[number - 1], self.blend[number - 1] if self.blend else 1.0
+        if self.looks:
+            return [StyleImage(lambda: self._painting(source), share, look=self.looks[number - 1])]
         if files := _pictures(source):
             return [
                 StyleImage(lambda f=f: self._painting(f), share / len(files), name=f"style {f.name}")  # type: ignore[misc]

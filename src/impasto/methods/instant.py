@@ -46,6 +46,9 @@ def painting_vector(painter: Painter, styles: Sequence[StyleImage], prepare: Pre
     """
     shares, vectors = check_shares(styles), []
     for style in styles:
+        if style.look is not None:
+            vectors.append(style.look)
+            continue
         opened = style.opened(prepare, STYLE_SIDE)
         picture = opened.pixels()
         check_sides(style.name, picture, picture)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from impasto.errors import unknown
 from impasto.features import PROFILES
@@ -193,6 +195,34 @@ def quality(name: str) -> StylizeSettings:
     if name not in list(QUALITIES):  # of JSON it may be anything
         raise unknown("quality", str(name), QUALITIES)
     return QUALITIES[name]()
+
+
+def ruder() -> StylizeSettings:
+    """Ruder, Dosovitskiy, Brox 2016, as in their program artistic-videos: that of neural-style, from noise; the first
+    frame of a shot in up to 2000 steps."""
+    return neural_style().changed(steps=2000, init="noise")
+
+
+@dataclass(frozen=True)
+class VideoQuality:
+    """How a video is painted.
+
+    Attributes:
+        still: settings of a shot's first frame.
+        video: options of `impasto.jobs.video.Video` beside them.
+    """
+
+    still: Callable[[], StylizeSettings]
+    video: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Quality -> how a video is painted. The weight of the paper's term, 1e3, is that of means over values up to 255.
+VIDEO_QUALITIES: dict[str, VideoQuality] = {
+    "instant": VideoQuality(instant),
+    "quick": VideoQuality(refined),
+    "best": VideoQuality(best, {"frame_steps": 8, "long_term": (1, 2, 4), "passes": 2}),
+    "ruder": VideoQuality(ruder, {"frame_steps": 1000, "temporal_weight": 1e3 * 255**2}),
+}
 
 
 def olah() -> AscentSettings:

@@ -42,6 +42,7 @@ class StyleImage:
         mask: which part of it counts, `(1, 1, h, w)` in [0, 1]; all that is opaque if None.
         guide: its semantic map, `(1, K, h, w)` in [0, 1].
         name: for errors.
+        look: its style vector `(1, P)` for a network, if it has been described before.
     """
 
     picture: Tensor | Callable[[], Tensor]
@@ -49,6 +50,7 @@ class StyleImage:
     mask: Tensor | None = None
     guide: Tensor | None = None
     name: str = "style"
+    look: Tensor | None = None
 
     def pixels(self) -> Tensor:
         """The painting without its opacity, `(1, 3, H, W)`."""

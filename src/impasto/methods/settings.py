@@ -180,6 +180,10 @@ class StylizeSettings(Settings):
             raise InputError("there is a dream weight, but no layer to dream of; name one with dream")
         if not (self.style_scales and self.style_rotations):
             raise InputError("the style has no scale or no rotation; give at least one of each")
+        self.check_size()
+
+    def check_size(self) -> None:
+        """Raise InputError if the picture, or a painting at its scale, would be too large."""
         largest = self.size * max(1.0, *self.style_scales)
         if largest > LONGEST:
             raise InputError(

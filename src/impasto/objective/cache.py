@@ -65,3 +65,17 @@ class StatisticsCache:
                 excess -= size
         except (InputError, OSError, SafetensorError):
             return
+
+
+class MemoryCache(StatisticsCache):
+    """Statistics in memory, for pictures that are painted one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self._entries: dict[str, dict[str, Tensor]] = {}
+
+    def get(self, key: str) -> dict[str, Tensor] | None:
+        return self._entries.get(key)
+
+    def put(self, key: str, entry: Mapping[str, Tensor]) -> None:
+        self._entries[key] = dict(entry)

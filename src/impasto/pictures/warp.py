@@ -1,0 +1,156 @@
+"""Pictures carried along by optical flow, and where they can be trusted (Ruder, Dosovitskiy, Brox 2016).
+
+A flow `(B, 2, H, W)`, pixels to the right and down, leads from each place of a picture to the same point of the scene
+in another one. The picture at t takes from the one before by its *backward* flow, which leads from t to t − 1;
+the *forward* flow leads from t − 1 to t.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.pictures.resample import blur, lanczos
+
+#: Differences of photographs, in [0, 1], with which a place is trusted by a third.
+RESIDUAL = 0.085
+
+
+def _places(flow: Tensor) -> Tensor:
+    """Where the flow leads, `(B, H, W, 2)`: x and y in pixels."""
+    height, width = flow.shape[-2:]
+    down = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None].expand(height, width)
+    right = torch.arange(width, dtype=flow.dtype, device=flow.device)[None].expand(height, width)
+    return flow.permute(0, 2, 3, 1) + torch.stack([right, down], -1)
+
+
+def warp(pictures: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
+    """`ω`: what lies where the flow leads.
+
+    Args:
+        pictures: `(B, C, H, W)`; beyond their borders they go on as at the border.
+        flow: `(B, 2, H, W)`, pixels.
+        mode: bicubic, which blurs less where a picture is carried on and on, bilinear or nearest.
+
+    Returns:
+        `(B, C, H, W)`; bicubic values may lie beyond those of the pictures by a little.
+    """
+    height, width = pictures.shape[-2:]
+    size = torch.tensor([width, height], dtype=flow.dtype, device=flow.device)
+    grid = (2 * _places(flow) + 1) / size - 1
+    return F.grid_sample(pictures, grid.to(pictures.dtype), mode=mode, padding_mode="border", align_corners=False)
+
+
+def inside(flow: Tensor) -> Tensor:
+    """Whether the flow leads into the frame, `(B, 1, H, W)`, 0 or 1."""
+    height, width = flow.shape[-2:]
+    x, y = _places(flow).unbind(-1)
+    return ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))[:, None].to(flow)
+
+
+def round_trip(backward: Tensor, forward: Tensor) -> tuple[Tensor, Tensor]:
+    """`|w̃ + ŵ|²`, how far one comes back from where one went, and `|w̃|² + |ŵ|²`; `(B, 1, H, W)` both, pixels².
+
+    Args:
+        backward: `ŵ`, `(B, 2, H, W)`, from the picture that is asked about.
+        forward: the flow of the other picture, which comes back; `w̃` is what it is where `ŵ` leads.
+    """
+    there = warp(forward, backward, "bilinear")
+    apart, lengths = there + backward, there.square() + backward.square()
+    return apart.square().sum(1, keepdim=True), lengths.sum(1, keepdim=True)
+
+
+def consistency(backward: Tensor, forward: Tensor, *, boundaries: bool = True) -> Tensor:
+    """Where a picture can be taken from the other one (Ruder et al. 2016, eq. 5 to 7), `(B, 1, H, W)` in [0, 1]. It is
+
+        -1  where |w̃ + ŵ|² > 0.01 (|w̃|² + |ŵ|²) + 0.5: it was hidden there
+         0  where |∇u|² + |∇v|² > 0.01 |ŵ|² + 0.002: things that move apart meet; or the flow leads out of the frame
+         1  elsewhere,
+
+    then blurred by 0.8 pixels and cut off at 0, as the authors' program does it: what was hidden grows, so.
+
+    Args:
+        backward: `ŵ`, `(B, 2, H, W)`, pixels, from this picture to the other one.
+        forward: of the other picture, to this one.
+        boundaries: whether the second line counts.
+    """
+    apart, lengths = round_trip(backward, forward)
+    found = inside(backward)
+    if boundaries:
+        padded = F.pad(backward, (1, 1, 1, 1), mode="replicate")
+        across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+        down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+        steep = (across.square() + down.square()).sum(1, keepdim=True)
+        found[steep > 0.01 * backward.square().sum(1, keepdim=True) + 0.002] = 0
+    found[(apart > 0.01 * lengths + 0.5) & (inside(backward) > 0)] = -1
+    return blur(found, 0.8).clamp(0, 1)
+
+
+def trust(backward: Tensor, forward: Tensor, now: Tensor, before: Tensor, unit: float = 1.0) -> Tensor:
+    """How far a picture can be taken from the other one, between 0 and 1, `(B, 1, H, W)`: what `consistency` decides
+    hard, and whether the photographs agree,
+
+        exp(−|w̃ + ŵ|² / (0.02 (|w̃|² + |ŵ|²) + 1)) · exp(−(r / 0.085)²) · inside
+
+    with `r` the difference of luma after the light of the one is brought to that of the other (fades, clouds).
+
+    Args:
+        backward, forward: as for `consistency`.
+        now, before: luma of both photographs, `(B, 1, H, W)`, [0, 1].
+        unit: pixels of the frames that the flow was found in, to one of these.
+    """
+    apart, lengths = (unit**2 * squared for squared in round_trip(backward, forward))
+    carried = warp(before, backward, "bilinear")
+    certain = torch.exp(-apart / (0.02 * lengths + 1)) * inside(backward)
+    total = certain.sum((2, 3), keepdim=True).clamp_min(1)
+    gained = now + ((carried - now) * certain).sum((2, 3), keepdim=True) / total
+    residual = (carried - gained) / RESIDUAL
+    return certain * torch.exp(-residual.square())
+
+
+def resized_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
+    """A flow `(B, 2, h, w)` for pictures of `(H, W)`, in their pixels: means over areas."""
+    height, width = flow.shape[-2:]
+    if (height, width) == size:
+        return flow
+    scale = torch.tensor([size[1] / width, size[0] / height], dtype=flow.dtype, device=flow.device)
+    smaller = size[0] <= height and size[1] <= width
+    mode, corners = ("area", None) if smaller else ("bilinear", False)
+    return F.interpolate(flow, size=size, mode=mode, align_corners=corners) * scale.view(1, 2, 1, 1)
+
+
+def resized_weights(weights: Tensor, size: tuple[int, int]) -> Tensor:
+    """Weights `(B, 1, h, w)` in [0, 1] for pictures of `(H, W)`."""
+    if weights.shape[-2] >= size[0] and weights.shape[-1] >= size[1]:
+        return F.interpolate(weights, size=size, mode="area")
+    return lanczos(weights, size)
+
+
+def warp_error(pictures: Tensor, others: Tensor, flow: Tensor, weights: Tensor) -> float:
+    """How little a video holds still (Ruder et al. 2016, §6): `Σ c (x − ω(y))² / Σ c`, the mean over colors.
+
+    Measure it with the source's own flow, not with the one that a method used, and say how sharp and how much in its
+    style the video is beside it, since what is blurred or is not painted holds still, too.
+
+    Args:
+        pictures: `x`, `(1, 3, H, W)`, [0, 1].
+        others: `y`, the ones before.
+        flow: from `x` to `y`.
+        weights: `c`, `(1, 1, H, W)`, such as of `consistency`.
+
+    Returns:
+        The mean squared difference; NaN where no weight is left.
+    """
+    squared = (pictures - warp(others, flow, "bilinear")).square().mean(1, keepdim=True)
+    total = float(weights.sum())
+    return float((squared * weights).sum()) / total if total else math.nan
+
+
+def sharpness(pictures: Tensor) -> float:
+    """Mean length of the gradient of luma-like means over colors, between neighbors; levels of [0, 1] a pixel."""
+    gray = pictures.mean(1)
+    across, down = gray[:, :-1, 1:] - gray[:, :-1, :-1], gray[:, 1:, :-1] - gray[:, :-1, :-1]
+    return float((across.square() + down.square()).sqrt().mean())
