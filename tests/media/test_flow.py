@@ -36,6 +36,14 @@ def test_a_shift_is_found(name: str) -> None:
     assert np.abs(motion.forward[20:-20, 20:-20] - (3, 1)).mean() < 0.2
 
 
+def test_small_pictures_change_nothing_for_larger_ones() -> None:
+    now, before = views()
+    found = Dis("fast")(now, before).backward
+    small = np.random.default_rng(0).integers(0, 255, (2, 24, 32)).astype(np.uint8)
+    Dis("fast")(View(2, small[0]), View(1, small[1]))
+    assert (Dis("fast")(now, before).backward == found).all()
+
+
 def test_flat_places_move_with_what_surrounds_them() -> None:
     now, before = views()
     now.gray[30:60, 40:80] = 128  # nothing to match

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from impasto.errors import InputError, Interrupted
 from impasto.files import check_target, file_hash, write_text
+from impasto.jobs.ahead import Foreseen, ahead
 from impasto.jobs.records import Measured, Note, Painted, Progress, Record, Tell, Wrote
 from impasto.jobs.reel import Reel
 from impasto.jobs.report import manifest
@@ -109,13 +110,14 @@ def reading(job: Video, content: str, size: int, start: int) -> Iterator[tuple[A
 
 def gray_of(pixels: Tensor, longest: int | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Levels `(h, w)` of a picture `(1, 3, H, W)`, made smaller if its long side is above `longest`."""
-    levels = (pixels[0] * 255).round().byte().permute(1, 2, 0).numpy()
-    gray = cv2.cvtColor(levels, cv2.COLOR_RGB2GRAY)
+    red, green, blue = pixels[0].numpy()  # not by torch, whose threads are the painter's
+    gray = np.float32(76.245) * red + np.float32(149.685) * green + np.float32(29.07) * blue
     ratio = 1.0 if longest is None else longest / max(gray.shape)
     if ratio < 1:
         size = tuple(max(1, round(n * ratio)) for n in gray.shape[::-1])
         gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    return np.asarray(gray, np.uint8)
+    levels: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(gray).astype(np.uint8)
+    return levels
 
 
 def planned(job: Video) -> Generator[Record, None, Plan]:
@@ -341,6 +343,8 @@ def one_pass(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Pai
     job, follower, turn = studio.job, studio.follower(), int(reel.turn)
     done = reel.restore(follower, job.device)
     frames = frames_of(job, plan, shot, done) if turn % 2 else reversed_frames(job, plan, shot, done)
+    follower.motion = motion = Foreseen(follower.motion)
+    frames = ahead(motion.foresee(frames, lambda frame: frame.view))
     alone = replace(reel, turn="alone") if job.compare and turn == passes_of(job) else None
     for index, frame in enumerate(frames, done + 1):
         began, seconds = time.perf_counter(), plan.seconds[shot.first + frame.at]

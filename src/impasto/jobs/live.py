@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from impasto.media.image import Source
     from impasto.media.video import Frame, Video
     from impasto.methods.instant import Painter
+    from impasto.methods.video import Follower, Paint
+
+#: Long side at which flow is found in real time, in pixels.
+FLOW_SIDE = 320
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,6 +48,8 @@ class Live(Job):
     color: str = option("style", TEXT, "Colors of the result, as for stylize.", group="picture", choices=COLORS)
     mirror: bool = option(False, FLAG, "Left and right changed, for cameras.", group="picture")
     frames: int | None = option(None, WHOLE, "Frames after which to stop; all if not given.", group=INPUT, least=1)
+    consistency: float = option(1.0, NUMBER,
+        "How still it holds: from 0, each frame by itself, to 1.", group="motion", least=0, most=1)
     precision: str = precision_option()
     device: str = option("auto", TEXT, "Where to compute: cpu, cuda or mps.", group=COMPUTING,
         auto="a GPU if there is one", decides=False)
@@ -90,19 +96,49 @@ class Live(Job):
         """The frames, painted with one look."""
         import time
         from itertools import chain, islice
+        from operator import itemgetter
 
+        import torch
+
+        from impasto.jobs.ahead import Foreseen, ahead
+        from impasto.jobs.film import gray_of
         from impasto.jobs.paint import open_network
         from impasto.jobs.records import Painted
+        from impasto.media.flow import View
         from impasto.memory import allowance
 
         painter = open_network(self, self.model or self._usual_model(), device, allowance(device))
         pictures = video.frames()
         first = next(pictures)
         look = self._look(painter, first, device)
-        for frame in islice(chain([first], pictures), self.frames):
-            began = time.perf_counter()
-            pixels = self._brushed(painter, look, frame.pixels.to(device))
+        follow = self._follower(lambda photo: painter(photo, look))
+        follow.motion = motion = Foreseen(follow.motion)
+        views = (
+            (frame, View(number, gray_of(self._turned(frame), FLOW_SIDE)))
+            for number, frame in enumerate(islice(chain([first], pictures), self.frames), 1)
+        )
+        for frame, view in ahead(motion.foresee(views, itemgetter(1)), 1) if self.consistency else views:
+            began, photo = time.perf_counter(), self._turned(frame).to(device)
+            with torch.inference_mode():
+                painted = follow(photo, view).pixels if self.consistency else painter(photo, look)
+                pixels = self._mixed(painted, photo)
             yield Painted(pixels.cpu(), frame.seconds, time.perf_counter() - began)
+
+    def _turned(self, frame: Frame) -> Tensor:
+        """A frame's pixels, as in a mirror if it shall be."""
+        return frame.pixels.flip(3) if self.mirror else frame.pixels
+
+    def _follower(self, paint: Paint) -> Follower:
+        """What ties frames to those before, in real time."""
+        from dataclasses import replace
+
+        from impasto.media.flow import Dis
+        from impasto.methods.tie import Tie
+        from impasto.methods.video import Follower
+
+        tie = Tie()
+        tie = replace(tie, share=tie.share * self.consistency)
+        return Follower(paint, Dis("fast"), tie, measures=False)
 
     def _usual_model(self) -> str:
         """The fastest packaged network that can do it."""
@@ -129,15 +165,10 @@ class Live(Job):
             raise InputError(f"the blend has {len(self.blend)} weights for {len(names)} styles; give one for each")
         return painter.model.blended(dict(zip(names, self.blend or [1.0] * len(names), strict=True))).to(device)
 
-    def _brushed(self, painter: Painter, look: Tensor, plain: Tensor) -> Tensor:
-        """A frame `(1, 3, H, W)` painted."""
-        import torch
-
+    def _mixed(self, painted: Tensor, plain: Tensor) -> Tensor:
+        """A painted frame `(1, 3, H, W)` with as much of the plain one as is asked for."""
         from impasto.methods.instant import with_chroma
 
-        with torch.inference_mode():
-            plain = plain.flip(3) if self.mirror else plain
-            painted = painter(plain, look)
-            if self.strength < 1:
-                painted = torch.lerp(plain, painted, self.strength)
-            return with_chroma(painted, plain) if self.color == "content-luminance" else painted
+        if self.strength < 1:
+            painted = plain.lerp(painted, self.strength)
+        return with_chroma(painted, plain) if self.color == "content-luminance" else painted

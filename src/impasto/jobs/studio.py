@@ -1,4 +1,4 @@
-"""What paints the frames of a video: network and encoder once, the look of a shot once, a frame's controls each time."""
+"""What paints the frames of a video: network and encoder once, a shot's look once, and a frame's controls each time."""
 
 from __future__ import annotations
 
@@ -163,8 +163,9 @@ class Studio:
         """What paints the frames of a shot."""
         job = self.job
         paper = job.quality == "ruder"
-        usual = Tie()
-        tie = None if paper else replace(usual, share=usual.share * job.consistency)
+        usual, part = Tie(), min(1.0, 4 * job.strength)  # what is hardly painted is left alone
+        still = replace(usual, share=usual.share * job.consistency * part, most=1 + (usual.most - 1) * part)
+        tie = None if paper else still
         ago = job.long_term if job.mode != ONE_PASS else (1,)
         return Follower(self.paint, motion_of(job), tie, None, ago, hard=paper)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -109,8 +110,22 @@ def round_trip_error(motion: Motion, other: Gray) -> tuple[Gray, FlowArray, Flow
     return carried, apart, 0.01 * (u * u + v * v + back_u * back_u + back_v * back_v) + 0.5
 
 
-@cache
-def _dis(quality: str) -> Any:
+_OWN = threading.local()
+
+
+def _own(name: str, make: Callable[[], Any]) -> Any:
+    """An estimator of this thread: they are not made to be used by several at once."""
+    if name not in _OWN.__dict__:
+        setattr(_OWN, name, make())
+    return getattr(_OWN, name)
+
+
+def _dis(quality: str, size: tuple[int, ...]) -> Any:
+    """One for each size: after a small picture it searches all later ones less finely, for good."""
+    return _own(f"{quality} {size}", lambda: _new_dis(quality))
+
+
+def _new_dis(quality: str) -> Any:
     cv2 = needed("cv2", "video")
     if quality == "fine":
         found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -122,8 +137,11 @@ def _dis(quality: str) -> Any:
     return cv2.DISOpticalFlow_create(presets[quality])
 
 
-@cache
 def _deepflow() -> Any:
+    return _own("deepflow", _new_deepflow)
+
+
+def _new_deepflow() -> Any:
     cv2 = needed("cv2", "video")
     if not hasattr(cv2, "optflow"):
         raise InputError("deepflow needs opencv-contrib-python-headless, which is not installed: pip install that")
@@ -148,7 +166,7 @@ class Dis:
     smooth: bool = True
 
     def __call__(self, now: View, other: View) -> Motion:
-        search = _dis(self.quality)
+        search = _dis(self.quality, now.gray.shape)
         backward, forward = search.calc(now.gray, other.gray, None), search.calc(other.gray, now.gray, None)
         if not self.smooth or not smooths():
             return Motion(backward, forward)

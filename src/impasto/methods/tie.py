@@ -47,7 +47,7 @@ class Tie:
         """`carried` within mean ± deviations of the neighborhood in `new`."""
         mean, square = (nearby(m, self._radius(new)) for m in (new, new * new))
         within = self.spread * (square - mean * mean).clamp_min_(0).sqrt_()
-        least, most = (enlarged(bound, new) for bound in (mean - within, mean + within))
+        least, most = enlarged(torch.cat([mean - within, mean + within], 1), new).chunk(2, 1)
         return torch.clamp(carried, least, most)
 
     def sharpened(self, mixed: Tensor, new: Tensor) -> Tensor:

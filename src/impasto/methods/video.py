@@ -63,13 +63,13 @@ class Carried:
         pixels: `(1, 3, H, W)`.
         weights: how far it can be trusted, `(1, 1, H, W)` in [0, 1].
         flow: from this frame to it, `(1, 2, H, W)`.
-        certain: the weights of the paper, with motion boundaries, by which errors are measured.
+        certain: the weights of the paper, with motion boundaries, by which errors are measured; None if none are.
     """
 
     pixels: Tensor
     weights: Tensor
     flow: Tensor
-    certain: Tensor
+    certain: Tensor | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Followed:
 
     def measured(self, now: Tensor, before: Tensor) -> float:
         """The warp error of other pictures of this frame and the one before."""
-        if self.link is None:
+        if self.link is None or self.link.certain is None:
             return math.nan
         return warp_error(now, before, self.link.flow, self.link.certain)
 
@@ -144,6 +144,7 @@ class Follower:
         refine: brings it nearer to the style; None for one pass.
         ago: how many frames ago those are that it is tied to: 1 is the frame before.
         hard: weights as in the paper, instead of `trust`.
+        measures: the warp error of each frame.
         past: painted frames of the shot, the newest last.
     """
 
@@ -153,6 +154,7 @@ class Follower:
     refine: Refine | None = None
     ago: Sequence[int] = (1,)
     hard: bool = False
+    measures: bool = True
     past: list[Past] = field(default_factory=list)
 
     def __call__(self, photo: Tensor, view: View, own: Tensor | None = None) -> Followed:
@@ -198,15 +200,20 @@ class Follower:
     def carried(self, view: View, past: Past, size: tuple[int, int]) -> Carried:
         """A painted frame, carried to one of `(H, W)` with that view."""
         motion, like = self.motion(view, past.view), past.painted
-        flows = (torch.from_numpy(f).permute(2, 0, 1)[None].to(like) for f in (motion.backward, motion.forward))
-        backward, forward = (resized_flow(flow, size) for flow in flows)
-        certain = consistency(backward, forward)
-        weights = certain
-        if not self.hard:
+        seen = view.gray.shape[:2]
+        at = size if size[0] < seen[0] else (seen[0], seen[1])  # the smaller of both is enough for weights
+        flows = (
+            torch.from_numpy(f.transpose(2, 0, 1).copy())[None].to(like) for f in (motion.backward, motion.forward)
+        )
+        backward, forward = (resized_flow(flow, at) for flow in flows)
+        weights = certain = consistency(backward, forward) if self.hard or self.measures else None
+        if not self.hard or weights is None:
             grays = (torch.from_numpy(v.gray)[None, None].to(like) / 255 for v in (view, past.view))
-            now, before = (resized_weights(gray, size) for gray in grays)
-            weights = trust(backward, forward, now, before, unit=view.gray.shape[1] / size[1])
-        return Carried(warp(like, backward), weights, backward, certain)
+            now, before = (resized_weights(gray, at) for gray in grays)
+            weights = trust(backward, forward, now, before, unit=seen[1] / at[1])
+        weights, flow = resized_weights(weights, size), resized_flow(backward, size)
+        certain = None if certain is None else resized_weights(certain, size)
+        return Carried(warp(like, flow), weights, flow, certain)
 
     def _keep(self, view: View, found: Followed) -> Followed:
         self.past = [*self.past, Past(view, found.pixels)][-max(2, *self.ago) :]

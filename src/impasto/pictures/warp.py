@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.pictures.resample import blur, lanczos
+from impasto.pictures.resample import blur
 
 #: Differences of photographs, in [0, 1], with which a place is trusted by a third.
 RESIDUAL = 0.085
@@ -124,9 +124,11 @@ def resized_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
 
 def resized_weights(weights: Tensor, size: tuple[int, int]) -> Tensor:
     """Weights `(B, 1, h, w)` in [0, 1] for pictures of `(H, W)`."""
+    if tuple(weights.shape[-2:]) == size:
+        return weights
     if weights.shape[-2] >= size[0] and weights.shape[-1] >= size[1]:
         return F.interpolate(weights, size=size, mode="area")
-    return lanczos(weights, size)
+    return F.interpolate(weights, size=size, mode="bilinear", align_corners=False)
 
 
 def warp_error(pictures: Tensor, others: Tensor, flow: Tensor, weights: Tensor) -> float:
