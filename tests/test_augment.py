@@ -44,6 +44,11 @@ def test_the_seed_decides_or_torchs(model_file: str) -> None:
     assert torch.equal(transform(images), first)
 
 
+def test_every_style_that_is_drawn_paints_numbers() -> None:
+    images = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert impasto.StyleAugment(p=1, seed=0)(images).isfinite().all()
+
+
 def test_single_pictures_integers_and_sizes(model_file: str) -> None:
     transform = impasto.StyleAugment(p=1, strength=(1, 1), model=model_file, seed=0, size=16)
     found = transform(torch.randint(0, 256, (3, 33, 20), dtype=torch.uint8))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import impasto
 from impasto.devices import resolve_device
 from impasto.errors import InputError
 from impasto.features import load_encoder
@@ -34,6 +35,10 @@ def machine(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
 )
 def test_a_device_by_name_or_object(machine: None, name: str | torch.device, expected: str) -> None:
     assert resolve_device(name) == expected
+
+
+def test_jobs_take_torchs_object() -> None:
+    assert impasto.Texture("bricks.png", device=torch.device("cpu")).device == "cpu"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

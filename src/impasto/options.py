@@ -190,6 +190,7 @@ def _keyframes(value: Any) -> tuple[tuple[float, tuple[float, ...]], ...]:
 WHOLE = Kind("a whole number", _whole, "N", numeric=True)
 NUMBER = Kind("a number", _number, "X", numeric=True)
 TEXT = Kind("a word", _text)
+DEVICE = Kind("a device, such as cpu or cuda:1", str)
 FLAG = Kind("True or False", _yes, "", is_flag=True)
 FILE = Kind("the path of a file", _text, "FILE")
 FOLDER = Kind("the path of a folder", _text, "FOLDER")

@@ -217,11 +217,18 @@ BAD = {
     "missing init": (f"{PAIR} --init none.png", "none.png"),
     "missing network": (f"{PAIR} --init none.safetensors", "none.safetensors"),
     "network without the style": (f"{PAIR} --init @gallery", "style"),
-    "an option that has no word": (f"{PAIR} --steps", "steps is '-o'; it must be"),
+    "an option without its value": (f"{PAIR} --steps", "--steps is followed by the option -o: give its N first"),
+    "a name without its value": (f"{PAIR} --encoder", "--encoder is followed by the option -o"),
+    "maps without their files": (f"{PAIR} --semantic left.png", "--semantic is followed by the option -o"),
+    "a mask without its number": (
+        f"{PAIR} --mask left.png",
+        "--mask is followed by the option -o: give its MASK NUMBER",
+    ),
+    "a mask and an equals sign": (f"{PAIR} --mask=left.png", "--mask is followed by the option -o"),
     "an option mistyped": (f"{PAIR} --stpes 3", "--steps"),
     "an option of before": (f"{PAIR} --statistic gram", "--statistic"),
     "a mask that there is not, in one pass": (f"{PAIR} --mask nofile.png 0 --quality instant", "nofile.png"),
-    "a mask without its words": (f"{PAIR} --quiet --mask", "masks is (('-o', 'out.png'),); it must be pairs of a mask"),
+    "a mask without its words": (f"{PAIR} --quiet --mask", "--mask is followed by the option -o: give its MASK NUMBER"),
     "a name with brackets": ("[red]none[/].png @style", "[red]none[/].png"),
 }
 
@@ -255,6 +262,27 @@ def test_two_outputs_in_one_file_are_refused(refused: Run, pair: tuple[Path, Pat
     out = tmp_path / "o.png"
     assert "output and plot are one file" in refused("stylize", *pair, "-o", out, "--plot", out, "--steps", 1)
     assert "output and report are one file" in refused("stylize", *pair, "-o", out, "--report", out)
+
+
+@pytest.mark.parametrize("quality", ["best", "instant"])
+def test_what_is_read_is_never_written_over(
+    ok: Run, refused: Run, pair: tuple[Path, Path], tmp_path: Path, quality: str
+) -> None:
+    photo, mask = tmp_path / "photo.png", tmp_path / "mask.png"
+    for path in (photo, mask):
+        path.write_bytes(pair[0].read_bytes())
+    words = ("stylize", photo, pair[1], "--force", "--quality", quality, "--size", 32)
+    assert "photo.png' is a picture that is read" in refused(*words, "-o", tmp_path / "." / "photo.png")
+    assert "mask.png' is a picture that is read" in refused(*words, "--mask", mask, 1, "-o", mask)
+    assert all(path.read_bytes() == pair[0].read_bytes() for path in (photo, mask))
+
+
+def test_a_mask_s_file_and_number_may_be_joined_by_an_equals_sign(
+    ok: Run, pair: tuple[Path, Path], pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    words = (f"--mask={pictures['left']}", 1, "--quality=instant", "--size", 32)
+    ok("stylize", *pair, "-o", tmp_path / "o.png", *words)
+    assert job_in(tmp_path / "o.png")["masks"][0][1] == 1
 
 
 def test_resume_from_other_settings_is_refused(ok: Run, refused: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:

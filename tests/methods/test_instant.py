@@ -61,6 +61,12 @@ def test_in_bfloat16_the_picture_is_nearly_the_same(small_model: Model, photo: T
     assert isinstance(result.settings, StylizeSettings) and result.settings.precision == "bf16"
 
 
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_of_a_tiny_photograph_every_pixel_is_a_number(precision: str) -> None:
+    photo, painting = torch.rand(2, 1, 3, 16, 16, generator=torch.Generator().manual_seed(0)).unbind()
+    assert impasto.instant(photo, painting, size=16, precision=precision).pixels.isfinite().all()
+
+
 def test_a_blend_lies_between_and_a_share_of_0_is_nothing(painter: Painter) -> None:
     a, b = styles(0, 1)
     only = painting_vector(painter, [a])

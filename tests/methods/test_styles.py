@@ -237,6 +237,18 @@ def test_gray_in_gray_out(tiny, color: str) -> None:  # type: ignore[no-untyped-
         assert chroma(last(stylize(tiny, gray, picture(1), settings))).abs().max() > 0.02
 
 
+def test_a_gray_painting_makes_a_gray_doodle(tiny) -> None:  # type: ignore[no-untyped-def]
+    settings, painting = (
+        SETTINGS.changed(steps=2, content_weight=0.0, init="noise"),
+        picture(1)[:, :1].expand(-1, 3, -1, -1),
+    )
+    doodle = {"guide": picture(2)}
+    for style, is_gray in ((painting, True), (picture(1), False)):
+        region = Region([StyleImage(style, guide=picture(2))])
+        found = last(stylize(tiny, None, [region], settings, **doodle))
+        assert bool(chroma(found).abs().max() < 1e-5) is is_gray
+
+
 def label_map(labels: int, step: float, size: int = 96) -> Tensor:
     """Vertical stripes of gray `0, step, 2 step, …`, `(1, 3, size, size)`."""
     stripes = torch.arange(size) * labels // size * step

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor
 
 from impasto.features.encoder import Encoder
 from impasto.methods.settings import TextureSettings
 from impasto.methods.texture import opaque_part, texture
+from impasto.pictures.color import chroma
 
 SETTINGS = TextureSettings(size=(32, 32), layers=("relu1_1", "relu2_1"), steps=2, scales=1)
 
@@ -20,6 +22,16 @@ def cut_out(alpha: Tensor) -> Tensor:
 def made(encoder: Encoder, sample: Tensor) -> Tensor:
     *_, last = texture(encoder, sample, SETTINGS)
     return last.image()
+
+
+@pytest.mark.parametrize("tileable", [False, True])
+def test_a_gray_sample_makes_a_gray_texture(lite: Encoder, tileable: bool) -> None:
+    gray = torch.rand(1, 1, 40, 60, generator=torch.Generator().manual_seed(0)).expand(-1, 3, -1, -1)
+    settings = SETTINGS.changed(tileable=tileable, scales=2, size=(64, 64))
+    *_, last = texture(lite, gray, settings)
+    assert chroma(last.image()).abs().max() < 1e-5 and last.image().std() > 0.1 and last.image().shape[1] == 3
+    *_, colored = texture(lite, cut_out(torch.ones(1, 1, 40, 60))[:, :3], settings)
+    assert chroma(colored.image()).abs().max() > 0.1
 
 
 def test_a_sample_is_cut_to_its_opaque_box(tiny) -> None:  # type: ignore[no-untyped-def]

@@ -8,7 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from impasto.networks.conditioning import Conv, edged
+from impasto.networks.conditioning import Conv, edged, in_32_bits, noise
+
+
+def test_noise_is_the_same_in_32_bits() -> None:
+    rows, columns = torch.tensor([0, 1, 700, 32767])[:, None], torch.tensor([0, 1, 999, 32767])[None]
+    found = noise(rows, columns, 3)
+    assert torch.equal(noise(rows.int(), columns.int(), 3, in_32_bits), found)
+    assert not torch.equal(noise(rows.int(), columns.int(), 3), found)
+    many = noise(torch.arange(200)[:, None], torch.arange(300)[None], 0)
+    assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])

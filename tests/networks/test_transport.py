@@ -97,6 +97,13 @@ def test_products_of_halves_are_nearer_than_halves_can_say() -> None:
         assert found.dtype == torch.float32 and (found - expected).norm() < rounded / 3
 
 
+def test_products_of_few_positions_have_no_negative_eigenvalues() -> None:
+    x = torch.randn(1, 24, 4, 4, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = products(x)
+    assert torch.linalg.eigvalsh(found).min() > -1e-5
+
+
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("value", [0.0, 0.5])
 def test_a_flat_picture_stays_finite(value: float, half: bool) -> None:
@@ -108,6 +115,17 @@ def test_a_flat_picture_stays_finite(value: float, half: bool) -> None:
         assert network(flat, vector).isfinite().all()
         assert network(torch.rand(1, 3, 24, 40), network.moments(flat)).isfinite().all()
         assert network(torch.rand(1, 3, 24, 40), network.plain_style()[None]).isfinite().all()
+
+
+def test_only_what_is_no_covariance_becomes_the_nearest_one() -> None:
+    slots = Slots()
+    slots.take(3)
+    transport = Transport(2, slots)
+    slots.take(1)
+    # Of eigenvalues 1 and 3, and of 3 and -1, along the diagonals.
+    styles = torch.tensor([[9, 9, 9, 5, 5, 2.0, 1, 2, 9], [9, 9, 9, 5, 5, 1.0, 2, 1, 9]])
+    expected = torch.tensor([[9, 9, 9, 5, 5, 2.0, 1, 2, 9], [9, 9, 9, 5, 5, 1.5, 1.5, 1.5, 9]])
+    torch.testing.assert_close(transport.possible(styles), expected)
 
 
 def test_the_front_sees_what_the_packaged_encoder_sees_and_is_never_trained() -> None:

@@ -5,5 +5,6 @@ from .fourier import Fourier as Fourier
 from .luminance import Luminance as Luminance
 from .names import CANVASES as CANVASES
 from .partly_fixed import PartlyFixed as PartlyFixed
+from .pixels import GrayPixels as GrayPixels
 from .pixels import Pixels as Pixels
 from .start import gray as gray

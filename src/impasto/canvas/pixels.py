@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.pictures.color import luma
 from impasto.pictures.resample import blur, lanczos
 
 
@@ -41,3 +42,13 @@ class Pixels:
         # Enlarged, the grain of single pixels would stay behind as a grid of cells; blurred, it does not.
         x = lanczos(blur(x, 0.7) if size[0] > height else x, (times * size[0], times * size[1]))
         self.parameters = {"pixels": x[..., size[0] : 2 * size[0], size[1] : 2 * size[1]] if self.wrap else x}
+
+
+class GrayPixels(Pixels):
+    """A gray picture: one channel, which all three colors show. Arguments as those of `Pixels`."""
+
+    def __init__(self, start: Tensor, *, wrap: bool = False) -> None:
+        super().__init__(luma(start), wrap=wrap)
+
+    def image(self) -> Tensor:
+        return super().image().expand(-1, 3, -1, -1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,22 @@ class Grouped(click.Command):
     def __init__(self, *args: Any, groups: dict[str, str] | None = None, **about: Any) -> None:
         super().__init__(*args, **about)
         self.groups = groups or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Raises:
+        InputError: if the value of an option is another option, which click takes for the value.
+        """
+        known = {flag: p for p in self.get_params(ctx) if isinstance(p, click.Option) for flag in p.opts}
+        words = iter(args)
+        for word in words:
+            flag, _, value = word.partition("=")
+            option = known.get(flag)
+            if word == "--":
+                break
+            for following in islice(words, 0 if option is None or option.is_flag else option.nargs - bool(value)):
+                if option is not None and following in known:
+                    raise InputError(f"{flag} is followed by the option {following}: give its {option.metavar} first")
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         headings: dict[str, list[tuple[str, str]]] = {}

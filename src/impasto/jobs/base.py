@@ -21,10 +21,10 @@ from impasto.errors import InputError, unknown
 from impasto.files import file_hash
 from impasto.options import (
     AUTO,
+    DEVICE,
     FILE,
     FLAG,
     MEMORY,
-    TEXT,
     WHOLE,
     Auto,
     Option,
@@ -146,13 +146,17 @@ class Job(Settings):
         return hash(json.dumps(self.as_json(), sort_keys=True))
 
 
+def device_option() -> Any:
+    text = "Where to compute: cpu, cuda or mps."
+    return option(AUTO, DEVICE, text, group=COMPUTING, auto="a GPU if there is one", decides=False)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PictureJob(Job):
     """A job that makes a picture."""
 
     # fmt: off
-    device: str = option("auto", TEXT, "Where to compute: cpu, cuda or mps.", group=COMPUTING,
-        auto="a GPU if there is one", decides=False)
+    device: str = device_option()
     threads: int | Auto = option(AUTO, WHOLE,
         "Processor threads; as other numbers of them round otherwise, a picture is only the same with the same number.",
         group=COMPUTING, least=1, auto="as torch chooses", decides=False)

@@ -33,14 +33,31 @@ Run = TypeVar("Run", bound=OptimizingJob)
 
 
 def check_outputs(job: PictureJob) -> None:
-    """Raise InputError if what the job will write cannot be written."""
+    """Raise InputError if what the job will write cannot be written, or is what it reads."""
     plot = job.plot if isinstance(job, OptimizingJob) else None
+    for role, path in (("output", job.output), ("report", job.report), ("plot", plot)):
+        if path is not None and Path(path).resolve() in _pictures_read(job):
+            raise InputError(f"the {role} {path!r} is a picture that is read: give another name")
     check_apart(output=job.output, report=job.report, plot=plot)
     if job.output is not None:
         check_output(job.output, force=job.force)
     for path, suffixes in ((job.report, (".json", ".csv")), (plot, (".png", ".svg", ".pdf"))):
         if path is not None:
             check_target(path, force=job.force, suffixes=suffixes)
+
+
+def _pictures_read(job: Job) -> set[Path]:
+    """The files of the job's photographs, paintings, masks and maps."""
+    values = [getattr(job, name) for name, about in job.active().items() if about.kind.read == "picture"]
+    return {Path(item).resolve() for item in _flat(values) if isinstance(item, str)}
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
-from impasto.jobs.base import COMPUTING, FILES, INPUT, Job
+from impasto.jobs.base import COMPUTING, FILES, INPUT, Job, device_option
 from impasto.options import FILE, FLAG, MODEL, NAMES, TEXT, WHOLE, option
 from impasto.options import FILES as PATHS
 from impasto.training.settings import LossWeights, TrainSettings
@@ -59,8 +59,7 @@ class Train(Job, TrainSettings, LossWeights):
     workers: int = option(0, WHOLE, "Processes that decode photographs.", group=COMPUTING, least=0, decides=False)
     accelerate: bool = option(False, FLAG, "Several devices, as `accelerate launch` sets them up.", group=COMPUTING,
         decides=False)
-    device: str = option("auto", TEXT, "Where to compute: cpu, cuda or mps.", group=COMPUTING,
-        auto="a GPU if there is one", decides=False)
+    device: str = device_option()
     precision: str = option("auto", TEXT, "Arithmetic of the network: fp32, or bf16 for mixed precision.",
         group="training", choices=("fp32", "bf16"), auto="bf16 where the processor has instructions for it")
     output: str = option(None, FILE, "Model to write: .safetensors.", group=FILES, required=True, decides=False)

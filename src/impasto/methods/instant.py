@@ -14,6 +14,7 @@ from impasto.methods.regions import (
     Progress,
     Region,
     StyleImage,
+    all_gray,
     by_segment,
     check_shares,
     check_sides,
@@ -23,7 +24,7 @@ from impasto.methods.regions import (
     unchanged,
 )
 from impasto.methods.settings import StylizeSettings
-from impasto.methods.stylize import all_gray, divided, recolor, visible
+from impasto.methods.stylize import divided, recolor, visible
 from impasto.networks.painter import Painter as Painter
 from impasto.networks.painter import open_model as open_model
 from impasto.networks.painter import open_painter as open_painter

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import InputError
+from impasto.pictures.color import is_gray
 from impasto.pictures.resample import blur, lanczos
 
 #: Pixels that a picture needs each way: relu5_1 halves it four times.
@@ -71,6 +72,13 @@ class StyleImage:
         if mask is not None and float(mask.max()) < 1e-3:
             raise InputError(f"nothing of the {self.name} counts: it is transparent everywhere, or its mask is black")
         return replace(self, picture=prepare(picture, alpha), mask=mask)
+
+
+def all_gray(content: Tensor | None, regions: Sequence[Region], prepare: Prepare = unchanged) -> bool:
+    """Whether every painting, its colors prepared, is gray, and the content if there is one."""
+    styles = [s for r in regions for s in r.styles]
+    seen = content is None or is_gray(content)
+    return bool(styles) and seen and all(is_gray(s.opened(prepare).pixels()) for s in styles)
 
 
 def split_alpha(picture: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from impasto.canvas import Canvas, Luminance, PartlyFixed, Pixels
+from impasto.canvas import Canvas, GrayPixels, Luminance, PartlyFixed, Pixels
 from impasto.canvas.partly_fixed import ALL
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
@@ -19,6 +19,7 @@ from impasto.methods.regions import (
     Prepare,
     Progress,
     Region,
+    all_gray,
     check_sides,
     divide,
     room,
@@ -38,7 +39,7 @@ from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import known
-from impasto.pictures.color import is_gray, luma, match_histogram, match_luminance, match_moments
+from impasto.pictures.color import luma, match_histogram, match_luminance, match_moments
 from impasto.pictures.displacement import Displacement, mirrored
 from impasto.pictures.resample import lanczos
 
@@ -76,12 +77,6 @@ def recolor(settings: StylizeSettings, content: Tensor | None, alpha: Tensor | N
         return lambda style, weights: match_moments(style, content, settings.color_form, weights, alpha)
     light = luma(content)
     return lambda style, weights: match_luminance(luma(style), light, weights, alpha).expand(-1, 3, -1, -1)
-
-
-def all_gray(content: Tensor, regions: Sequence[Region], prepare: Prepare) -> bool:
-    """Whether the content and every painting, its colors prepared, are gray."""
-    styles = [s for r in regions for s in r.styles]
-    return bool(styles) and is_gray(content) and all(is_gray(s.opened(prepare).pixels()) for s in styles)
 
 
 def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor:
@@ -219,8 +214,8 @@ def stylize(
     canvas: Canvas = Pixels(first)
     if content is not None and gray:
         canvas = Luminance(content, first)
-    elif kept is not None and not settings.dream_weight and all_gray(kept, regions, prepare):
-        canvas = Luminance(luma(kept).expand(-1, 3, -1, -1), first)  # colors would only be fringes
+    elif not settings.dream_weight and all_gray(kept, regions, prepare):
+        canvas = GrayPixels(first)  # colors would only be fringes
     if untouched is not None and content is not None:
         canvas = PartlyFixed(canvas, content, untouched)
     return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)

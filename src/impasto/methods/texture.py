@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from impasto.canvas import Pixels
+from impasto.canvas import GrayPixels, Pixels
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.plan import plan
 from impasto.methods.regions import (
     SHORTEST,
     Region,
     StyleImage,
+    all_gray,
     check_sides,
     opaque_box,
     room,
@@ -100,7 +101,8 @@ def texture(
         shrinks = shrinks[1:]  # a small sample has no coarser scale
     stages = [stage(shrink) for shrink in shrinks]
     noise = torch.rand((1, 3, *stages[0].size), generator=torch.Generator().manual_seed(settings.seed))
-    return minimize(Pixels(noise.to(sample), wrap=settings.tileable), stages, optimizer(style), resume)
+    canvas = (GrayPixels if all_gray(None, regions) else Pixels)(noise.to(sample), wrap=settings.tileable)
+    return minimize(canvas, stages, optimizer(style), resume)
 
 
 def up_to(layer: str, chosen: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:

@@ -215,7 +215,9 @@ class Grain(nn.Module):
         top, left = (int(n) for n in torch.randint(0, 1 << 15, (2,))) if self.training else self.origin
         place = (top, left, *x.shape[2:], x.dtype, x.device)
         known = self._known
-        if self.training or torch.compiler.is_exporting():
+        if torch.compiler.is_exporting():  # each picture its own: programs take a batch of one for a fused residual
+            known = place, self._noises(*place).expand(len(x), -1, -1, -1)
+        elif self.training:
             known = place, self._noises(*place)
         elif known[0] != place:
             with torch.inference_mode(False):
@@ -226,15 +228,45 @@ class Grain(nn.Module):
     def _noises(self, top: int, left: int, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         rows = top + torch.arange(height, device=device)[:, None]
         columns = left + torch.arange(width, device=device)[None]
-        return torch.stack([noise(rows, columns, seed).to(dtype) for seed in range(self.count)])[None]
+        mix = in_32_bits if torch.compiler.is_exporting() else in_64_bits
+        return torch.stack([noise(rows, columns, seed, mix).to(dtype) for seed in range(self.count)])[None]
 
 
-def noise(rows: Tensor, columns: Tensor, seed: int) -> Tensor:
-    """White noise of deviation 1, evenly distributed, at integer positions; the shape that they broadcast to."""
-    n = (rows * 7919 + columns * 104729 + (seed + 1) * 1299709) % 999983
+#: A prime: noise is made of the numbers below.
+PRIME = 999983
+
+
+def in_64_bits(a: Tensor, b: Tensor | int, c: Tensor | int) -> Tensor:
+    """`a * b + c` modulo `PRIME`, of numbers of about its size."""
+    return (a * b + c) % PRIME
+
+
+def in_32_bits(a: Tensor, b: Tensor | int, c: Tensor | int) -> Tensor:
+    """The same without numbers above 2³¹ and without ONNX's `Mod`: some programs that read ONNX files compute integers
+    with 32 bits, whatever type they have, and remainders with floats."""
+    high, low = _divided(b, 1024)
+    found: Tensor = _divided(_divided(a * high, PRIME)[1] * 1024 + a * low + c, PRIME)[1]
+    return found
+
+
+def _divided(x: Tensor | int, by: int) -> tuple[Any, Any]:
+    """Quotient and remainder of numbers that are not negative."""
+    if isinstance(x, int):
+        return divmod(x, by)
+    quotient = torch.div(x, by, rounding_mode="trunc")
+    return quotient, x - quotient * by
+
+
+def noise(rows: Tensor, columns: Tensor, seed: int, mix: Callable[..., Tensor] = in_64_bits) -> Tensor:
+    """White noise of deviation 1, evenly distributed, at integer positions; the shape that they broadcast to.
+
+    Args:
+        mix: `in_32_bits` gives the same noise, slowly.
+    """
+    n = mix(columns, 104729, rows * 7919 + (seed + 1) * 1299709 % PRIME)
     for _ in range(2):
-        n = (n * n * 15731 + n * 789221 + 1376312) % 999983
-    return (n.float() / 999983 - 0.5) * 12**0.5
+        n = mix(n, mix(n, 15731, 789221), 1376312)
+    return (n.float() / PRIME - 0.5) * 12**0.5
 
 
 def mixed(x: Tensor) -> Tensor:

@@ -53,6 +53,10 @@ class Generator(nn.Module):
         """The vector `(P,)` to begin with for a painting `(1, 3, H, W)`."""
         return self.plain_style()
 
+    def possible(self, styles: Tensor) -> Tensor:
+        """The vectors `(B, P)` nearest to `styles` that a painting could have; numbers drawn at random may be none."""
+        return styles
+
     def seeing_pixels(self) -> Self:
         """The same network, given the picture's pixels if it only sees an encoder's features."""
         return self

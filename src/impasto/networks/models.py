@@ -93,7 +93,8 @@ class Model:
         if self.distribution is None:
             raise InputError("this model has no distribution of styles to draw from")
         mean, factor = self.distribution
-        return mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
+        drawn = mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
+        return self.generator.possible(drawn)
 
     @torch.inference_mode()
     def __call__(

@@ -265,6 +265,9 @@ class Quarter(Describing):
         style[self.colors] = self._colors(painting, None)[0].to(style)
         return style
 
+    def possible(self, styles: Tensor) -> Tensor:
+        return styles if self.transport is None else self.transport.possible(styles)
+
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """As in torch; but the front is never trained."""
         super().requires_grad_(requires_grad)

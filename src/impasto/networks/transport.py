@@ -100,12 +100,15 @@ def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
 def products(x: Tensor) -> Tensor:
     """Mean products of channels: `(B, C, H, W)` to `(B, C, C)`, in float32 at least.
 
-    In mixed precision products are taken of parts of the map, so that what is rounded is small beside their sum.
+    In mixed precision products are taken of parts of the map, so that what is rounded is small beside their sum; and of
+    fewer positions than channels without rounding, which would leave negative eigenvalues.
     """
     rows = positions(x)
     count = rows.shape[1]
-    if x.dtype.itemsize >= 4:
-        return rows.mT @ rows / count
+    if x.dtype.itemsize >= 4 or count < x.shape[1]:
+        with torch.autocast(x.device.type, enabled=False):
+            rows = rows.to(torch.promote_types(x.dtype, torch.float32))
+            return rows.mT @ rows / count
     parts = rows.reshape(len(x), math.gcd(count, 64), -1, x.shape[1])
     return (parts.mT @ parts).sum(1, dtype=torch.float32) / count
 
@@ -149,6 +152,15 @@ class Transport(OfWhole):
         shift = F.linear(own[:, None, : self.channels], weight, then.bias)
         carried: Tensor = torch.baddbmm(shift, positions(centered), matrix.expand(len(x), -1, -1))
         return carried.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+
+    @torch.no_grad()
+    def possible(self, styles: Tensor) -> Tensor:
+        """Style vectors `(B, P)` with the nearest covariances to theirs: those without negative eigenvalues."""
+        first = self.where.start + self.channels
+        values, vectors = torch.linalg.eigh(styles[:, first : self.where.stop][:, self.index])
+        nearest = vectors * values.clamp_min(0)[:, None] @ vectors.mT
+        lower = nearest[:, self._lower[0], self._lower[1]]
+        return torch.cat([styles[:, :first], lower, styles[:, self.where.stop :]], 1)
 
     def _map(self, ours: Tensor, theirs: Tensor) -> Tensor:
         """`T` for two covariances `(B, C, C)`; it is symmetric."""
