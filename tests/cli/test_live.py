@@ -96,7 +96,7 @@ def test_an_interruption_leaves_a_video_that_plays(
 ) -> None:
     real = Video.frames
 
-    def interrupted(self: Video) -> Iterator[Frame]:
+    def interrupted(self: Video, tell: Any) -> Iterator[Frame]:
         for i, frame in enumerate(real(self)):
             if i == 3:
                 raise KeyboardInterrupt

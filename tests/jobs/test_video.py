@@ -182,7 +182,7 @@ def test_compared_side_by_side(clip: str, painting: str, tmp_path: Path, ok: Cal
 def test_passes_go_back_and_forth(clip: str, painting: str) -> None:
     job = Video(clip, painting, quality="quick", passes=2, frame_steps=1, steps=2, size=64)
     assert len(painted(job)) == 24
-    records = planned(job)
+    records = planned(job, print)
     try:
         while True:
             next(records)

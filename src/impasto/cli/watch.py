@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from impasto.errors import InputError, Interrupted
 from impasto.jobs.base import Job, PictureJob
 from impasto.jobs.live import Live
+from impasto.jobs.records import Note, Record
 from impasto.jobs.video import Video
 from impasto.memory import keep_freed_memory
 from impasto.progress import progress_bar
@@ -57,7 +58,14 @@ def watch(job: Job, *, quiet: bool) -> int:
         from impasto.cli.window import show_live
 
         return show_live(job, quiet)
-    with without_libtiff(job), progress_bar(quiet=quiet) as show:
+    code = 0
+    with without_libtiff(job), progress_bar(quiet=quiet) as bar:
+
+        def show(record: Record) -> None:
+            nonlocal code
+            code = 1 if isinstance(record, Note) and record.lost else code
+            bar(record)
+
         records = job.records(show)
         try:
             for record in records:
@@ -66,4 +74,4 @@ def watch(job: Job, *, quiet: bool) -> int:
             raise
         except KeyboardInterrupt as stop:  # while a record was shown: it is one in the job
             records.throw(stop)
-    return 0
+    return code

@@ -13,7 +13,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -39,6 +39,7 @@ from impasto.jobs.video import Video
 from impasto.media import read_image
 from impasto.media.flow import View
 from impasto.media.shots import is_cut, thumbnail
+from impasto.media.video import Loss
 from impasto.media.video import Video as Source
 from impasto.media.video import VideoWriter, check_video_output
 from impasto.methods.regions import scaled_size
@@ -99,13 +100,13 @@ class Plan:
 
 def source_of(job: Video, size: int | None) -> Source:
     """The video, with frames of a long side of `size` pixels."""
-    return Source(job.content, size)
+    return Source(job.content, size, job.start, job.end, job.fps)
 
 
 def reading(job: Video, content: str, size: int, start: int) -> Iterator[tuple[Any, int]]:
     """Frames of a video from a number on, with their numbers."""
-    frames = replace(source_of(job, size), source=content).frames()
-    return ((frame, number) for number, frame in islice(enumerate(frames), start, None))
+    frames = replace(source_of(job, size), source=content).frames_from(start)
+    return ((frame, number) for number, frame in enumerate(frames, start))
 
 
 def gray_of(pixels: Tensor, longest: int | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -120,11 +121,16 @@ def gray_of(pixels: Tensor, longest: int | None = None) -> np.ndarray[Any, np.dt
     return levels
 
 
-def planned(job: Video) -> Generator[Record, None, Plan]:
+def noted(tell: Tell) -> Callable[[str], None]:
+    """What tells of what a video's reader or writer says."""
+    return lambda text: tell(Note(text, lost=isinstance(text, Loss)))
+
+
+def planned(job: Video, tell: Tell) -> Generator[Record, None, Plan]:
     """Look once through the whole video: its cuts, its times, its size."""
     source = source_of(job, None)
     before, cuts, seconds, size = None, [0], list[float](), (0, 0)
-    for number, frame in enumerate(source.frames()):
+    for number, frame in enumerate(source.frames(noted(tell))):
         if number == 0:
             height, width = (int(n) for n in frame.pixels.shape[-2:])
             size = (height, width)
@@ -151,14 +157,14 @@ def film_records(asked: Video, tell: Tell) -> Generator[Record, None, Any]:
     job = job.changed(output=asked.output, report=asked.report)
     yield from notes
     if job.shots:
-        plan = yield from planned(job)
+        plan = yield from planned(job, tell)
         yield Measured({f"shot {i + 1}": told(shot, plan) for i, shot in enumerate(plan.shots)})
         return plan
     with ExitStack() as stack:
         folder = (
             Path(f"{job.output}.impasto") if job.output else Path(stack.enter_context(tempfile.TemporaryDirectory()))
         )
-        plan = yield from opened(job, folder)
+        plan = yield from opened(job, folder, tell)
         began = time.perf_counter()
         try:
             paint = side_by_side if job.workers > 1 and len(plan.shots) > 1 else one_by_one
@@ -169,7 +175,7 @@ def film_records(asked: Video, tell: Tell) -> Generator[Record, None, Any]:
             raise Interrupted(
                 f"interrupted: {painted(job, plan, folder)} frames are in {folder}; the same command goes on from there"
             ) from None
-        yield from finished(job, plan, folder, time.perf_counter() - began)
+        yield from finished(job, plan, folder, time.perf_counter() - began, tell)
     return plan
 
 
@@ -198,7 +204,7 @@ def identity(job: Video) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def opened(job: Video, folder: Path) -> Generator[Record, None, Plan]:
+def opened(job: Video, folder: Path, tell: Tell) -> Generator[Record, None, Plan]:
     """The plan in the folder, if it is of the same job; else a new one, and an empty folder."""
     path, mine = folder / "plan.json", identity(job)
     try:
@@ -211,7 +217,7 @@ def opened(job: Video, folder: Path) -> Generator[Record, None, Plan]:
         yield Note(f"{folder} was made by another job: it is painted anew")
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    plan = yield from planned(job)
+    plan = yield from planned(job, tell)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps({"job": mine, **asdict(plan)}))
@@ -365,13 +371,13 @@ def one_pass(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Pai
 # What is written
 
 
-def finished(job: Video, plan: Plan, folder: Path, seconds: float) -> Generator[Record, None, None]:
+def finished(job: Video, plan: Plan, folder: Path, seconds: float, tell: Tell) -> Generator[Record, None, None]:
     """Write the video and the report from the frames that are painted; the folder goes."""
     reels = [Reel(folder, number, passes_of(job)) for number in range(len(plan.shots))]
     if job.loop:
         reels[-1] = joined(job, plan, reels)
     if job.output is not None:
-        yield from written(job, plan, reels)
+        yield from written(job, plan, reels, tell)
     curve = [r.error(at) for r, shot in zip(reels, plan.shots, strict=True) for at in range(shot.count)]
     about = {**manifest(job), "shots": [asdict(s) for s in plan.shots], "warp_error": curve}
     if job.compare:
@@ -399,12 +405,12 @@ def mean_of(errors: Sequence[float | None]) -> float:
     return sum(found) / len(found) if found else math.nan
 
 
-def written(job: Video, plan: Plan, reels: Sequence[Reel]) -> Generator[Record, None, None]:
+def written(job: Video, plan: Plan, reels: Sequence[Reel], tell: Tell) -> Generator[Record, None, None]:
     """The frames as a video, with the source's sound."""
     assert job.output is not None
     frames = (reel.path(at) for reel, shot in zip(reels, plan.shots, strict=True) for at in range(shot.count))
     photos: Iterator[Any] = reading(job, job.content, max(plan.size), 0)
-    with VideoWriter(job.output, Fraction(plan.rate), sound_of(job)) as writer:
+    with VideoWriter(job.output, Fraction(plan.rate), source_of(job, None), tell=noted(tell)) as writer:
         for number, path in enumerate(frames):
             pixels = read_image(path).pixels
             if job.compare:
@@ -415,11 +421,6 @@ def written(job: Video, plan: Plan, reels: Sequence[Reel]) -> Generator[Record, 
             if number % 10 == 0:
                 yield Progress("writing", number, plan.count)
     yield Wrote(job.output, f"{plan.count} frames")
-
-
-def sound_of(job: Video) -> str | None:
-    """The source, if it is one file."""
-    return job.content if Path(job.content).is_file() else None
 
 
 def joined(job: Video, plan: Plan, reels: Sequence[Reel]) -> Reel:

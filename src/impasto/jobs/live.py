@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,7 +32,8 @@ class Live(Job):
     example: ClassVar[str] = "impasto live 0 painting.jpg"
 
     # fmt: off
-    source: str = option(None, TEXT, "The number of a camera, a video, or a pattern: frames/%04d.png.", group=INPUT,
+    source: str = option(None, TEXT,
+        "The number of a camera, a video, a folder of pictures, or a pattern: frames/%04d.png.", group=INPUT,
         positional=True, required=True, metavar="SOURCE")
     style: tuple[Source, ...] = option((), PICTURES, "The painting; several are blended.", group=INPUT, positional=True,
         metavar="PAINTING")
@@ -53,7 +54,8 @@ class Live(Job):
     precision: str = precision_option()
     device: str = option("auto", TEXT, "Where to compute: cpu, cuda or mps.", group=COMPUTING,
         auto="a GPU if there is one", decides=False)
-    output: str | None = option(None, FILE, "Video to write: .mp4, .mov or .mkv; a window if not given.", group=FILES,
+    output: str | None = option(None, FILE,
+        "Video to write: .mp4, .mov, .mkv, .webm, .gif, .webp, or frames/%04d.png; a window if not given.", group=FILES,
         decides=False)
     force: bool = option(False, FLAG, "Overwrite files that exist.", group=FILES, decides=False)
     # fmt: on
@@ -65,8 +67,8 @@ class Live(Job):
     def work(self, tell: Tell) -> Generator[Record, None, Any]:
         """A `Painted` for each frame; where `output` is given, they are written, too."""
         from impasto.devices import resolve_device
-        from impasto.jobs.records import Wrote
-        from impasto.media.video import Video, VideoWriter, check_video_output
+        from impasto.jobs.records import Note, Wrote
+        from impasto.media.video import Loss, Video, VideoWriter, check_video_output
 
         if self.output is not None:
             check_video_output(self.output, force=self.force, source=self.source)
@@ -74,13 +76,18 @@ class Live(Job):
         is_camera = self.source.isdecimal()
         size = (320 if is_camera else None) if self.size == AUTO else known(self.size)
         video = Video(self.source, size)
-        painted = self.painted(video, device)
+
+        def note(text: str) -> None:
+            tell(Note(text, lost=isinstance(text, Loss)))
+
+        painted = self.painted(video, device, note)
         if self.output is None:
             yield from painted
             return None
-        sound = None if is_camera or "%" in self.source else self.source
+        hold = self.frames is None
+        writer = VideoWriter(self.output, video.rate(), None if is_camera else video, tell=note, hold=hold)
         try:
-            with VideoWriter(self.output, video.rate(), sound) as writer:
+            with writer:
                 for frame in painted:
                     writer.write(frame.pixels, frame.seconds)
                     yield frame
@@ -88,11 +95,13 @@ class Live(Job):
             from impasto.errors import Interrupted
 
             if not is_camera:
-                raise Interrupted(f"interrupted: wrote {self.output} as far as it went") from None
-        yield Wrote(self.output)
+                made = f"wrote {writer.kept} as far as it went" if writer.kept else "nothing was written"
+                raise Interrupted(f"interrupted: {made}") from None
+        if writer.kept is not None:
+            yield Wrote(str(writer.kept))
         return None
 
-    def painted(self, video: Video, device: str) -> Iterator[Painted]:
+    def painted(self, video: Video, device: str, note: Callable[[str], None]) -> Iterator[Painted]:
         """The frames, painted with one look."""
         import time
         from itertools import chain, islice
@@ -108,7 +117,7 @@ class Live(Job):
         from impasto.memory import allowance
 
         painter = open_network(self, self.model or self._usual_model(), device, allowance(device))
-        pictures = video.frames()
+        pictures = video.frames(note)
         first = next(pictures)
         look = self._look(painter, first, device)
         follow = self._follower(lambda photo: painter(photo, look))

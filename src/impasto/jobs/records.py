@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a user should know."""
+    """Something that a user should know.
+
+    Attributes:
+        text: one line.
+        lost: whether something of the input was lost: the command line ends with exit code 1.
+    """
 
     text: str
+    lost: bool = False
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ class Space:
         else:
             light = np.stack([curve(values[..., i]) for i, curve in enumerate(self.curves)], -1)
         light = np.maximum(light @ (np.linalg.inv(to_xyz(SRGB)) @ self.matrix).T.astype(np.float32), 0)
-        return _encoded(np.minimum(_compressed(light) if self.hdr else light, 1))
+        return encoded(np.minimum(_compressed(light) if self.hdr else light, 1))
 
 
 def to_xyz(chromaticities: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -76,7 +76,7 @@ def from_cicp(primaries: int, transfer: int) -> Space | None:
     """The space of two CICP code points, None if it is sRGB or unknown, which is taken for sRGB."""
     matrix = to_xyz(PRIMARIES.get(primaries, SRGB))
     if transfer in (PQ, HLG):
-        return Space(matrix, (_pq if transfer == PQ else _hlg,), hdr=True)
+        return Space(matrix, (pq if transfer == PQ else _hlg,), hdr=True)
     if transfer in GAMMAS:
         return Space(matrix, (power(GAMMAS[transfer]),))
     return Space(matrix, (_decoded,)) if primaries in PRIMARIES else None
@@ -125,22 +125,27 @@ def _decoded(v: Floats) -> Floats:
     return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
 
 
-def _encoded(light: Floats) -> Floats:
+def encoded(light: Floats) -> Floats:
     """Light as sRGB values."""
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
-def _pq(v: Floats) -> Floats:
+def pq(v: Floats) -> Floats:
     """Perceptual quantizer (BT.2100, table 4), relative to diffuse white."""
     root = v ** (1 / 78.84375)
     light = np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)
     return np.asarray(light ** (1 / 0.1593017578125) * (10_000 / DIFFUSE_WHITE), np.float32)
 
 
+def hlg_scene(v: Floats) -> Floats:
+    """The light of the scene that hybrid log-gamma stands for (BT.2100, table 5), in [0, 1]."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    return np.where(v <= 0.5, v**2 / 3, (np.exp((v - c) / a) + b) / 12)
+
+
 def _hlg(v: Floats) -> Floats:
     """Hybrid log-gamma on a display of 1000 cd/m² (BT.2100, table 5), relative to diffuse white."""
-    a, b, c = 0.17883277, 0.28466892, 0.55991073
-    scene = np.where(v <= 0.5, v**2 / 3, (np.exp((v - c) / a) + b) / 12)
+    scene = hlg_scene(v)
     luminance = scene @ np.array([0.2627, 0.6780, 0.0593])
     return np.asarray(scene * luminance[..., None] ** 0.2 * (HLG_PEAK / DIFFUSE_WHITE), np.float32)
 
