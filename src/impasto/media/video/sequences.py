@@ -76,7 +76,8 @@ class Pictures:
 
     def index(self) -> Index:
         times = tuple(i / self.rate for i in range(len(self._files)))
-        return Index(times, len(times) / self.rate)
+        end = len(times) / self.rate
+        return Index(times, end, end)
 
     def pictures(self, number: int, tell: Tell) -> Iterator[tuple[Tensor, Fraction]]:
         sides, error, lost = None, None, 0
@@ -120,7 +121,7 @@ class Animation:
         for _, lasts in self._decoded():
             times.append(end)
             end += lasts
-        return Index(tuple(times), end)
+        return Index(tuple(times), end, end)
 
     def pictures(self, number: int, tell: Tell) -> Iterator[tuple[Tensor, Fraction]]:
         time = Fraction(0)
