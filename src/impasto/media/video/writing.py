@@ -33,7 +33,13 @@ ENCODERS = {name: ("libx264", {"crf": "18", "preset": "veryfast"}) for name in (
 ANIMATIONS = (".gif", ".webp")
 WRITABLE = (*ENCODERS, *ANIMATIONS)
 #: Files that play wherever their writing ends, and are plain ones once it is finished.
-FRAGMENTS = {"movflags": "+hybrid_fragmented", "use_editlist": "1", "frag_duration": "2000000"}
+FRAGMENTS = {
+    "movflags": "+hybrid_fragmented",
+    "use_editlist": "1",
+    "frag_duration": "2000000",
+    "flush_packets": "1",
+    "max_interleave_delta": "1000000",
+}
 #: Ticks in a second.
 CLOCK = 90_000
 #: ITU-R BT.709 as FFmpeg numbers it.
@@ -332,6 +338,8 @@ class _Sequence:
         pass
 
     def move(self, path: Path) -> None:
+        if not self._count:
+            raise FileNotFoundError
         for _, old in matches(str(path)):
             old.unlink()
         for number in range(self._count):
