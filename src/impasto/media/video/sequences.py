@@ -97,7 +97,7 @@ class Pictures:
         if error is not None:
             if lost == len(self._files):
                 raise error
-            tell(Loss(f"{lost} pictures of {self._source} could not be read and were left out"))
+            tell(Loss(f"{lost} of the pictures in {self._source} could not be read and were left out"))
 
 
 class Animation:

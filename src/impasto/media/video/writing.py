@@ -344,6 +344,7 @@ class _Sequence:
             old.unlink()
         for number in range(self._count):
             os.replace(self.temporary / numbered(self._pattern, number), path.with_name(numbered(path.name, number)))
+        self.drop()
 
     def drop(self) -> None:
         shutil.rmtree(self.temporary, ignore_errors=True)
