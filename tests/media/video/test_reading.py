@@ -130,7 +130,7 @@ def test_covers_are_no_videos(tmp_path: Path) -> None:
         with av.open(str(tmp_path / name), "w") as container:
             picture = container.add_stream("mjpeg", rate=1)
             picture.width = picture.height = 32
-            picture.pix_fmt, picture.disposition = "yuvj420p", av.stream.Disposition.attached_pic
+            picture.pix_fmt, picture.disposition = "yuvj420p", 0x400  # attached_pic
             other = container.add_stream("libx264" if pictures else "libmp3lame", rate=10 if pictures else 48000)
             if pictures:
                 other.width, other.height, other.pix_fmt = 64, 48, "yuv420p"

@@ -45,7 +45,7 @@ def beeping(
         sounds = [container.add_stream(codec, rate=RATE, layout="stereo", options=options) for _ in range(tracks)]
         for i, sound in enumerate(sounds):
             sound.metadata["language"] = ("eng", "fra")[i] if tracks > 1 else "fra"
-            sound.disposition = av.stream.Disposition(int(i == tracks - 1))
+            sound.disposition = int(i == tracks - 1)
         for i in range(pictures or round(25 * seconds)):
             time = late + i / 25
             level = 235 if 0.999 < time < 1.199 else 16

@@ -49,7 +49,7 @@ def to_tensor(levels: npt.NDArray[Any]) -> Tensor:
     if levels.dtype == np.uint16:
         levels = levels.astype(np.float32) / 65535
     pixels = torch.from_numpy(np.ascontiguousarray(levels)).permute(2, 0, 1)[None].float()
-    return pixels / 255 if levels.dtype == np.uint8 else pixels
+    return pixels.div_(255) if levels.dtype == np.uint8 else pixels
 
 
 @dataclass(frozen=True)
