@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from impasto.errors import InputError
 from impasto.export import load_onnx
 from impasto.jobs.live import Live
 from impasto.jobs.records import Painted
+from impasto.media import write_image
 from impasto.media.video import Frame, Video, VideoWriter
 from impasto.methods.instant import Painter, instant
 from impasto.methods.settings import StylizeSettings
@@ -219,3 +222,40 @@ def test_export_checks_what_it_is_given(refused: Run, model: Path, onnx_file: Pa
     ):
         assert message in refused("export", *words)
     assert list(load_onnx(onnx_file).styles) == ["dots", "lines"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_keeps_what_was_written_and_the_older_file(
+    number: int, monkeypatch: pytest.MonkeyPatch, run: Run, clip: Path, model: Path, tmp_path: Path
+) -> None:
+    real = Video.frames
+
+    def ended(self: Video, tell: Any) -> Iterator[Frame]:
+        for i, frame in enumerate(real(self)):
+            if i == 3:
+                os.kill(os.getpid(), number)
+            yield frame
+
+    monkeypatch.setattr(Video, "frames", ended)
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"older")
+    before = signal.getsignal(number)
+    ran = run("live", clip, "--model", model, "-o", out, "--force")
+    monkeypatch.undo()
+    assert ran.code == 130 and "interrupted: wrote" in ran.err and "out.part.mp4" in ran.err
+    assert out.read_bytes() == b"older" and signal.getsignal(number) == before
+    assert len(list(Video(str(tmp_path / "out.part.mp4")).frames())) == 3
+
+
+def test_lost_frames_are_told_and_end_with_exit_code_1(run: Run, clip: Path, model: Path, tmp_path: Path) -> None:
+    for i, frame in enumerate(Video(str(clip)).frames()):
+        write_image(tmp_path / f"{i}.png", frame.pixels)
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    ran = run("live", tmp_path, "--model", model, "-o", tmp_path / "new" / "%d.png", "--size", 56)
+    assert ran.code == 1 and "1 of the pictures" in ran.err and "wrote" in ran.err
+    assert len(list((tmp_path / "new").iterdir())) == 4
+
+
+def test_a_missing_file_is_one_line(refused: Run, model: Path) -> None:
+    assert "No such file" in refused("live", "absent.mp4", "--model", model, "-o", "out.mp4")
+    assert "cannot use the path" in refused("live", "absent.mp4", "--model", model, "-o", "o" * 300 + ".mp4")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import platform
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -108,12 +112,31 @@ def told(error: BaseException) -> tuple[str, int] | None:
     return None
 
 
+@contextmanager
+def ending_as_by_ctrl_c() -> Iterator[None]:
+    """`docker stop` and a closed terminal end a command as Ctrl-C does, so that what was made is kept."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [getattr(signal, name, None) for name in ("SIGTERM", "SIGHUP")]
+    before = {number: signal.getsignal(number) for number in names if number is not None}
+    before = {number: handler for number, handler in before.items() if handler is signal.SIG_DFL}  # not under nohup
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def main() -> None:
     """Entry point: an error on purpose is one line and exit code 2, an interruption exit code 130."""
     warnings.filterwarnings("ignore", module="PIL")
     code: Any = 0
     try:
-        code = app(standalone_mode=False)
+        with ending_as_by_ctrl_c():
+            code = app(standalone_mode=False)
     except BaseException as error:
         found = told(error)
         if found is None:

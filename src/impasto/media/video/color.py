@@ -22,6 +22,14 @@ from impasto.media.video.records import Tell
 
 #: H.273's matrix coefficients as FFmpeg's filter `scale` calls them.
 MATRICES = {1: "bt709", 4: "fcc", 5: "bt601", 6: "bt601", 7: "smpte240m", 9: "bt2020", 10: "bt2020"}
+#: Weights of red and blue in luma.
+WEIGHTS = {
+    "bt709": (0.2126, 0.0722),
+    "bt601": (0.299, 0.114),
+    "bt2020": (0.2627, 0.0593),
+    "fcc": (0.30, 0.11),
+    "smpte240m": (0.212, 0.087),
+}
 #: FFmpeg's numbers: not told; levels from 16 to 235; all of them.
 UNKNOWN, NARROW, FULL = 2, 1, 2
 PQ, HLG = 16, 18
@@ -41,7 +49,7 @@ def to_tensor(levels: npt.NDArray[Any]) -> Tensor:
     if levels.dtype == np.uint16:
         levels = levels.astype(np.float32) / 65535
     pixels = torch.from_numpy(np.ascontiguousarray(levels)).permute(2, 0, 1)[None].float()
-    return pixels / 255 if levels.dtype == np.uint8 else pixels
+    return pixels.div_(255) if levels.dtype == np.uint8 else pixels
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,7 @@ class Kind:
     transfer: int
     primaries: int
     orientation: tuple[int, ...]
+    bits: int
 
     @property
     def is_rgb(self) -> bool:
@@ -67,6 +76,15 @@ class Kind:
         hd = self.width >= 1280 or self.height > 576
         guess = {1: "bt709", 9: "bt2020"}.get(self.primaries, "bt709" if hd else "bt601")
         return MATRICES.get(self.matrix, guess)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether all levels are used, from black to white."""
+        return self.range == FULL or (self.range != NARROW and self.format.startswith("gray"))
+
+    @property
+    def is_deep(self) -> bool:
+        return self.bits > 8 or self.is_hdr
 
     @property
     def is_hdr(self) -> bool:
@@ -116,7 +134,7 @@ class Converter:
                 frame = self._graph.vpull()
             except (self._av.error.BlockingIOError, self._av.error.EOFError):
                 return
-            yield self._finished(frame.to_ndarray()), frame.pts * frame.time_base
+            yield self._finished(frame), frame.pts * frame.time_base
 
     def _kind_of(self, frame: Any) -> Kind:
         context = self._stream.codec_context
@@ -129,6 +147,7 @@ class Converter:
             int(context.color_trc),
             int(context.color_primaries),
             _orientation(frame),
+            int(self._av.VideoFormat(frame.format.name).components[0].bits),
         )
 
     def _made(self, kind: Kind) -> Any:
@@ -136,23 +155,23 @@ class Converter:
         if self._sides is None:
             aspect = self._stream.sample_aspect_ratio or 1
             self._sides = fitted(kind.height, max(1, round(kind.width * aspect)), self._size)
-        scale = {"w": self._sides[1], "h": self._sides[0], "flags": EXACT, "out_range": "pc"}
+        scale = {"w": self._sides[1], "h": self._sides[0], "flags": EXACT}
         if not kind.is_rgb:
             scale["in_color_matrix"] = kind.coefficients
         if kind.range in (NARROW, FULL):
-            scale["in_range"] = "tv" if kind.range == NARROW else "pc"
-        deep = self._av.VideoFormat(kind.format).components[0].bits > 8
-        filters: list[tuple[str, dict[str, Any]]] = [
-            ("scale", scale),
-            ("format", {"pix_fmts": "rgb48le" if deep or kind.is_hdr else "rgb24"}),
-        ]
+            scale["in_range"] = "pc" if kind.is_full else "tv"
+        if kind.is_deep and not kind.is_rgb:
+            # FFmpeg's own RGB of 16 bits has 65283 for white, and wraps around: it only scales here.
+            same = "pc" if kind.is_full else "tv"
+            scale |= {"out_color_matrix": kind.coefficients, "in_range": same, "out_range": same}
+        made = "rgb24" if not kind.is_deep else "rgb48le" if kind.is_rgb else "yuv444p16le"
+        filters: list[tuple[str, dict[str, Any]]] = [("scale", scale), ("format", {"pix_fmts": made})]
         if self._fields:
             self._say("interlaced: its fields are joined to whole pictures (bwdif)")
             filters.insert(0, ("bwdif", {"mode": "send_frame", "deint": "interlaced"}))
         if kind.is_hdr:
-            self._say(
-                f"HDR ({'PQ' if kind.transfer == PQ else 'HLG'}) is shown as SDR; highlights are clipped to white"
-            )
+            name = "PQ" if kind.transfer == PQ else "HLG"
+            self._say(f"HDR ({name}) is shown as SDR; highlights are clipped to white")
         size = {"width": kind.width, "height": kind.height, "format": kind.format}
         return chain(self._av, filters, time_base=self._stream.time_base, **size)
 
@@ -161,8 +180,11 @@ class Converter:
             self._told.add(text)
             self._tell(text)
 
-    def _finished(self, levels: npt.NDArray[Any]) -> Tensor:
+    def _finished(self, frame: Any) -> Tensor:
         assert self._kind is not None
+        levels: npt.NDArray[Any]
+        planar = self._kind.is_deep and not self._kind.is_rgb
+        levels = _to_rgb(frame, self._kind) if planar else frame.to_ndarray()
         if self._kind.is_hdr:
             levels = _to_sdr(levels, self._kind.transfer, self._kind.primaries)
         a, b, c, d = self._kind.orientation
@@ -204,8 +226,21 @@ def _light(transfer: int) -> npt.NDArray[np.float32]:
     return (gamut.hlg_scene(signal) / gamut.hlg_scene(np.full(1, HLG_WHITE, np.float32))).astype(np.float32)
 
 
-def _to_sdr(levels: npt.NDArray[np.uint16], transfer: int, primaries: int) -> npt.NDArray[np.float32]:
-    """Levels `(H, W, 3)` of PQ or HLG as sRGB in [0, 1]: diffuse white is white, and what is lighter keeps its hue."""
+def _to_rgb(frame: Any, kind: Kind) -> npt.NDArray[np.float32]:
+    """A picture of Y, Cb and Cr of 16 bits, shifted there from its own, as RGB `(H, W, 3)` in [0, 1]."""
+    rows = [np.frombuffer(plane, "<u2").reshape(frame.height, -1)[:, : frame.width] for plane in frame.planes]
+    top = 65536 - (1 << (16 - kind.bits))
+    black, white, gain = (0, top, top) if kind.is_full else (16 << 8, 235 << 8, 224 << 8)
+    luma = (rows[0].astype(np.float32) - black) / (white - black)
+    blue, red = ((row.astype(np.float32) - 32768) / gain for row in rows[1:])
+    r, b = WEIGHTS[kind.coefficients]
+    reds, blues = luma + 2 * (1 - r) * red, luma + 2 * (1 - b) * blue
+    return np.stack([reds, (luma - r * reds - b * blues) / (1 - r - b), blues], -1).clip(0, 1)
+
+
+def _to_sdr(values: npt.NDArray[Any], transfer: int, primaries: int) -> npt.NDArray[np.float32]:
+    """Values `(H, W, 3)` of PQ or HLG as sRGB in [0, 1]: diffuse white is white, and what is lighter keeps its hue."""
     matrix = np.linalg.inv(gamut.to_xyz(gamut.SRGB)) @ gamut.to_xyz(gamut.PRIMARIES.get(primaries, gamut.PRIMARIES[9]))
+    levels = values if values.dtype == np.uint16 else (values * 65535 + 0.5).astype(np.uint16)
     light = np.maximum(_light(transfer)[levels] @ matrix.T.astype(np.float32), 0)
     return gamut.encoded(light / np.maximum(light.max(-1, keepdims=True), 1))

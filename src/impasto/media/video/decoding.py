@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from torch import Tensor
@@ -124,7 +125,7 @@ class File:
             first = next(found, None)
             if first is None or first[1] > index.times[number]:
                 continue
-            yield from (each for each in _chained(first, found) if each[1] >= index.times[number])
+            yield from (each for each in chain([first], found) if each[1] >= index.times[number])
             return
         yield from (each for each in self._decoded(tell) if each[1] >= index.times[number])
 
@@ -146,11 +147,6 @@ def container_errors() -> tuple[type[Exception], ...]:
     return (needed("av", "video").FFmpegError, OSError, ValueError)
 
 
-def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
-
-
 class _Decoder:
     """One way through a file."""
 
@@ -159,21 +155,19 @@ class _Decoder:
         self._av = needed("av", "video")
         self._clock = Clock(container)
         self._waiting = sought  # for a key picture
-        self._damaged, self._begun, self._last = 0, False, None
+        self._damaged, self._begun = 0, False
         self._error: Any = None
+        # FFmpeg's decoder of HEVC raises no error: what never comes out was damaged.
+        self._silent, self._due = stream.codec_context.name == "hevc", set[int]()
 
     def pictures(self) -> Iterator[tuple[Tensor, Fraction]]:
         converter = Converter(self._av, self._stream, self._file.size, self._tell)
         count, last = 0, None
-        for frame in self._frames():
-            for pixels, time in converter.convert(frame):
+        for frame in chain(self._frames(), [None]):
+            for pixels, time in converter.finish() if frame is None else converter.convert(frame):
                 last = time if last is None else max(time, last)
                 count += 1
                 yield pixels, last
-        for pixels, time in converter.finish():
-            last = time if last is None else max(time, last)
-            count += 1
-            yield pixels, last
         if not count and not self._waiting:
             reason = f"cannot be read as a video: {self._error.strerror}" if self._error else "holds no frames"
             raise InputError(f"{self._file.source} {reason}")
@@ -184,6 +178,7 @@ class _Decoder:
     def _frames(self) -> Iterator[Any]:
         """Decoded pictures, each with a time."""
         time: int | None = None
+        first: int | None = None
         step = max(1, round(1 / self._file.rate / self._stream.time_base))
         for packet in self._packets():
             for frame in self._decode(packet):
@@ -194,7 +189,10 @@ class _Decoder:
                     frame.pts = 0 if time is None else time + step
                 frame.time_base = self._stream.time_base
                 time = frame.pts
+                first = time if first is None else first
+                self._due.discard(time)
                 yield frame
+        self._damaged = max(self._damaged, sum(stamp > (first or 0) for stamp in self._due))
 
     def _packets(self) -> Iterator[Any]:
         packets = self._clock.packets()
@@ -211,11 +209,15 @@ class _Decoder:
 
     def _decode(self, packet: Any) -> list[Any]:
         self._begun = self._begun or packet.is_keyframe
+        if self._silent and packet.pts is not None and packet.size and not packet.is_discard:
+            self._due.add(packet.pts)
         try:
-            return list(packet.decode())
+            frames = list(packet.decode())
         except self._av.FFmpegError as error:
             self._fail(error)
             return []
+        self._damaged += packet.is_corrupt and self._begun
+        return frames
 
     def _fail(self, error: Any) -> None:
         """Count what could not be read; before the first key picture, nothing can be."""
@@ -227,12 +229,14 @@ class _Decoder:
 def _scan(source: str, changed: int, size: int) -> Index:
     """The times of a file's pictures by its packets, which are not decoded."""
     times: list[Fraction] = []
-    end, exact = Fraction(0), True
+    end, heard, exact = Fraction(0), Fraction(0), True
     with opened(source) as container:
         stream, clock = pictures_of(container), Clock(container)
         rate = stream.average_rate or USUAL_RATE
         name = stream.codec_context.name
         for packet in _readable(clock.packets()):
+            if packet.stream.type == "audio" and packet.pts is not None:
+                heard = max(heard, (packet.pts + (packet.duration or 0)) * packet.time_base)
             if packet.stream.index != stream.index or not packet.size or packet.is_discard or _hidden(name, packet):
                 continue
             exact = exact and packet.pts is not None and (bool(times) or packet.is_keyframe)
@@ -240,7 +244,7 @@ def _scan(source: str, changed: int, size: int) -> Index:
             times.append(stamp * packet.time_base if stamp is not None else (times[-1] + 1 / rate if times else end))
             end = max(end, times[-1] + (packet.duration * packet.time_base if packet.duration else 1 / rate))
         exact = exact and not clock.shift and times[:1] == [min(times, default=end)] and name not in ("gif", "apng")
-    return Index(tuple(sorted(times)), end, exact)
+    return Index(tuple(sorted(times)), end, max(end, heard), exact)
 
 
 def _readable(packets: Iterator[Any]) -> Iterator[Any]:

@@ -104,12 +104,12 @@ class Video:
         return times[0], times[-1]
 
     def duration(self) -> float:
-        """Seconds from the first frame to the end of the last one's time."""
+        """Seconds from the first frame to the end of the last one's time, and of the sound."""
         index = self.opened().index()
         if not index.times:
             return 0.0
-        end = index.end - index.times[0] if self.end is None else min(index.end - index.times[0], Fraction(self.end))
-        return float(end - (index.times[min(index.after(self.start), len(index.times) - 1)] - index.times[0]))
+        origin, zero = index.times[0], index.times[min(index.after(self.start), len(index.times) - 1)]
+        return float((index.heard if self.end is None else min(index.heard, origin + Fraction(self.end))) - zero)
 
     def _timed(self) -> Iterator[tuple[Tensor, Fraction]]:
         source = self.opened()

@@ -46,11 +46,13 @@ class Index:
     Attributes:
         times: in seconds by the file's clock, in order.
         end: of the last picture.
+        heard: end of the last picture and of sound.
         exact: whether pictures come at just these times, so that one can start at any.
     """
 
     times: tuple[Fraction, ...]
     end: Fraction
+    heard: Fraction
     exact: bool = True
 
     def after(self, seconds: float) -> int:

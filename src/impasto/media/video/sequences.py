@@ -76,7 +76,8 @@ class Pictures:
 
     def index(self) -> Index:
         times = tuple(i / self.rate for i in range(len(self._files)))
-        return Index(times, len(times) / self.rate)
+        end = len(times) / self.rate
+        return Index(times, end, end)
 
     def pictures(self, number: int, tell: Tell) -> Iterator[tuple[Tensor, Fraction]]:
         sides, error, lost = None, None, 0
@@ -96,7 +97,7 @@ class Pictures:
         if error is not None:
             if lost == len(self._files):
                 raise error
-            tell(Loss(f"{lost} pictures of {self._source} could not be read and were left out"))
+            tell(Loss(f"{lost} of the pictures in {self._source} could not be read and were left out"))
 
 
 class Animation:
@@ -120,7 +121,7 @@ class Animation:
         for _, lasts in self._decoded():
             times.append(end)
             end += lasts
-        return Index(tuple(times), end)
+        return Index(tuple(times), end, end)
 
     def pictures(self, number: int, tell: Tell) -> Iterator[tuple[Tensor, Fraction]]:
         time = Fraction(0)

@@ -79,7 +79,10 @@ class Sound:
 
     def _copied(self, stream: Any, out: Any, zero: Fraction, end: Fraction | None) -> Iterator[tuple[Any, Fraction]]:
         hides = self._to.format.name in ("mp4", "mov")
-        last: int | None = None
+        framed, last = None, None
+        if stream.codec_context.codec.canonical_name == "aac" and not stream.codec_context.extradata:
+            # Transport streams' AAC; FFmpeg's own change of it is left out where an MP4's beginning is written late.
+            framed = needed("av", "video").bitstream.BitStreamFilterContext("aac_adtstoasc", stream)
         for packet in self._read(stream):
             base = packet.time_base
             time, lasts = packet.pts * base, (packet.duration or 0) * base
@@ -90,8 +93,9 @@ class Sound:
             packet.pts -= round(zero / base)
             packet.dts = packet.pts if last is None else max(packet.pts, last + 1)
             packet.pts = last = packet.dts
-            packet.stream = out
-            yield packet, time - zero
+            for ready in [packet] if framed is None else framed.filter(packet):
+                ready.stream = out
+                yield ready, time - zero
 
     def _encoder(self, stream: Any, codec: str) -> Any:
         context = stream.codec_context
@@ -102,7 +106,7 @@ class Sound:
         return out
 
     def _encoded(self, stream: Any, out: Any, zero: Fraction, end: Fraction | None) -> Iterator[tuple[Any, Fraction]]:
-        av, context = needed("av", "video"), out.codec_context
+        context = out.codec_context
         limits = f"start={float(zero):.6f}" + ("" if end is None else f":end={float(end):.6f}")
         steps = {
             "atrim": limits,
@@ -111,30 +115,32 @@ class Sound:
             "aformat": f"sample_fmts={context.format.name}:sample_rates={context.sample_rate}"
             f":channel_layouts={context.layout.name}",
         }
-        graph = av.filter.Graph()
-        nodes = [graph.add_abuffer(template=stream), *(graph.add(*step) for step in steps.items())]
-        nodes.append(graph.add("abuffersink"))
-        for one, other in pairwise(nodes):
-            one.link_to(other)
-        graph.configure()
-        for frame in self._decoded(stream, graph):
+        for frame in self._filtered(stream, steps):
             for packet in out.encode(frame):
                 yield packet, packet.pts * packet.time_base
 
-    def _decoded(self, stream: Any, graph: Any) -> Iterator[Any]:
-        """What comes out of the filters, and None at the end; damaged packets become silence."""
+    def _filtered(self, stream: Any, steps: dict[str, str]) -> Iterator[Any]:
+        """The decoded sound through filters, and None at the end; damaged packets become silence."""
         av = needed("av", "video")
-        for packet in chain(self._read(stream), [None]):
+        graph = None
+        for frame in chain(self._decoded(stream), [None]):
+            if graph is None and frame is not None:
+                graph = _graph(av, frame, stream.time_base, steps)
+            if graph is None:
+                break
             try:
-                frames = stream.decode(packet) if packet is not None else [*stream.decode(None), None]
-            except av.FFmpegError:
-                frames = [] if packet is not None else [None]
-            for frame in frames:
                 graph.push(frame)
-                with suppress(av.error.BlockingIOError, av.error.EOFError):
-                    while True:
-                        yield graph.pull()
+            except av.error.EOFError:  # the cut has ended
+                break
+            with suppress(av.error.BlockingIOError, av.error.EOFError):
+                while True:
+                    yield graph.pull()
         yield None
+
+    def _decoded(self, stream: Any) -> Iterator[Any]:
+        for packet in chain(self._read(stream), [None]):
+            with suppress(needed("av", "video").FFmpegError):
+                yield from stream.decode(packet)
 
     def until(self, seconds: float | None) -> None:
         """Write what is heard up to that time; all if None."""
@@ -147,3 +153,15 @@ class Sound:
     def close(self) -> None:
         if self._from is not None:
             self._from.close()
+
+
+def _graph(av: Any, frame: Any, clock: Fraction, steps: dict[str, str]) -> Any:
+    """Filters for sound like that of a frame; a stream does not always know what it holds."""
+    graph = av.filter.Graph()
+    about = {"sample_rate": frame.sample_rate, "format": frame.format.name, "layout": frame.layout.name}
+    nodes = [graph.add_abuffer(time_base=clock, **about), *(graph.add(*step) for step in steps.items())]
+    nodes.append(graph.add("abuffersink"))
+    for one, other in pairwise(nodes):
+        one.link_to(other)
+    graph.configure()
+    return graph

@@ -35,7 +35,13 @@ ENCODERS = {name: ("libx264", H264) for name in (".mp4", ".mov", ".mkv")} | {
 ANIMATIONS = (".gif", ".webp")
 WRITABLE = (*ENCODERS, *ANIMATIONS)
 #: Files that play wherever their writing ends, and are plain ones once it is finished.
-FRAGMENTS = {"movflags": "+hybrid_fragmented+delay_moov", "frag_duration": "2000000"}
+FRAGMENTS = {
+    "movflags": "+hybrid_fragmented",
+    "use_editlist": "1",
+    "frag_duration": "2000000",
+    "flush_packets": "1",
+    "max_interleave_delta": "1000000",
+}
 #: Ticks in a second.
 CLOCK = 90_000
 #: ITU-R BT.709 as FFmpeg numbers it.
@@ -166,9 +172,10 @@ class VideoWriter:
         with suppress(OSError):
             if self.written > 1 or (self.written and self._pending is None):
                 there = bool(matches(str(self.path))) if is_pattern(self.path) else os.path.lexists(self.path)
-                self.kept = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}") if there else self.path
-                self._medium.move(self.kept)
-                self._tell(f"what was written is in {self.kept}")
+                part = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}") if there else self.path
+                self._medium.move(part)
+                self.kept = part
+                self._tell(f"what was written is in {part}")
         self._medium.drop()
 
     def _failed(self, error: OSError) -> InputError:
@@ -309,15 +316,12 @@ class _Animation(_File):
         first, *rest = self._images
         lasts = [b - a for a, b in zip(self._times, [*self._times[1:], self._end], strict=True)]
         options = {"quality": 90, "method": 4} if self._suffix == ".webp" else {"disposal": 1}
-        first.save(
-            self.temporary,
-            self._suffix[1:].upper(),
-            save_all=True,
-            append_images=rest,
-            duration=lasts,
-            loop=0,
-            **options,
-        )
+        about = {"append_images": rest, "duration": lasts, "loop": 0, **options}
+        try:
+            first.save(self.temporary, self._suffix[1:].upper(), save_all=True, **about)
+        except BaseException:
+            self.drop()  # a part of it does not play
+            raise
         self._images = []
 
 
@@ -336,10 +340,13 @@ class _Sequence:
         pass
 
     def move(self, path: Path) -> None:
+        if not self._count:
+            raise FileNotFoundError
         for _, old in matches(str(path)):
             old.unlink()
         for number in range(self._count):
             os.replace(self.temporary / numbered(self._pattern, number), path.with_name(numbered(path.name, number)))
+        self.drop()
 
     def drop(self) -> None:
         shutil.rmtree(self.temporary, ignore_errors=True)
