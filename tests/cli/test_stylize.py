@@ -294,6 +294,35 @@ def test_resume_from_other_settings_is_refused(ok: Run, refused: Run, pair: tupl
 def test_info_and_weights_list_run(ok: Run) -> None:
     for words in (("info",), ("weights", "list")):
         assert "lite" in ok(*words).out
+    assert Path(ok("weights", "path", "lite").out.strip()).name == "lite.safetensors"
+    assert "not found" not in ok("weights", "verify", "lite").out
+    assert "models/vgg16-397923af.pth" in ok("weights", "list").out  # whole, however narrow the window is
+
+
+def test_brackets_in_a_name_are_shown_as_they_are(ok: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "x [final] [b].png"
+    assert f"wrote {out}" in ok("stylize", *pair, "-o", out, "--quality", "instant", "--size", 32).err
+    assert size_of(out) == (32, 27)
+
+
+def test_steps_shorten_a_preset_with_steps_of_its_own(ok: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:
+    report = tmp_path / "run.json"
+    words = (
+        "--quality",
+        "crowsonkb",
+        "--encoder",
+        "lite",
+        "--steps",
+        2,
+        "--scales",
+        1,
+        "--size",
+        32,
+        "--report",
+        report,
+    )
+    ok("stylize", *pair, "-o", tmp_path / "o.png", *words)
+    assert len(json.loads(report.read_text())["loss_curve"]) == 2
 
 
 def test_fetch_when_offline_names_file_address_and_folder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,3 +42,37 @@ def test_a_blend_by_name_on_the_command_line_is_one_pass(tmp_path: Path) -> None
 def test_a_blend_of_another_length_than_the_named_styles_is_one_line() -> None:
     with pytest.raises(InputError, match="2 weights for 1 styles"):
         impasto.Stylize(PICTURE, style_name="mosaic", blend=(0.5, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"blend": 1.0}, (1.0,)),
+        ({"style_layers": "relu1_1"}, ("relu1_1",)),
+        ({"content_layers": "relu4_1"}, ("relu4_1",)),
+        ({"style_scales": 2}, (2.0,)),
+        ({"size": "512"}, 512),
+        ({"max_memory": "4GB"}, 4e9),
+        ({"masks": ("sky.png", 1)}, (("sky.png", 1),)),
+    ],
+)
+def test_python_takes_one_value_for_several_and_words_for_numbers(options: dict[str, Any], expected: Any) -> None:
+    ((name, _),) = options.items()
+    assert getattr(impasto.Stylize("photo.png", "painting.png", **options), name) == expected
+    assert impasto.Texture("bricks.png", size=512).size == (512, 512)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"masks": np.ones((4, 4))}, "masks is a ndarray; it must be pairs of a mask and the number of a style"),
+        ({"masks": "sky.png"}, "masks is 'sky.png'; it must be pairs"),
+        ({"steps": 2.5}, "steps is 2.5; it must be a whole number"),
+        ({"max_memory": "much"}, "max memory is 'much'; it must be a size above 0"),
+        ({"style_scales": 1e9}, "at most 8"),
+    ],
+)
+def test_what_python_cannot_use_is_one_line(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(impasto.InputError, match=said) as caught:
+        impasto.Stylize("photo.png", "painting.png", **options)
+    assert "\n" not in str(caught.value)

@@ -75,6 +75,26 @@ def test_the_loss_falls_and_the_record_says_so() -> None:
     assert all(s.loss == sum(s.losses.values()) and math.isfinite(s.loss) for s in steps)
 
 
+class OneOfTwo(module.Plain):
+    """The second of two processes, which is told that the first had no time left."""
+
+    is_main_process, num_processes, process_index = False, 2, 1
+
+    def reduce(self, tensor: Tensor, reduction: str) -> Tensor:
+        assert reduction == "mean"
+        return tensor + 1e6
+
+
+def test_several_processes_learn_from_batches_of_their_own_and_stop_together(tmp_path: Path) -> None:
+    first, second, short = Line(), Line(), Line()
+    list(train(first, changed(steps=5)))
+    list(train(second, changed(steps=5), device=OneOfTwo(), checkpoint=tmp_path / "run.pt"))
+    learnt = [{n for n in line.asked if n > 0} for line in (first, second)]
+    assert len(learnt[0]) == len(learnt[1]) == 5 and not learnt[0] & learnt[1]
+    assert not (tmp_path / "run.pt").exists()
+    assert len(list(train(short, changed(minutes=60), device=OneOfTwo()))) == 1
+
+
 @pytest.mark.parametrize("stop", [5, 7, 12])
 def test_a_training_resumed_is_one_never_stopped(tmp_path: Path, stop: int) -> None:
     whole, first, second = Line(), Line(), Line()

@@ -168,6 +168,7 @@ class Train(Job, TrainSettings, LossWeights):
         steps = train(recipe.task, settings, checkpoint=checkpoint, device=trainer, identity=recipe.identity)
         curve: list[dict[str, Any]] = []
         last: TrainStep | None = None
+        writes = trainer is None or trainer.is_main_process
         try:
             for last in steps:
                 yield from notes
@@ -176,15 +177,18 @@ class Train(Job, TrainSettings, LossWeights):
                     held = None if last.held_out is None else dict(last.held_out)
                     seconds = round(last.seconds, 1)
                     curve.append({"step": last.step, "seconds": seconds, "losses": last.losses, "held_out": held})
-                if last.held_out is not None:
+                if last.held_out is not None and writes:
                     self._sheet(recipe, last)
-                yield Learnt(last.step, last.done, last.loss, last.seconds, last.held_out)
+                if writes:
+                    yield Learnt(last.step, last.done, last.loss, last.seconds, last.held_out)
         except KeyboardInterrupt:
             text = f"interrupted: the state is in {checkpoint}; the same command goes on from it"
             raise Interrupted(text) from None
         except NonFiniteError as error:
             error.args = (f"{error}; the last good state is in {checkpoint}",)
             raise
+        if not writes:
+            return
         model = recipe.model(recipe.task.network)
         model.about = self.as_json(portable=True) | {
             "paintings": {p.name: file_hash(p) for p in paintings} if len(paintings) <= 64 else len(paintings),

@@ -85,8 +85,16 @@ class Device(Protocol):
     def backward(self, loss: Tensor) -> None: ...
     def autocast(self) -> AbstractContextManager[None]: ...
 
+    def reduce(self, tensor: Tensor, reduction: str) -> Any: ...
+
     @property
     def is_main_process(self) -> bool: ...
+
+    @property
+    def num_processes(self) -> int: ...
+
+    @property
+    def process_index(self) -> int: ...
 
 
 class Plain:
@@ -97,7 +105,7 @@ class Plain:
         kind: of the device, as torch names it.
     """
 
-    is_main_process = True
+    is_main_process, num_processes, process_index = True, 1, 0
 
     def __init__(self, precision: str = "fp32", kind: str = "cpu") -> None:
         self.precision, self.kind = precision, kind
@@ -107,6 +115,9 @@ class Plain:
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
+
+    def reduce(self, tensor: Tensor, reduction: str) -> Tensor:
+        return tensor
 
     def autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(self.kind, torch.bfloat16) if self.precision == "bf16" else nullcontext()
@@ -132,6 +143,17 @@ class Average:
                 self.state[name].lerp_(value, weight)
             else:
                 self.state[name].copy_(value)
+
+
+#: Batches of one of several processes begin at its index times this, so that each learns from others.
+APART = 2**32
+
+
+def agreed(device: Device, value: float, on: torch.device) -> float:
+    """The mean of a number over all processes, which would else decide for themselves when to stop."""
+    if device.num_processes == 1:
+        return value
+    return float(device.reduce(torch.tensor(value, device=on), "mean"))
 
 
 #: Settings that a training keeps when it goes on from a checkpoint; the others say only for how long, and who looks.
@@ -169,7 +191,7 @@ def train(
     device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
     trained = [p for p in task.network.parameters() if p.requires_grad]
     optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.rate, betas=BETAS, weight_decay=settings.decay)
-    own = task.network
+    own, on = task.network, next(task.network.parameters()).device
     wrapped, optimizer = device.prepare(own, optimizer)  # on several devices, what averages their gradients
     average = Average(task.network, settings.average)
     fresh = checkpoint is None or not checkpoint.exists()
@@ -198,14 +220,16 @@ def train(
             rate = schedule(settings, step + 1, done)
             task.network = wrapped
             try:
-                loss, parts = _advance(task, optimizer, device, settings, rate, step + 1)
+                number = step + 1 + device.process_index * APART
+                loss, parts = _advance(task, optimizer, device, settings, rate, number)
             finally:
                 task.network = own
             step += 1
             average.update(own, step)
-            seconds, held = time.perf_counter() - began, None
+            seconds, held = agreed(device, time.perf_counter() - began, on), None
             if settings.held_out_batches and (step % settings.look_every == 0 or behind() == 1):
                 held = look(task, average, settings.held_out_batches)
+                held["loss"] = agreed(device, held["loss"], on)
                 best, waited = (held["loss"], 0) if held["loss"] < best else (best, waited + 1)
             whole, done = snapshot(), behind()
             if step % settings.save_every == 0:
@@ -227,35 +251,35 @@ def train(
 
 
 def _advance(
-    task: Task, optimizer: torch.optim.Optimizer, device: Device, settings: TrainSettings, rate: float, step: int
+    task: Task, optimizer: torch.optim.Optimizer, device: Device, settings: TrainSettings, rate: float, number: int
 ) -> tuple[float, Parts]:
     for group in optimizer.param_groups:
         group["lr"] = rate
     task.network.train()
-    batch = task.batch(step)
-    with _seeded(task.network, settings.seed, step), device.autocast():
+    batch = task.batch(number)
+    with _seeded(task.network, settings.seed, number), device.autocast():
         output = task.output(batch)
     total, parts = task.goal(batch)(output.float())
     values = {name: part.item() for name, part in parts.items()}
     for name, value in values.items():
         if not math.isfinite(value):
-            raise NonFiniteError(name, step, "the last checkpoint is kept")
+            raise NonFiniteError(name, number % APART, "the last checkpoint is kept")
     optimizer.zero_grad()
     device.backward(total)
     norm = nn.utils.clip_grad_norm_([p for g in optimizer.param_groups for p in g["params"]], settings.clip)
     if not torch.isfinite(norm):
-        raise NonFiniteError("gradient of the", step, "the last checkpoint is kept")
+        raise NonFiniteError("gradient of the", number % APART, "the last checkpoint is kept")
     optimizer.step()
     return sum(values.values()), values
 
 
 @contextmanager
-def _seeded(network: nn.Module, seed: int, step: int) -> Iterator[None]:
-    """What the network draws at random depends on the step alone, so that a training goes on as if never stopped; the
+def _seeded(network: nn.Module, seed: int, number: int) -> Iterator[None]:
+    """What the network draws at random depends on the batch alone, so that a training goes on as if never stopped; the
     caller's generators are left as they were."""
     device = next(network.parameters()).device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed * 2**32 + step)
+        torch.manual_seed(seed * 2**32 + number)
         yield
 
 
