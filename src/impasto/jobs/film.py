@@ -39,9 +39,8 @@ from impasto.jobs.video import Video
 from impasto.media import read_image
 from impasto.media.flow import View
 from impasto.media.shots import is_cut, thumbnail
-from impasto.media.video import Loss
+from impasto.media.video import Loss, VideoWriter, check_video_output
 from impasto.media.video import Video as Source
-from impasto.media.video import VideoWriter, check_video_output
 from impasto.methods.regions import scaled_size
 from impasto.methods.video import Follower, Past
 from impasto.options import AUTO, known

@@ -200,7 +200,8 @@ class Grain(nn.Module):
         count: of independent noises.
 
     Attributes:
-        origin: row and column of the map's first position, for a piece of a picture.
+        origin: row and column of the map's first position, for a piece of a picture; while training, beyond the random
+            one.
     """
 
     def __init__(self, channels: int, cell: int, count: int = 4) -> None:
@@ -212,7 +213,10 @@ class Grain(nn.Module):
         self._known: tuple[Any, Tensor] = None, torch.empty(0)
 
     def forward(self, x: Tensor) -> Tensor:
-        top, left = (int(n) for n in torch.randint(0, 1 << 15, (2,))) if self.training else self.origin
+        top, left = self.origin
+        if self.training:
+            down, right = torch.randint(0, 1 << 15, (2,)).tolist()
+            top, left = top + down, left + right
         place = (top, left, *x.shape[2:], x.dtype, x.device)
         known = self._known
         if torch.compiler.is_exporting():  # each picture its own: programs take a batch of one for a fused residual
@@ -230,6 +234,13 @@ class Grain(nn.Module):
         columns = left + torch.arange(width, device=device)[None]
         mix = in_32_bits if torch.compiler.is_exporting() else in_64_bits
         return torch.stack([noise(rows, columns, seed, mix).to(dtype) for seed in range(self.count)])[None]
+
+
+def begin_at(network: nn.Module, top: int, left: int) -> None:
+    """Have the grain begin at a row and a column, in pixels, of what a picture is a piece of; whole cells count."""
+    for module in network.modules():
+        if isinstance(module, Grain):
+            module.origin = top // module.cell, left // module.cell
 
 
 #: A prime: noise is made of the numbers below.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.features import resolve_precision
 from impasto.features.precision import Precision
+from impasto.networks.conditioning import OfWhole, begin_at, edged
 from impasto.networks.models import Model, load_model
 from impasto.networks.tiles import Progress
 
@@ -28,19 +30,50 @@ class Painter:
         run: what computes the generator; the model itself if None.
         precision: of the generator's maps, `fp32` or `bf16`; statistics of the whole and colors are float32.
         max_memory: bytes that the process may take; what needs more is painted in tiles. None for no limit.
+        origin: row and column, pixels, at which pictures begin in a larger scene; see `moved`.
     """
 
     model: Model
     run: Run | None = None
     precision: Precision = "fp32"
     max_memory: float | None = None
+    origin: tuple[int, int] = (0, 0)
 
     def __call__(self, images: Tensor, style: Tensor, progress: Progress = lambda done, total: None) -> Tensor:
         """A picture `(B, 3, H, W)` in [0, 1]; the model tells `progress` after each tile of a very large one."""
         if self.run is not None:
             return self.run(images, style)
-        with self._autocast(images.device):
-            return self.model(images, style, progress, self.max_memory).to(images.dtype)
+        above, before = (n % self.model.generator.divisor for n in self.origin)
+        if above or before:
+            images = edged(images, (before, 0, above, 0))
+        begin_at(self.model.generator, self.origin[0] - above, self.origin[1] - before)
+        try:
+            with self._autocast(images.device):
+                painted = self.model(images, style, progress, self.max_memory).to(images.dtype)
+        finally:
+            begin_at(self.model.generator, 0, 0)
+        return painted[..., above:, before:]
+
+    def moved(self, origin: tuple[int, int]) -> Painter:
+        """The same for pictures that begin at another place of a scene, as a camera's do that moved: its cells and its
+        grain lie where they lay in the scene (not those of an exported network, which shows neither). With the
+        statistics of one picture (`held`) what lies further inside than `halo` is painted as before, to the last
+        digits.
+
+        Args:
+            origin: row and column of the pictures' first pixel, below 0 too; (0, 0) for where they began.
+        """
+        return replace(self, origin=origin)
+
+    def held(self) -> Painter:
+        """The same for one shot in one style: the statistics of its first call serve all that follow. Several pictures
+        are measured as one where they come first, as a batch. Weights are copied, so that the other painter stays.
+        """
+        generator = copy.deepcopy(self.model.generator)
+        for module in generator.modules():
+            if isinstance(module, OfWhole):
+                module.kept = {}
+        return replace(self, model=replace(self.model, generator=generator))
 
     def describe(self, painting: Tensor, mask: Tensor | None = None) -> Tensor:
         """The style vector `(B, P)` of paintings `(B, 3, H, W)`; see `Model.predict`."""

@@ -57,7 +57,8 @@ def in_pieces(
     if found is None or len(images) > 1:
         return generator(images, style)
     with held(generator) as origin:
-        generator(parts(images, generator.divisor, found[1]), style)
+        if not all(m.kept for m in generator.modules() if isinstance(m, OfWhole)):
+            generator(parts(images, generator.divisor, found[1]), style)
         return _tiled(generator, images, style, origin, progress, tile or found[0])
 
 
@@ -86,19 +87,19 @@ def pieces(
 
 @contextmanager
 def held(generator: Generator) -> Iterator[Callable[[int, int], None]]:
-    """Inside, statistics of whole pictures are measured in the first pass and kept for all that follow.
+    """Inside, statistics of whole pictures are measured in the first pass and kept for all that follow; what is kept
+    already stays so.
 
     Yields:
         To be told where the next piece begins, row and column.
     """
-    modules = list(generator.modules())
+    grains = [(m, m.origin) for m in generator.modules() if isinstance(m, Grain)]
 
     def origin(top: int, left: int) -> None:
-        for module in modules:
-            if isinstance(module, Grain):
-                module.origin = (top // module.cell, left // module.cell)
+        for grain, (down, right) in grains:
+            grain.origin = (down + top // grain.cell, right + left // grain.cell)
 
-    looking = [m for m in modules if isinstance(m, OfWhole)]
+    looking = [m for m in generator.modules() if isinstance(m, OfWhole) and m.kept is None]
     for module in looking:
         module.kept = {}
     try:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from impasto.features.encoder import Encoder
 from impasto.networks.styled import AnyStyle
-from impasto.objective import Objective
+from impasto.optimize import Goal
 from impasto.pictures.color import match_moments
 from impasto.training.loss import LossSettings, shown
 from impasto.training.photos import Photos, Stream, opened, random_shift, shifted, tried
+from impasto.training.steady import Moved, SteadyGoal, moved, painted_twice
 
 
 @dataclass(frozen=True)
@@ -31,12 +32,14 @@ class Painting:
 
 @dataclass(frozen=True)
 class StyledBatch:
-    """Photographs and paintings, `(B, 3, side, side)` both, with what was measured of the paintings."""
+    """Photographs and paintings, `(B, 3, side, side)` both, with what was measured of the paintings; where the loss
+    begins to look, and the photographs again where steadiness counts."""
 
     images: Tensor
     styles: Tensor
     targets: Mapping[str, Tensor]
     shift: tuple[int, int]
+    again: Moved | None = None
 
 
 class AnyStyleTask:
@@ -92,12 +95,13 @@ class AnyStyleTask:
             chosen = [int(i) for i in number + rng.integers(0, self.window, self.size)]
             for old in [i for i in self._known if 0 <= i < number]:
                 del self._known[old]
-        found = [self.style(i) for i in chosen]
+        found, images = [self.style(i) for i in chosen], images.to(self.device)
         return StyledBatch(
-            images.to(self.device),
+            images,
             torch.cat([p.pixels for p in found]),
             {n: torch.cat([p.targets[n] for p in found]) for n in found[0].targets},
             random_shift(self.seed, number),
+            moved(images, self.seed, number) if self.loss.steady else None,
         )
 
     def style(self, number: int) -> Painting:
@@ -122,10 +126,12 @@ class AnyStyleTask:
         return picture, square(picture, self.photos.photos.side, rng)[None].to(self.device)
 
     def output(self, batch: StyledBatch) -> Tensor:
-        return shown(shifted(self.network(batch.images, batch.styles), batch.shift))
+        painted = painted_twice(self.network, lambda x: self.network(x, batch.styles), batch.images, batch.again)
+        return shown(shifted(painted, batch.shift))
 
-    def goal(self, batch: StyledBatch) -> Objective:
-        return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
+    def goal(self, batch: StyledBatch) -> Goal:
+        goal = self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
+        return goal if batch.again is None else SteadyGoal(goal, self.loss.steady)
 
 
 def square(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:

@@ -15,8 +15,10 @@ from impasto.features.encoder import Encoder
 from impasto.networks.generator import Generator
 from impasto.networks.styled import StyledNetwork
 from impasto.objective import Objective
+from impasto.optimize import Goal
 from impasto.training.loss import LossSettings, shown
 from impasto.training.photos import Photos, Stream, opened, random_shift, shifted
+from impasto.training.steady import Moved, SteadyGoal, moved, painted_twice
 
 
 def first_vectors(generator: Generator, paintings: Sequence[Path]) -> Tensor:
@@ -54,12 +56,14 @@ class FixedBatch:
         numbers: rows of the network's table, `(B,)`.
         targets: of `LossSettings.measured`.
         shift: where the loss begins to look.
+        again: the photographs moved, where steadiness counts.
     """
 
     images: Tensor
     numbers: Tensor
     targets: dict[str, Tensor]
     shift: tuple[int, int]
+    again: Moved | None = None
 
 
 @dataclass(frozen=True)
@@ -152,15 +156,18 @@ class FixedStylesTask:
         self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
 
     def batch(self, number: int) -> FixedBatch:
-        images = self.photos(number) if number >= 0 else self.photos_apart(-number)
         numbers, targets = self.styles.chosen(number)
-        return FixedBatch(images.to(numbers.device), numbers, targets, random_shift(self.styles.seed, number))
+        images = (self.photos(number) if number >= 0 else self.photos_apart(-number)).to(numbers.device)
+        again = moved(images, self.styles.seed, number) if self.loss.steady else None
+        return FixedBatch(images, numbers, targets, random_shift(self.styles.seed, number), again)
 
     def output(self, batch: FixedBatch) -> Tensor:
-        return shown(shifted(self.network(batch.images, batch.numbers), batch.shift))
+        painted = painted_twice(self.network, lambda x: self.network(x, batch.numbers), batch.images, batch.again)
+        return shown(shifted(painted, batch.shift))
 
-    def goal(self, batch: FixedBatch) -> Objective:
-        return self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
+    def goal(self, batch: FixedBatch) -> Goal:
+        goal = self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
+        return goal if batch.again is None else SteadyGoal(goal, self.loss.steady)
 
 
 class TextureTask:

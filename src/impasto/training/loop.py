@@ -310,6 +310,7 @@ def sample(task: Task, network: nn.Module, number: int = -1) -> tuple[Tensor | N
     images = getattr(batch, "images", None)
     if images is None:
         return None, made
+    made = made[: len(images)]  # what is painted twice shows once
     top, left = ((images.shape[i] - made.shape[i]) // 2 for i in (2, 3))
     return images[..., top : top + made.shape[2], left : left + made.shape[3]], made
 

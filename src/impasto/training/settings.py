@@ -61,4 +61,7 @@ class LossWeights(Settings):
     blocks_weight: float = option(5.0, NUMBER, "Weight against borders of cells of 8x8 pixels.", group=LOSS, least=0)
     spectrum_weight: float = option(0.3, NUMBER, "Weight for fine detail as strong as the painting's.", group=LOSS,
         least=0)
+    steady: float = option(0.0, NUMBER,
+        "Weight against flicker: a picture moved by a few pixels is painted as its painting, moved; 100 is strong.",
+        group=LOSS, least=0, modes=("style", "any-style"), metavar="WEIGHT")
     # fmt: on
