@@ -1,9 +1,9 @@
-"""How still a painted video holds, and what it costs: each quality beside the same network or steps on each frame alone.
+"""How still a painted video holds, and what it costs: each quality beside the same network or steps on single frames.
 
     python benchmarks/video.py --shared ../shared --quality instant
 
 The ruler is DeepFlow between the source's frames at their full size, with the paper's weights (never the method's own
-flow): E1 and E5 are mean warp errors over pairs 1 and 5 frames apart, relative to frames that are painted alone; sharp is
+flow): E1 and E5 are mean warp errors over pairs 1 and 5 frames apart, relative to frames painted alone; sharp is
 the mean gradient, style and content are errors of the last frames by VGG-19 (shared/tools/score.py), all relative.
 """
 

@@ -15,7 +15,7 @@ import impasto
 from impasto.errors import InputError
 from impasto.jobs.film import frames_of, planned, reversed_frames
 from impasto.jobs.records import Painted
-from impasto.jobs.video import Video
+from impasto.jobs.video import Video as Job
 
 pytest.importorskip("av", reason="PyAV is not installed")
 pytest.importorskip("cv2", reason="OpenCV is not installed")
@@ -23,6 +23,11 @@ from impasto.media.video import Video as Source
 from impasto.media.video import VideoWriter
 
 SIZE = (48, 64)
+
+
+def Video(*args: Any, **options: Any) -> Job:
+    """A job of one thread: several wait for each other where other tests run beside."""
+    return Job(*args, **{"threads": 1} | options)
 
 
 def shot(seed: int, count: int, right: int = 2) -> Iterator[torch.Tensor]:
@@ -56,7 +61,7 @@ def pixels_of(path: Path) -> torch.Tensor:
     return torch.cat([frame.pixels for frame in Source(str(path)).frames()])
 
 
-def painted(job: Video, stop: int | None = None) -> list[Painted]:
+def painted(job: Job, stop: int | None = None) -> list[Painted]:
     """Frames of a run, which is stopped after so many."""
     found: list[Painted] = []
     records = job.records()
@@ -113,7 +118,7 @@ def test_it_holds_still_and_consistency_is_a_dial(clip: str, painting: str, tmp_
 
 
 def test_frames_come_one_by_one_in_python(clip: str, painting: str) -> None:
-    frames = impasto.video(clip, painting, size=64)
+    frames = impasto.video(clip, painting, size=64, threads=1)
     first = next(frames)
     assert first.pixels.shape == (1, 3, *SIZE) and first.seconds == 0
     frames.close()
@@ -174,7 +179,7 @@ def test_a_loop_closes(painting: str, tmp_path: Path) -> None:
 
 def test_compared_side_by_side(clip: str, painting: str, tmp_path: Path, ok: Callable[..., Any]) -> None:
     out = tmp_path / "out.mp4"
-    text = ok("video", clip, painting, "--compare", "-o", out, "--size", 64).out
+    text = ok("video", clip, painting, "--compare", "-o", out, "--size", 64, "--threads", 1).out
     assert "each frame by itself" in text and "the video" in text
     assert pixels_of(out).shape[-2:] == (48, 192)
 
