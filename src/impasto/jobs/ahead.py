@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+
+import torch
 
 from impasto.media.flow import Estimator, Motion, View
 
@@ -13,7 +16,12 @@ T = TypeVar("T")
 
 
 def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
-    """The same items; so many are made before they are asked for. What goes wrong is raised where it is reached."""
+    """The same items; so many are made before they are asked for, where PyTorch's threads leave a processor core free:
+    they wait for each other, so one that is held up costs more than is won. What goes wrong is raised where it is
+    reached."""
+    if torch.get_num_threads() >= (os.cpu_count() or 1):
+        yield from items
+        return
     ready: queue.Queue[tuple[str, Any]] = queue.Queue(depth)
     stopped = threading.Event()
 
