@@ -214,3 +214,9 @@ def test_passes_go_back_and_forth(clip: str, painting: str) -> None:
 def test_what_does_not_fit_is_one_line(options: dict[str, Any], said: str, clip: str, painting: str) -> None:
     with pytest.raises(InputError, match=said):
         list(Video(clip, painting, **options).records())
+
+
+def test_what_cannot_be_painted_leaves_nothing_behind(clip: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="style is missing"):
+        list(Video(clip, output=str(tmp_path / "a.mp4")).records())
+    assert not list(tmp_path.iterdir())

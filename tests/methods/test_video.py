@@ -116,3 +116,13 @@ def test_a_second_pass_begins_with_the_first() -> None:
     assert torch.equal(found[0].pixels, own[-1])
     middle = (own[1] + own[2].roll(-2, 3)) / 2  # in the middle, where nothing leaves the frame
     assert (found[1].pixels - middle)[..., 4:-6].abs().mean() < 0.05
+
+
+def test_a_film_becomes_neither_darker_nor_lighter() -> None:
+    new = torch.rand(1, 3, *SIZE)
+    carried, trust = new - 0.1, torch.ones(1, 1, *SIZE)
+    for _ in range(8):
+        carried = Tie()(new, carried, trust)
+    assert abs(float(carried.mean() - new.mean())) < 0.01
+    left = Tie(settle=0)(new, new - 0.1, trust)
+    assert float((new - left).mean()) > 0.03

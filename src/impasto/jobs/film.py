@@ -168,6 +168,10 @@ def film_records(asked: Video, tell: Tell) -> Generator[Record, None, Any]:
         try:
             paint = side_by_side if job.workers > 1 and len(plan.shots) > 1 else one_by_one
             yield from paint(job, plan, folder)
+        except InputError:
+            if not painted(job, plan, folder):
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
         except KeyboardInterrupt:
             if job.output is None:
                 raise

@@ -24,6 +24,8 @@ class Tie:
         spread: standard deviations of it within which the picture before is held.
         keep: of the fine differences of the new picture, so much is brought back where they were lost.
         most: how many times fine differences are raised at most; 1 for not at all.
+        settle: of what the mean color is apart from the new picture's, so much is made good in each frame, so that a
+            film becomes neither darker nor lighter.
     """
 
     share: float = 0.97
@@ -31,6 +33,7 @@ class Tie:
     spread: float = 2.5
     keep: float = 0.88
     most: float = 1.5
+    settle: float = 0.25
 
     def __call__(self, new: Tensor, carried: Tensor, trust: Tensor) -> Tensor:
         """The frame, `(1, 3, H, W)` in [0, 1].
@@ -41,7 +44,9 @@ class Tie:
             trust: `(1, 1, H, W)` in [0, 1].
         """
         mixed = torch.lerp(new, self.held(carried, new), self.share * trust)
-        return self.sharpened(mixed, new).clamp(0, 1) if self.most > 1 else mixed.clamp(0, 1)
+        mixed = self.sharpened(mixed, new) if self.most > 1 else mixed
+        apart = new.mean((2, 3), keepdim=True) - mixed.mean((2, 3), keepdim=True)
+        return (mixed + self.settle * apart).clamp_(0, 1)
 
     def held(self, carried: Tensor, new: Tensor) -> Tensor:
         """`carried` within mean ± deviations of the neighborhood in `new`."""
