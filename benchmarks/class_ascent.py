@@ -15,8 +15,9 @@ from common import write
 from impasto.features import load_encoder
 from impasto.media import write_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.ascent import ASCENT_PRESETS, ascend
+from impasto.methods.ascent import ascend
 from impasto.methods.attribution import Unit
+from impasto.methods.presets import ASCENT_PRESETS
 from impasto.pictures.resample import lanczos
 
 

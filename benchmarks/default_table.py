@@ -18,7 +18,7 @@ from common import write
 from impasto.features import load_encoder
 from impasto.media import read_image, write_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.presets import preset
+from impasto.methods.presets import quality
 from impasto.methods.stylize import stylize
 
 PHOTOS = ("100075", "118035", "161062", "209070", "296007")
@@ -32,7 +32,7 @@ def main() -> None:
     a.add_argument("--shared", type=Path, required=True)
     a.add_argument("--size", type=int, default=256)
     a.add_argument("--encoder", default="lite")
-    a.add_argument("--preset", default="default")
+    a.add_argument("--preset", default="best")
     a.add_argument("--set", nargs="*", default=[], help="settings as NAME=VALUE")
     a.add_argument("--photos", nargs="+", default=PHOTOS)
     a.add_argument("--paintings", nargs="+", default=PAINTINGS)
@@ -41,7 +41,7 @@ def main() -> None:
     a = a.parse_args()
     keep_freed_memory()
     changes = {name: json.loads(value) for name, value in (item.split("=") for item in a.set)}
-    settings = preset(a.preset).changed(size=a.size, encoder=a.encoder, **changes)
+    settings = quality(a.preset).changed(size=a.size, encoder=a.encoder, **changes)
     encoder = load_encoder(settings.encoder, weights=a.shared / "weights" if settings.encoder != "lite" else None)
     triples: list[str] = []
     for photo in a.photos:

@@ -24,12 +24,11 @@ from impasto.features import load_encoder
 from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.instant import instant, open_painter
-from impasto.methods.presets import preset
 from impasto.methods.regions import whole
 from impasto.methods.stylize import stylize
 
 #: Qualities -> presets; None for one pass.
-QUALITIES = {"instant": None, "refined": "refined", "quick": "quick", "best": "default"}
+QUALITIES = {"instant": None, "refined": "refined", "quick": "quick", "best": "best"}
 
 
 def main() -> None:
@@ -45,7 +44,7 @@ def main() -> None:
     encoder, painter = load_encoder("lite", precision="auto"), open_painter(precision="auto")
 
     def painted(name: str | None, content: Tensor, style: Tensor) -> Tensor:
-        settings = preset(name or "default").changed(size=args.size, encoder="lite")
+        settings = quality(name or "best").changed(size=args.size, encoder="lite")
         if name is None:
             return instant(painter, content, whole(style), settings)
         first = instant(painter, content, whole(style), settings) if settings.init == "instant" else None

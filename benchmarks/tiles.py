@@ -30,7 +30,7 @@ from common import write
 
 from impasto.features import load_encoder, resolve_precision
 from impasto.memory import keep_freed_memory
-from impasto.methods import prints
+from impasto.methods import plan as planning
 from impasto.methods import stylize as optimization
 from impasto.methods.settings import StylizeSettings
 from impasto.optimize import LARGE, LARGE_HISTORY, State
@@ -46,8 +46,8 @@ def run(a: argparse.Namespace) -> None:
     settings = StylizeSettings(size=width, encoder=a.encoder, steps=a.steps, scales=1)
     limit = None if a.whole else a.max_memory * 1e9
     if a.workspace:  # tiles also where the picture would fit
-        limit, prints.BYTES_WHOLE, prints.MOST = 1e12, 1e9, a.workspace
-    (plan,) = prints.plans(encoder, settings, content, limit)
+        limit, planning.BYTES_WHOLE, planning.MOST = 1e12, 1e9, a.workspace
+    (plan,) = planning.plans(encoder, settings, content, limit)
     state = full(content, settings.history) if a.full else None
     loop = optimization.stylize(encoder, content, content.flip(3), settings, resume=state, max_memory=limit)
     del state
@@ -106,7 +106,7 @@ def main() -> None:
         (few, least), (many, most) = ((math.prod(r["size"]), r["peak"]) for r in (large[0], large[-1]))
         result["bytes_per_pixel"] = (most - least) / (many - few)
     if a.compare:
-        result["compare"] = compared(a, min([prints.MOST, *(r["workspace"] for r in large if r["workspace"])]))
+        result["compare"] = compared(a, min([planning.MOST, *(r["workspace"] for r in large if r["workspace"])]))
     write(a.out, result)
     return None
 

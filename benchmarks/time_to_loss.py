@@ -36,7 +36,7 @@ from impasto.features import Encoder, load_encoder, resolve_precision
 from impasto.features.vgg import VGG
 from impasto.media import read_image
 from impasto.memory import keep_freed_memory
-from impasto.methods.presets import preset
+from impasto.methods.presets import quality
 from impasto.methods.regions import scaled, whole
 from impasto.methods.settings import StylizeSettings
 from impasto.methods.stylize import content_term, stylize
@@ -154,7 +154,7 @@ def main() -> None:
     plain = PlainVGG(vgg)
     changes = {name: json.loads(value) for name, value in (item.split("=") for item in a.set)}
     precise = {"precision": resolve_precision()} | changes
-    settings = preset("default").changed(size=a.size, encoder="vgg19-caffe").changed(**precise).resolved("vgg19-caffe")
+    settings = quality("best").changed(size=a.size, encoder="vgg19-caffe").changed(**precise).resolved("vgg19-caffe")
     fast = load_encoder("vgg19-caffe", weights=a.shared / "weights", precision=settings.precision)
     about = {
         "size": a.size,

@@ -30,7 +30,7 @@ from impasto.features import Encoder, load_encoder
 from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.instant import Painter, open_painter
-from impasto.methods.presets import preset
+from impasto.methods.presets import quality
 from impasto.methods.regions import scaled
 from impasto.methods.settings import StylizeSettings
 from impasto.methods.stylize import stylize
@@ -93,7 +93,7 @@ def optimized(
 
 def refined_settings(content: Tensor, style: Tensor) -> StylizeSettings:
     """Those of `impasto stylize --quality refined`, with the same objective but for the preset's balance."""
-    refined = preset("refined")
+    refined = quality("refined")
     return objective_settings(content, style, refined.steps, "optimization").changed(balance=refined.balance)
 
 
