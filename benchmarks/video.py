@@ -22,12 +22,11 @@ import torch
 from common import write
 from torch import Tensor
 
-from impasto.jobs.film import gray_of
 from impasto.jobs.records import Painted
 from impasto.jobs.stylize import Stylize
 from impasto.jobs.video import Video
 from impasto.media import write_image
-from impasto.media.flow import DeepFlow, View
+from impasto.media.flow import DeepFlow, View, gray_of
 from impasto.media.video import Video as Source
 from impasto.methods.regions import scaled_size
 from impasto.pictures.resample import lanczos

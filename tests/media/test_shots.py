@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from impasto.media.flow import gray_of
 from impasto.media.shots import is_cut, thumbnail, unchanged
 
 cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
@@ -51,7 +52,6 @@ def test_noise_changes_nothing() -> None:
 
 
 def test_cuts_of_a_real_film(shared: Path) -> None:
-    from impasto.jobs.film import gray_of
     from impasto.media.video import Video
 
     frames = [thumbnail(gray_of(f.pixels)) for f in Video(str(shared / "data/video/cutBunny.mp4"), 320).frames()]

@@ -47,7 +47,7 @@ def test_trust_follows_the_light_but_not_a_change() -> None:
     still = flow_of(0, 0)
     assert trust(still, still, before + 0.2, before).min() > 0.99  # all of it is lighter
     now = before.clone()
-    now[..., 4:8, 4:8] += 0.4
+    now[..., 4:8, 4:8] += 0.13  # hardly another gray: a white head before a light cloud is another thing, too
     found = trust(still, still, now, before)
     assert found[0, 0, 5, 5] < 0.01 and found[0, 0, 15, 15] > 0.9
 

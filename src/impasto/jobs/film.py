@@ -21,8 +21,6 @@ from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,11 +31,11 @@ from impasto.jobs.records import Measured, Note, Painted, Progress, Record, Tell
 from impasto.jobs.reel import Reel
 from impasto.jobs.report import manifest
 from impasto.jobs.running import resolved
-from impasto.jobs.studio import MOST_SAMPLES, SAMPLED, Studio, motion_of, passes_of
+from impasto.jobs.studio import MOST_SAMPLES, SAMPLED, Studio, motion_of
 from impasto.jobs.stylize import ONE_PASS
 from impasto.jobs.video import Video
 from impasto.media import read_image
-from impasto.media.flow import View
+from impasto.media.flow import View, gray_of
 from impasto.media.shots import is_cut, thumbnail
 from impasto.media.video import Loss, VideoWriter, check_video_output
 from impasto.media.video import Video as Source
@@ -106,18 +104,6 @@ def reading(job: Video, content: str, size: int, start: int) -> Iterator[tuple[A
     """Frames of a video from a number on, with their numbers."""
     frames = replace(source_of(job, size), source=content).frames_from(start)
     return ((frame, number) for number, frame in enumerate(frames, start))
-
-
-def gray_of(pixels: Tensor, longest: int | None = None) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Levels `(h, w)` of a picture `(1, 3, H, W)`, made smaller if its long side is above `longest`."""
-    red, green, blue = pixels[0].numpy()  # not by torch, whose threads are the painter's
-    gray = np.float32(76.245) * red + np.float32(149.685) * green + np.float32(29.07) * blue
-    ratio = 1.0 if longest is None else longest / max(gray.shape)
-    if ratio < 1:
-        size = tuple(max(1, round(n * ratio)) for n in gray.shape[::-1])
-        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-    levels: np.ndarray[Any, np.dtype[np.uint8]] = np.rint(gray).astype(np.uint8)
-    return levels
 
 
 def noted(tell: Tell) -> Callable[[str], None]:
@@ -233,7 +219,7 @@ def opened(job: Video, folder: Path, tell: Tell) -> Generator[Record, None, Plan
 def one_by_one(job: Video, plan: Plan, folder: Path) -> Generator[Record, None, None]:
     """All shots, one after the other."""
     studio = Studio(job, job.settings(max(plan.size)))
-    total = plan.count * passes_of(job)
+    total = plan.count * job.turns
     done = painted(job, plan, folder)
     for number, shot in enumerate(plan.shots):
         for frame in shot_frames(studio, plan, shot, Reel(folder, number)):
@@ -244,7 +230,7 @@ def one_by_one(job: Video, plan: Plan, folder: Path) -> Generator[Record, None, 
 
 def painted(job: Video, plan: Plan, folder: Path) -> int:
     """How many frames are there, of all passes."""
-    turns = range(1, passes_of(job) + 1)
+    turns = range(1, job.turns + 1)
     return sum(Reel(folder, number, turn).count() for number in range(len(plan.shots)) for turn in turns)
 
 
@@ -268,7 +254,7 @@ def side_by_side(job: Video, plan: Plan, folder: Path) -> Generator[Record, None
 
     order = sorted(range(len(plan.shots)), key=lambda i: -plan.shots[i].count)
     tasks = [(job.as_json(), plan, str(folder), i) for i in order]
-    total = plan.count * passes_of(job)
+    total = plan.count * job.turns
     # Processes that are made anew: threads and locks of this one are not theirs.
     with multiprocessing.get_context("spawn").Pool(min(job.workers, len(order))) as pool:
         done = pool.map_async(work_at, tasks, chunksize=1)
@@ -338,7 +324,7 @@ def _held(frames: Iterator[Tensor]) -> Iterator[Tensor]:
 
 def shot_frames(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Painted]:
     """Paint what is missing of a shot."""
-    passes = passes_of(studio.job)
+    passes = studio.job.turns
     if replace(reel, turn=passes).count() == shot.count:
         return
     samples = islice(frames_of(studio.job, plan, shot), 0, SAMPLED * MOST_SAMPLES, SAMPLED)
@@ -354,7 +340,7 @@ def one_pass(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Pai
     frames = frames_of(job, plan, shot, done) if turn % 2 else reversed_frames(job, plan, shot, done)
     follower.motion = motion = Foreseen(follower.motion)
     frames = ahead(motion.foresee(frames, lambda frame: frame.view))
-    alone = replace(reel, turn="alone") if job.compare and turn == passes_of(job) else None
+    alone = replace(reel, turn="alone") if job.compare and turn == job.turns else None
     for index, frame in enumerate(frames, done + 1):
         began, seconds = time.perf_counter(), plan.seconds[shot.first + frame.at]
         studio.look_at(frame.photo, seconds, frame.masks)
@@ -376,7 +362,7 @@ def one_pass(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Pai
 
 def finished(job: Video, plan: Plan, folder: Path, seconds: float, tell: Tell) -> Generator[Record, None, None]:
     """Write the video and the report from the frames that are painted; the folder goes."""
-    reels = [Reel(folder, number, passes_of(job)) for number in range(len(plan.shots))]
+    reels = [Reel(folder, number, job.turns) for number in range(len(plan.shots))]
     if job.loop:
         reels[-1] = joined(job, plan, reels)
     if job.output is not None:

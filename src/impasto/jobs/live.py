@@ -105,33 +105,39 @@ class Live(Job):
         """The frames, painted with one look."""
         import time
         from itertools import chain, islice
-        from operator import itemgetter
 
         import torch
 
-        from impasto.jobs.ahead import Foreseen, ahead
-        from impasto.jobs.film import gray_of
         from impasto.jobs.paint import open_network
         from impasto.jobs.records import Painted
-        from impasto.media.flow import View
         from impasto.memory import allowance
 
         painter = open_network(self, self.model or self._usual_model(), device, allowance(device))
         pictures = video.frames(note)
         first = next(pictures)
         look = self._look(painter, first, device)
-        follow = self._follower(lambda photo: painter(photo, look))
-        follow.motion = motion = Foreseen(follow.motion)
-        views = (
-            (frame, View(number, gray_of(self._turned(frame), FLOW_SIDE)))
-            for number, frame in enumerate(islice(chain([first], pictures), self.frames), 1)
-        )
-        for frame, view in ahead(motion.foresee(views, itemgetter(1)), 1) if self.consistency else views:
+        frames = islice(chain([first], pictures), self.frames)
+        for frame, paint in self._tied(frames, lambda photo: painter(photo, look)):
             began, photo = time.perf_counter(), self._turned(frame).to(device)
             with torch.inference_mode():
-                painted = follow(photo, view).pixels if self.consistency else painter(photo, look)
-                pixels = self._mixed(painted, photo)
+                pixels = self._mixed(paint(photo), photo)
             yield Painted(pixels.cpu(), frame.seconds, time.perf_counter() - began)
+
+    def _tied(self, frames: Iterator[Frame], paint: Paint) -> Iterator[tuple[Frame, Paint]]:
+        """Each frame with what paints it: alone, or tied to the one before."""
+        if not self.consistency:
+            yield from ((frame, paint) for frame in frames)
+            return
+        from operator import itemgetter
+
+        from impasto.jobs.ahead import Foreseen, ahead
+        from impasto.media.flow import View, gray_of
+
+        follow = self._follower(paint)
+        follow.motion = motion = Foreseen(follow.motion)
+        views = ((f, View(n, gray_of(self._turned(f), FLOW_SIDE))) for n, f in enumerate(frames, 1))
+        for frame, view in ahead(motion.foresee(views, itemgetter(1)), 1):
+            yield frame, lambda photo, view=view: follow(photo, view).pixels  # type: ignore[misc]
 
     def _turned(self, frame: Frame) -> Tensor:
         """A frame's pixels, as in a mirror if it shall be."""

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.jobs.running import open_encoder
+from impasto.jobs.running import memory_limit, open_encoder
 from impasto.jobs.scene import Scene
 from impasto.jobs.stylize import ONE_PASS
 from impasto.jobs.video import Video
 from impasto.media import read_image
 from impasto.media.flow import Estimator, Still, estimator
 from impasto.media.image import Source
-from impasto.memory import allowance
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
 from impasto.methods.regions import Prepare, Region, StyleImage, scaled, unchanged
 from impasto.methods.settings import StylizeSettings, encoder_name
@@ -26,7 +25,6 @@ from impasto.methods.tie import Tie
 from impasto.methods.video import Follower, Steps
 from impasto.networks.models import default_model
 from impasto.objective.cache import MemoryCache
-from impasto.options import AUTO, known
 
 #: Every so many frames of a shot, one tells of its colors, and at most so many do.
 SAMPLED, MOST_SAMPLES = 8, 8
@@ -46,11 +44,12 @@ class Studio:
     settings: StylizeSettings
     regions: Sequence[Region] = ()
     _look: Tensor | None = None
+    _masked: Sequence[Region] = ()
     _vectors: list[Tensor] = field(default_factory=list)
     _styles: list[Source] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        job, self.limit = self.job, allowance(self.job.device)
+        job, self.limit = self.job, memory_limit(self.job)
         self.painter: Painter | None = None
         if job.quality != "ruder":
             model = job.model or default_model(job.style_name)
@@ -126,7 +125,8 @@ class Studio:
         if self.job.style and (masks or self.job.mode != ONE_PASS):
             pairs = [(mask, number) for mask, (_, number) in zip(masks, self.job.masks, strict=True)]
             self.regions = self._scene(weights, pairs).regions(photo)
-            self._masked = replace(self._scene(weights, pairs), looks=self._vectors).regions(photo)
+            if masks:
+                self._masked = replace(self._scene(weights, pairs), looks=self._vectors).regions(photo)
 
     def _scene(self, weights: Sequence[float], masks: Sequence[tuple[Source, int]]) -> Scene:
         return Scene(self._styles, weights, masks, self.job.style_masks, device=self.job.device)
@@ -172,15 +172,6 @@ class Studio:
 
 def motion_of(job: Video) -> Estimator:
     """What finds the flow."""
-    return Still() if job.flow == "none" else estimator("dis-fine" if job.flow == "dis" and _fine(job) else job.flow)
-
-
-def _fine(job: Video) -> bool:
-    return job.quality == "best"
-
-
-def passes_of(job: Video) -> int:
-    """How often each shot is painted."""
-    if job.passes != AUTO:
-        return known(job.passes)
-    return 2 if job.quality == "best" else 1
+    if job.flow == "none":
+        return Still()
+    return estimator("dis-fine" if job.flow == "dis" and job.quality == "best" else job.flow)

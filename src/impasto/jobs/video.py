@@ -22,6 +22,7 @@ from impasto.options import (
     WHOLE,
     WHOLES,
     Auto,
+    known,
     option,
 )
 
@@ -101,6 +102,11 @@ class Video(Stylize):
     @property
     def mode(self) -> str:
         return {"instant": ONE_PASS, "ruder": OPTIMIZE[0]}.get(self.quality, REFINED)
+
+    @property
+    def turns(self) -> int:
+        """How often each shot is painted; of best and others see `usual`."""
+        return 1 if self.passes == AUTO else known(self.passes)
 
     def check_size(self) -> None:
         if self.size != AUTO:

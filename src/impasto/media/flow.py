@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ import numpy.typing as npt
 from impasto.errors import InputError
 from impasto.files import write_bytes
 from impasto.optional import needed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FlowArray: TypeAlias = npt.NDArray[np.float32]
 Gray: TypeAlias = npt.NDArray[np.uint8]
@@ -53,6 +56,19 @@ class Motion:
 
     backward: FlowArray
     forward: FlowArray
+
+
+def gray_of(pixels: Tensor, longest: int | None = None) -> Gray:
+    """Levels `(h, w)` of a picture `(1, 3, H, W)`, made smaller if its long side is above `longest`."""
+    cv2 = needed("cv2", "video")
+    red, green, blue = pixels[0].numpy()  # not by torch, whose threads are the painter's
+    gray = np.float32(76.245) * red + np.float32(149.685) * green + np.float32(29.07) * blue
+    ratio = 1.0 if longest is None else longest / max(gray.shape)
+    if ratio < 1:
+        size = tuple(max(1, round(n * ratio)) for n in gray.shape[::-1])
+        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    levels: Gray = np.rint(gray).astype(np.uint8)
+    return levels
 
 
 class Estimator(Protocol):

@@ -16,7 +16,7 @@ from torch import Tensor
 from impasto.pictures.resample import blur
 
 #: Differences of photographs, in [0, 1], with which a place is trusted by a third.
-RESIDUAL = 0.085
+RESIDUAL = 0.045
 
 
 def _places(flow: Tensor) -> Tensor:
@@ -93,7 +93,7 @@ def trust(backward: Tensor, forward: Tensor, now: Tensor, before: Tensor, unit: 
     """How far a picture can be taken from the other one, between 0 and 1, `(B, 1, H, W)`: what `consistency` decides
     hard, and whether the photographs agree,
 
-        exp(−|w̃ + ŵ|² / (0.02 (|w̃|² + |ŵ|²) + 1)) · exp(−(r / 0.085)²) · inside
+        exp(−|w̃ + ŵ|² / (0.01 (|w̃|² + |ŵ|²) + 0.5)) · exp(−(r / 0.045)²) · inside
 
     with `r` the difference of luma after the light of the one is brought to that of the other (fades, clouds).
 
@@ -104,7 +104,7 @@ def trust(backward: Tensor, forward: Tensor, now: Tensor, before: Tensor, unit: 
     """
     apart, lengths = (unit**2 * squared for squared in round_trip(backward, forward))
     carried = warp(before, backward, "bilinear")
-    certain = torch.exp(-apart / (0.02 * lengths + 1)) * inside(backward)
+    certain = torch.exp(-apart / (0.01 * lengths + 0.5)) * inside(backward)
     total = certain.sum((2, 3), keepdim=True).clamp_min(1)
     gained = now + ((carried - now) * certain).sum((2, 3), keepdim=True) / total
     residual = (carried - gained) / RESIDUAL
