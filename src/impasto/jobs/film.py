@@ -427,7 +427,8 @@ def joined(job: Video, plan: Plan, reels: Sequence[Reel]) -> Reel:
     for step, frame in enumerate(reversed(ends), 1):
         link = carrier.carried(frame.view, Past(view, carried), plan.size)
         own = reel.read(frame.at)
-        share = (1 - (step - 1) / count) * link.weights
-        closed.write(frame.at, torch.lerp(own, link.pixels, share).clamp(0, 1), reel.error(frame.at) or math.nan)
+        share, error = (1 - (step - 1) / count) * link.weights, reel.error(frame.at)
+        known_error = math.nan if error is None else error
+        closed.write(frame.at, torch.lerp(own, link.pixels, share).clamp(0, 1), known_error)
         carried, view = torch.lerp(own, link.pixels, link.weights), frame.view
     return closed

@@ -153,7 +153,7 @@ class Live(Job):
 
         tie = Tie()
         tie = replace(tie, share=tie.share * self.consistency)
-        return Follower(paint, Dis("fast"), tie, measures=False)
+        return Follower(paint, Dis("fast"), tie, measures=False, sampling="bicubic")
 
     def _usual_model(self) -> str:
         """The fastest packaged network that can do it."""

@@ -167,7 +167,8 @@ class Studio:
         still = replace(usual, share=usual.share * job.consistency * part, most=1 + (usual.most - 1) * part)
         tie = None if paper else still
         ago = job.long_term if job.mode != ONE_PASS else (1,)
-        return Follower(self.paint, motion_of(job), tie, None, ago, hard=paper)
+        sampling = "bilinear" if paper else "spline"
+        return Follower(self.paint, motion_of(job), tie, None, ago, hard=paper, sampling=sampling)
 
 
 def motion_of(job: Video) -> Estimator:

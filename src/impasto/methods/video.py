@@ -145,6 +145,7 @@ class Follower:
         ago: how many frames ago those are that it is tied to: 1 is the frame before.
         hard: weights as in the paper, instead of `trust`.
         measures: the warp error of each frame.
+        sampling: of frames that are carried: a mode of `warp`.
         past: painted frames of the shot, the newest last.
     """
 
@@ -155,6 +156,7 @@ class Follower:
     ago: Sequence[int] = (1,)
     hard: bool = False
     measures: bool = True
+    sampling: str = "spline"
     past: list[Past] = field(default_factory=list)
 
     def __call__(self, photo: Tensor, view: View, own: Tensor | None = None) -> Followed:
@@ -200,20 +202,17 @@ class Follower:
     def carried(self, view: View, past: Past, size: tuple[int, int]) -> Carried:
         """A painted frame, carried to one of `(H, W)` with that view."""
         motion, like = self.motion(view, past.view), past.painted
-        seen = view.gray.shape[:2]
-        at = size if size[0] < seen[0] else (seen[0], seen[1])  # the smaller of both is enough for weights
-        flows = (
+        backward, forward = (
             torch.from_numpy(f.transpose(2, 0, 1).copy())[None].to(like) for f in (motion.backward, motion.forward)
         )
-        backward, forward = (resized_flow(flow, at) for flow in flows)
+        # At the size of the views: fine weights, made smaller, hold twice as well as weights of smaller flows.
         weights = certain = consistency(backward, forward) if self.hard or self.measures else None
         if not self.hard or weights is None:
-            grays = (torch.from_numpy(v.gray)[None, None].to(like) / 255 for v in (view, past.view))
-            now, before = (resized_weights(gray, at) for gray in grays)
-            weights = trust(backward, forward, now, before, unit=seen[1] / at[1])
+            now, before = (torch.from_numpy(v.gray)[None, None].to(like) / 255 for v in (view, past.view))
+            weights = trust(backward, forward, now, before)
         weights, flow = resized_weights(weights, size), resized_flow(backward, size)
         certain = None if certain is None else resized_weights(certain, size)
-        return Carried(warp(like, flow), weights, flow, certain)
+        return Carried(warp(like, flow, self.sampling), weights, flow, certain)
 
     def _keep(self, view: View, found: Followed) -> Followed:
         self.past = [*self.past, Past(view, found.pixels)][-max(2, *self.ago) :]
