@@ -16,10 +16,14 @@ from impasto.features.variants import Normalization
 from impasto.features.vgg import VGG
 from impasto.media import read_image
 from impasto.methods.regions import scaled
-from impasto.objective import MATCHINGS, STATISTICS, Activation, Content, Match, Objective, Style, Term, TotalVariation
+from impasto.objective import Activation, Content, Match, Objective, Style, Term, TotalVariation
+from impasto.objective.matching import NEAREST
+from impasto.objective.statistics import Gram, Moments, Statistic, Wasserstein
 from impasto.objective.tiled import TiledObjective, measured, tiles, whole_maps
 
 STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+#: The statistics that come with impasto.
+STATISTICS: dict[str, Statistic] = {"gram": Gram(), "wasserstein": Wasserstein(), "moments": Moments()}
 CONTENT = ("conv2_2", "relu3_2", "pool3")
 SIZES = ((40, 40), (41, 67), (19, 130), (131, 23))
 
@@ -169,8 +173,8 @@ def test_borders_of_tiles_are_like_elsewhere() -> None:
 def test_what_cannot_be_tiled_is_refused_in_a_line() -> None:
     encoder, image = toy(), torch.rand(1, 3, 40, 40).double()
     maps = [encoder(image, ["relu2_1"])["relu2_1"]]
-    bank = MATCHINGS["nearest"].bank(maps, [1.0], [None], [None])
-    match = Match({"relu2_1": bank}, {"relu2_1": 1.0}, MATCHINGS["nearest"])
+    bank = NEAREST.bank(maps, [1.0], [None], [None])
+    match = Match({"relu2_1": bank}, {"relu2_1": 1.0}, NEAREST)
     with pytest.raises(InputError, match=r"style term compares whole maps.*gram, moments or wasserstein"):
         TiledObjective(encoder, [(1.0, match)], 1e6)
     TiledObjective(encoder, [(0.0, match)], 1e6)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from impasto.canvas import CANVASES
 from impasto.errors import InputError
 from impasto.features import PRECISIONS, profile_of
-from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LAYERS, STYLE_LOSSES
+from impasto.objective import CONVENTIONS, STYLE_LOSSES, style_loss
 from impasto.optimize import OPTIMIZERS
 from impasto.options import AUTO, FLAG, MODEL, NAMES, NUMBER, NUMBERS, SIDES, TEXT, WHOLE, Auto, Settings, known, option
 from impasto.options import ENCODER as ENCODER_KIND
@@ -166,7 +166,8 @@ class StylizeSettings(Settings):
 
     def check(self) -> None:
         if self.style_layer_weights:
-            layers = STYLE_LAYERS[self.style_loss] if self.style_layers == AUTO else known(self.style_layers)
+            usual = self.style_layers == AUTO
+            layers = style_loss(self.style_loss).default_layers if usual else known(self.style_layers)
             given = len(self.style_layer_weights)
             if given != len(layers) or sum(self.style_layer_weights) == 0:
                 raise InputError(
@@ -198,8 +199,8 @@ class StylizeSettings(Settings):
 
     def resolved(self, encoder: str) -> Self:
         """With what `auto` stands for, given the encoder's name; what is not `auto` stays."""
-        profile = profile_of(encoder)
-        deceived = profile.deceived(self.steps) and self.style_loss not in MATCHINGS
+        profile, loss = profile_of(encoder), style_loss(self.style_loss)
+        deceived = profile.deceived(self.steps) and loss.additive
         jitter, optimizer = self.jitter, self.optimizer
         if jitter == AUTO:
             jitter = profile.jittered["jitter"] if deceived and optimizer == AUTO else STEADY["jitter"]
@@ -210,7 +211,7 @@ class StylizeSettings(Settings):
         stands_for = {
             **{name: usual[name] for name in ("cooldown", "levels", "rate")},
             "content_layers": profile.content_layers,
-            "style_layers": STYLE_LAYERS[self.style_loss],
+            "style_layers": loss.default_layers,
             "balance": profile.style_balance if jitter else 1.0,
             "first_steps": self.steps,
             "scales": self._usual_scales(),
