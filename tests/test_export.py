@@ -95,7 +95,7 @@ def test_a_file_paints_in_the_manner_of_any_painting(pair: tuple[Model, Path]) -
     torch.testing.assert_close(pictures[0], pictures[1], atol=1e-3, rtol=0)
 
 
-#: An export takes a minute and a half: CI makes the smallest network's.
+#: An export takes half a minute: CI makes the smallest network's.
 EXPORTED = [name if name == "live" else pytest.param(name, marks=pytest.mark.slow) for name in PACKAGED]
 
 

@@ -37,7 +37,7 @@ class Dream(OptimizingJob, DreamSettings):
     def check(self) -> None:
         super().check()
         if self.zoom and (self.resume is not None or self.save_every):
-            raise InputError("a zoom goes on from its frames and has no state: leave out resume and save every")
+            raise InputError("a zoom has no state to go on from: leave out resume and save every")
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
@@ -71,9 +71,8 @@ class Dream(OptimizingJob, DreamSettings):
             check_output(name, force=job.force)
         for name in names:
             frame = job.changed(output=str(name), zoom=0, report=job.report if name == names[-1] else None)
-            result = yield from optimized(
-                frame, self, dream(network, pixels, job, guide=guide, max_memory=memory_limit(job)), alpha=alpha
-            )
+            steps = dream(network, pixels, job, guide=guide, max_memory=memory_limit(job))
+            result = yield from optimized(frame, None, steps, alpha=alpha)
             pixels = nearer(result.pixels).to(job.device)
             alpha = None if result.alpha is None else nearer(result.alpha)
         film = output.with_suffix(".mp4")
