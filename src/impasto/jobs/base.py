@@ -158,7 +158,7 @@ class PictureJob(Job):
     # fmt: off
     device: str = device_option()
     threads: int | Auto = option(AUTO, WHOLE,
-        "Processor threads; as other numbers of them round otherwise, a picture is only the same with the same number.",
+        "Processor threads; a picture is the same only with the same number of them, as others round differently.",
         group=COMPUTING, least=1, auto="as torch chooses", decides=False)
     max_memory: float | Auto = option(AUTO, MEMORY,
         "Memory that the process may take, such as 4GB; larger pictures are computed in tiles where that can be.",

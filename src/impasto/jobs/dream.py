@@ -30,7 +30,7 @@ class Dream(OptimizingJob, DreamSettings):
     # fmt: off
     image: Source = option(None, PICTURE, "The picture.", group=INPUT, positional=True, required=True, metavar="IMAGE")
     _: KW_ONLY
-    guide: Source | None = option(None, PICTURE, "A picture to dream of.", group=INPUT)
+    guide: Source | None = option(None, PICTURE, "Picture whose features the dream is drawn to.", group=INPUT)
     zoom: int = option(0, WHOLE, "Frames of a film, each 5 % into the one before; 0: none.", group=INPUT, least=0)
     # fmt: on
 

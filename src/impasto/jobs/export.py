@@ -29,7 +29,7 @@ class Export(Job):
         decides=False, metavar="OUTPUT")
     _: KW_ONLY
     style_name: str | None = option(None, TEXT,
-        "Style of the model to build in; the file then takes pictures only.", group=INPUT, flag="--style")
+        "Name of the model's style to build in; the file then takes pictures only.", group=INPUT, flag="--style")
     force: bool = option(False, FLAG, "Overwrite files that exist.", group=FILES, decides=False)
     # fmt: on
 

@@ -78,8 +78,8 @@ class Activations(_Look):
     image: Source = option(None, PICTURE, "The picture.", group=INPUT, positional=True, required=True, metavar="IMAGE")
     _: KW_ONLY
     layer: str = option(None, TEXT, "Layer, such as relu3_1.", group=INPUT, required=True)
-    count: int = option(16, WHOLE, "Maps, the strongest first.", group=INPUT, least=1)
-    size: int = option(512, WHOLE, "Long side that the picture is looked at, in pixels.", group=INPUT, least=1)
+    count: int = option(16, WHOLE, "Number of maps, the strongest first.", group=INPUT, least=1)
+    size: int = option(512, WHOLE, "Long side at which the picture is read, in pixels.", group=INPUT, least=1)
     # fmt: on
 
     def seen(self, job: Activations) -> Tensor:
@@ -107,7 +107,7 @@ class Saliency(_Look):
     _: KW_ONLY
     class_number: int | None = option(None, WHOLE, "Class of ImageNet, 0 to 999; needs a whole VGG.", group=INPUT,
         flag="--class", least=0, most=CLASSES - 1)
-    size: int = option(224, WHOLE, "Long side that the picture is looked at, in pixels.", group=INPUT, least=1)
+    size: int = option(224, WHOLE, "Long side at which the picture is read, in pixels.", group=INPUT, least=1)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -190,7 +190,7 @@ class Excite(OptimizingJob, AscentSettings):
     class_number: int | None = option(None, WHOLE, "Class of ImageNet, 0 to 999; needs a whole VGG.", group=INPUT,
         flag="--class", least=0, most=CLASSES - 1)
     channels: str | None = option(None, TEXT, "Channels of a layer, as a sheet: 0-15, or 3,7,9.", group=INPUT)
-    diversity: int = option(1, WHOLE, "Different answers for one unit.", group=INPUT, least=1)
+    diversity: int = option(1, WHOLE, "Number of different answers for one unit.", group=INPUT, least=1)
     preset: str = option("olah", TEXT, "Settings of a paper: olah, simonyan or yosinski.", group=INPUT,
         choices=("olah", "simonyan", "yosinski"))
     # fmt: on
