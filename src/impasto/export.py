@@ -125,7 +125,7 @@ def _graph(model: Model, style: Tensor | None) -> Any:
     # Not torch's whole optimization: its rewriting takes longer than all this, and what runs a file has its own.
     optimizer.fold_constants(program.model)
     optimizer.remove_unused_nodes(program.model)
-    return _tidied(program.model_proto)
+    return _cleaned(program.model_proto)
 
 
 def _whole_quotient(numbers: Any, by: Any, rounding_mode: str) -> Any:
@@ -153,7 +153,7 @@ def _quietly() -> Iterator[None]:
             warnings.filters.remove(added)  # type: ignore[attr-defined]
 
 
-def _tidied(proto: Any) -> Any:
+def _cleaned(proto: Any) -> Any:
     """Without the names of this machine's files, and with names that say what sides are."""
     proto.producer_name, proto.doc_string, proto.ir_version = "impasto", "", FORMAT
     del proto.graph.metadata_props[:]

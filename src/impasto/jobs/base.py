@@ -242,7 +242,7 @@ def _stored(value: Any) -> Any:
     torch = sys.modules.get("torch")
     is_tensor = torch is not None and isinstance(value, torch.Tensor)
     if not is_tensor and not isinstance(value, numpy.ndarray):
-        raise InputError(f"a {type(value).__name__} cannot be written into a job: save it as a picture, give its path")
+        raise InputError(f"a {type(value).__name__} cannot be written into a job: give it as a picture file")
     numpy.save(buffer, value.detach().cpu().numpy() if is_tensor else value, allow_pickle=False)
     return {"tensor" if is_tensor else "array": base64.b64encode(buffer.getvalue()).decode()}
 

@@ -87,7 +87,7 @@ class Activations(_Look):
         from impasto.media import gallery
         from impasto.methods.attribution import activations
 
-        picture, limit = looked_at(job.image, job.size, job.device), memory_limit(job)
+        picture, limit = picture_at(job.image, job.size, job.device), memory_limit(job)
         maps, channels = activations(open_named(job), picture, job.layer, job.count, max_memory=limit)
         return gallery([m[None] for m in maps], [str(c) for c in channels])
 
@@ -124,7 +124,7 @@ class Saliency(_Look):
         from impasto.methods.attribution import Unit, attribution
 
         unit = Unit("logits", job.class_number) if job.class_number is not None else Unit.named(str(job.unit))
-        picture = looked_at(job.image, job.size, job.device)
+        picture = picture_at(job.image, job.size, job.device)
         network, limit = open_named(job, classifier=unit.classifier), memory_limit(job)
         return attribution(network, picture, unit, self.kind, max_memory=limit, **self.options())
 
@@ -238,7 +238,7 @@ class Excite(OptimizingJob, AscentSettings):
         return (yield from optimized(job, self, steps, picture=sheet))
 
 
-def looked_at(image: Source, size: int, device: str) -> Tensor:
+def picture_at(image: Source, size: int, device: str) -> Tensor:
     """A picture, `(1, 3, H, W)`, at the size at which a network looks at it."""
     from impasto.media import read_image
     from impasto.methods.regions import check_sides, scaled

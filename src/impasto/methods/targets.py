@@ -71,12 +71,12 @@ def style_terms(
         check_shares(region.styles)
         done = sum(len(r.styles) for r in regions[:number])
 
-        def told(count: int, before: int = done) -> None:
+        def report(count: int, before: int = done) -> None:
             progress(before + count, total)
 
         mask = region.mask
         part = settings.style_weight * known(settings.balance) * (1.0 if mask is None else float(mask.mean()))
-        targets = style_targets(encoder, region.styles, size, settings, prepare, cache, told, workspace)
+        targets = style_targets(encoder, region.styles, size, settings, prepare, cache, report, workspace)
         terms.append((part, loss.term(targets, weights, settings.convention, mask, ours)))
     return terms
 
@@ -88,7 +88,7 @@ def style_targets(
     settings: StylizeSettings,
     prepare: Prepare = unchanged,
     cache: StatisticsCache | None = None,
-    told: Callable[[int], None] = lambda count: None,
+    report: Callable[[int], None] = lambda count: None,
     workspace: Workspace = lambda size: None,
 ) -> dict[str, Any]:
     """Layer -> what several styles are compared by: the mean statistic, weighted by their shares, or their patches."""
@@ -102,16 +102,16 @@ def style_targets(
             return loss.read(encoder, layers, views)
         picture = style.pixels()
         key = cache.key(fingerprint(encoder), about, picture, style.mask)
-        known_before = cache.get(key)
-        if known_before is None:
-            known_before = loss.read(encoder, layers, views)
-            cache.put(key, known_before)
-        return {layer: value.to(picture.device) for layer, value in known_before.items()}
+        values = cache.get(key)
+        if values is None:
+            values = loss.read(encoder, layers, views)
+            cache.put(key, values)
+        return {layer: value.to(picture.device) for layer, value in values.items()}
 
     def paintings() -> Iterator[Any]:
         for count, style in enumerate(styles, 1):
             yield read(style)
-            told(count)
+            report(count)
 
     return loss.targets(paintings(), [s.share for s in styles])
 

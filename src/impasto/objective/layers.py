@@ -1,4 +1,4 @@
-"""Losses told by layer."""
+"""Losses by layer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from impasto.objective.terms import LayerTerm, Term
 
 
 def by_layer(terms: Iterable[tuple[float, Term]]) -> list[tuple[float, Term]]:
-    """Weighted terms of which those of several layers are divided, so that each layer is told of its own,
+    """Weighted terms of which those of several layers are divided, so that each layer has its own loss,
     as `style.relu1_1`; their sum is the same up to rounding."""
     found: list[tuple[float, Term]] = []
     for weight, term in terms:

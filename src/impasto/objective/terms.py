@@ -57,7 +57,7 @@ class Placeless:
 
 @runtime_checkable
 class Additive(Term, Protocol):
-    """A term that knows a map by sums over its positions only, so that a picture can be looked at in parts."""
+    """A term that knows a map by sums over its positions only, so that a picture can be computed in parts."""
 
     def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
         """The sums over the positions of a layer's map, `(B, C, H', W')`, or of the part of it that lies at `place`."""
