@@ -47,7 +47,7 @@ def test_a_batch_is_the_same_for_the_same_number(network: StyledNetwork, lite: E
     for number in (1, 5, -1):
         a, b = one.batch(number), other.batch(number)
         assert isinstance(a.images, Tensor) and isinstance(b.images, Tensor)
-        assert torch.equal(a.images, b.images) and torch.equal(a.numbers, b.numbers)
+        assert torch.equal(a.images, b.images) and torch.equal(a.styles, b.styles)
         assert a.images.shape == (2, 3, 64, 64)
     images = [one.batch(n).images for n in (1, 2, -1, -2)]
     assert all(not torch.equal(a, b) for i, a in enumerate(images) for b in images[:i])  # type: ignore[arg-type]
@@ -123,7 +123,7 @@ def test_a_style_added_to_eight_trains_less_than_a_hundredth_and_changes_no_othe
     trained = sum(p.numel() for p in nine.parameters() if p.requires_grad)
     assert trained < 0.01 * sum(p.numel() for p in nine.parameters())
     work = task(nine, lite, paintings[:1], batch=1)
-    assert work.batch(1).numbers.tolist() == work.batch(2).numbers.tolist() == [8]
+    assert work.batch(1).styles.tolist() == work.batch(2).styles.tolist() == [8]
     list(train(work, QUICK))
     assert nine.names == [*"abcdefgh", "new"]
     with torch.no_grad():
