@@ -68,7 +68,7 @@ def test_a_short_training_makes_the_loss_fall(lite: Encoder, paintings: list[Pat
     generator = Johnson(8, 1)
     work = task(StyledNetwork(generator, first_vectors(generator, paintings), list("abc")), lite, paintings)
     before = look(work, Average(work.network, 0.0), 2)
-    settings = TrainSettings(steps=60, rate=1e-2, warmup=5, held_out_batches=2, look_every=60, average=0.8)
+    settings = TrainSettings(steps=20, rate=1e-2, warmup=5, held_out_batches=2, look_every=20, average=0.8)
     looks = [s.held_out for s in train(work, settings) if s.held_out]
     assert looks[-1]["loss"] < 0.85 * before["loss"]
     assert looks[-1].keys() == {"content", "style", "grid", "blocks", "spectrum", "loss"}
