@@ -21,7 +21,7 @@ pytest.importorskip("onnxruntime")
 
 #: Kind -> options of a small network.
 SMALL = {"quarter": {"width": 8, "deep": 12, "blocks": 2, "rank": 3}}
-SIZES = [(48, 64), (43, 53), (7, 90)]
+SIZES = [(48, 64), (43, 53), (7, 90), (200, 260)]
 
 
 def random_model(kind: str) -> Model:
@@ -44,7 +44,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return model, path
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SIZES)  # the noise of the largest is wrong here and there if it is made by float32
 def test_onnx_runtime_paints_what_pytorch_paints(pair: tuple[Model, Path], size: tuple[int, int]) -> None:
     model, path = pair
     run = onnx_run(path)
@@ -95,7 +95,7 @@ def test_a_file_paints_in_the_manner_of_any_painting(pair: tuple[Model, Path]) -
     torch.testing.assert_close(pictures[0], pictures[1], atol=1e-3, rtol=0)
 
 
-#: An export takes a minute and a half: CI makes the smallest network's.
+#: An export takes half a minute: CI makes the smallest network's.
 EXPORTED = [name if name == "live" else pytest.param(name, marks=pytest.mark.slow) for name in PACKAGED]
 
 

@@ -96,6 +96,8 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
 
 def _graph(model: Model, style: Tensor | None) -> Any:
     """The model's computation as an `onnx.ModelProto`."""
+    from onnxscript import optimizer
+
     generator = copy.deepcopy(model.generator)
     generator.cpu().float().requires_grad_(False)
     inputs: dict[str, Tensor] = {"images": torch.rand(2, 3, *EXAMPLE)}
@@ -116,9 +118,22 @@ def _graph(model: Model, style: Tensor | None) -> Any:
             dynamic_shapes=free,
             dynamo=True,
             verbose=False,
+            optimize=False,
+            custom_translation_table={torch.ops.aten.div.Tensor_mode: _whole_quotient},
         )
     assert program is not None
-    return _tidied(program.model_proto)
+    # Not torch's whole optimization: its rewriting takes longer than all this, and what runs a file has its own.
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
+    return _cleaned(program.model_proto)
+
+
+def _whole_quotient(numbers: Any, by: Any, rounding_mode: str) -> Any:
+    """The quotient of whole numbers, rounded to zero; onnxscript 0.7 has it by float32, whose 24 bits are too few."""
+    from onnxscript import opset18
+
+    assert rounding_mode == "trunc"
+    return opset18.Div(numbers, by)
 
 
 @contextmanager
@@ -138,7 +153,7 @@ def _quietly() -> Iterator[None]:
             warnings.filters.remove(added)  # type: ignore[attr-defined]
 
 
-def _tidied(proto: Any) -> Any:
+def _cleaned(proto: Any) -> Any:
     """Without the names of this machine's files, and with names that say what sides are."""
     proto.producer_name, proto.doc_string, proto.ir_version = "impasto", "", FORMAT
     del proto.graph.metadata_props[:]

@@ -84,6 +84,12 @@ def _text(value: Any) -> str:
     return os.fspath(value)
 
 
+def _device(value: Any) -> str:
+    if value is None:
+        raise TypeError
+    return str(value)  # or a torch.device
+
+
 def _yes(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError
@@ -127,7 +133,7 @@ def _memory(value: Any) -> float:
 def _picture(value: Any) -> Any:
     if isinstance(value, str) and not value:
         raise ValueError
-    if isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int | float):
         raise TypeError
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
@@ -190,7 +196,7 @@ def _keyframes(value: Any) -> tuple[tuple[float, tuple[float, ...]], ...]:
 WHOLE = Kind("a whole number", _whole, "N", numeric=True)
 NUMBER = Kind("a number", _number, "X", numeric=True)
 TEXT = Kind("a word", _text)
-DEVICE = Kind("a device, such as cpu or cuda:1", str)
+DEVICE = Kind("a device, such as cpu or cuda:1", _device)
 FLAG = Kind("True or False", _yes, "", is_flag=True)
 FILE = Kind("the path of a file", _text, "FILE")
 FOLDER = Kind("the path of a folder", _text, "FOLDER")

@@ -13,7 +13,7 @@ class Registry(MutableMapping[str, T]):
     """Name -> object, where an object may stand as `"module:attribute"` until it is asked for. Iterating over names and
     `in` import nothing.
 
-        STATISTICS["skew"] = Skew()      # or the class, of which one is made without arguments
+        STYLE_LOSSES["skew"] = Skew()      # or the class, of which one is made without arguments
 
     Args:
         rows: the first entries; others may be added, replaced and removed at any time.

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import impasto
+from impasto.features import resolve_precision
 from impasto.media import read_image, read_metadata
 
 SMALL = ("--size", 48, "--steps", 3, "--quiet")
@@ -88,6 +89,8 @@ def test_doodle_texture_and_invert_write_pictures(ok: Run, typed: Run, out: Path
     for args, shape in ((doodle, (53, 64)), (texture, (48, 64)), (invert, (40, 48))):
         ok(*args, "-o", out, "--quiet", "--force")
         assert pixels(out).shape[:2] == shape
+        if args[0] == "doodle":
+            assert json.loads(read_metadata(out)["impasto"])["job"]["precision"] == resolve_precision()
 
 
 def test_layers_up_to_one_that_is_no_style_layer() -> None:

@@ -91,6 +91,9 @@ def test_every_task_leaves_a_model(
     out = tmp_path / "o.png"
     if task == "any-style":
         ok("stylize", photos / "0.png", painting, "-o", out, "--model", model, "--size", 40)
+    if task == "texture":
+        ok("texture", "--model", model, "-o", out, "--size", "40x32")
+        assert read_image(out).pixels.shape == (1, 3, 32, 40)
     if task == "super-resolution":
         ok("upscale", photos / "0.png", "-o", out, "--model", model, "--quiet")
         assert read_image(out).pixels.shape == (1, 3, 120, 144)

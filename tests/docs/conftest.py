@@ -19,7 +19,7 @@ from impasto.media.video import VideoWriter
 from impasto.networks.models import Model, UpscaleModel, save_model
 from impasto.networks.registry import NETWORKS
 from impasto.networks.superres import SuperResolution
-from impasto.objective import MATCHINGS, STATISTICS
+from impasto.objective import STYLE_LOSSES
 
 #: Option -> what is run instead, where the page says more.
 SMALL = {
@@ -80,7 +80,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         return plain(self.changed(**less), *args)
 
     monkeypatch.setattr(Job, "records", records)
-    for table in (STATISTICS, MATCHINGS, PROFILES, NETWORKS):
+    for table in (STYLE_LOSSES, PROFILES, NETWORKS):
         for name in ("skew", "wide", "mine", "tint"):
             monkeypatch.setitem(table, name, None)  # type: ignore[arg-type]
             monkeypatch.delitem(table, name)  # type: ignore[arg-type]

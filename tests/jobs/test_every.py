@@ -118,6 +118,20 @@ def test_values_are_taken_as_people_give_them() -> None:
     assert impasto.Stylize("a.png", "b.png").resolved("lite").jitter == 16
 
 
+@pytest.mark.parametrize("job", JOBS.values(), ids=lambda job: job.name)
+def test_auto_has_one_spelling_and_none_is_a_value(job: type[Job]) -> None:
+    made = job(**NEEDED[job.name])
+    for name, about in made.active().items():
+        default = made.changed().as_dict()[name] if name in made.given else getattr(made, name)
+        if about.auto:
+            assert about.checked(name, "auto", default) == "auto"
+            with pytest.raises(InputError, match=r"; it must be .*, or auto"):
+                about.checked(name, None, "auto")
+        elif default is None and not about.required:
+            assert made.changed(**{name: None}).as_dict()[name] is None  # given, and not dropped
+            assert name in made.changed(**{name: None}).given
+
+
 def test_pictures_in_memory_stand_in_json() -> None:
     array = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     for picture in (b"bytes", array, torch.from_numpy(array).permute(2, 0, 1), Image.fromarray(array)):

@@ -67,6 +67,54 @@ def test_a_run_goes_on_from_its_state_alone(pair: tuple[Path, Path], ok: Callabl
     assert np.array_equal(part, whole)
 
 
+SHORT = "--size 48 --encoder lite --threads 1"
+#: Commands that can be interrupted: words before the output.
+INTERRUPTED = {
+    "doodle": f"doodle @map @style @map --steps 2 --scales 1 {SHORT}",
+    "texture": "texture @style --size 32x32 --steps 2 --scales 1 --encoder lite --threads 1",
+    "invert": f"invert @content --layer relu2_1 --steps 2 {SHORT}",
+    "reconstruct": f"reconstruct @content --layer relu2_1 --steps 2 {SHORT}",
+    "dream": f"dream @content --layer relu2_1 --steps 2 --octaves 1 {SHORT}",
+    "visualize unit": "visualize unit relu2_1:3 --size 48 --steps 2 --encoder lite --threads 1",
+}
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any], *words: object) -> Any:
+    """Run a command with Ctrl-C at its first step."""
+
+    def stop(step: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("impasto.jobs.running.entry_of", stop)
+        return run(*words)
+
+
+@pytest.mark.parametrize("name", INTERRUPTED)
+def test_what_an_interruption_offers_is_there(
+    name: str,
+    run: Callable[..., Any],
+    ok: Callable[..., Any],
+    typed: Callable[[str], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    words, part, whole = typed(INTERRUPTED[name]), tmp_path / "part.png", tmp_path / "whole.png"
+    ran = interrupt(monkeypatch, run, *words, "-o", part)
+    assert ran.code == 130 and f"--resume {part}.state.safetensors" in ran.err.replace("\n", " ")
+    ok(*name.split(), "--resume", f"{part}.state.safetensors")
+    ok(*words, "-o", whole)
+    assert np.array_equal(np.asarray(Image.open(part)), np.asarray(Image.open(whole)))
+
+
+def test_a_zoom_has_no_state_and_offers_none(
+    run: Callable[..., Any], typed: Callable[[str], list[str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    words = typed(f"{INTERRUPTED['dream']} --zoom 2")
+    ran = interrupt(monkeypatch, run, *words, "-o", tmp_path / "z.png")
+    assert ran.code == 130 and "resume" not in ran.err and [p.name for p in tmp_path.iterdir()] == ["z-0000.png"]
+
+
 def test_a_state_of_another_job_is_refused(
     pair: tuple[Path, Path], ok: Callable[..., Any], refused: Callable[..., str], tmp_path: Path
 ) -> None:

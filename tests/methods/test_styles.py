@@ -26,9 +26,10 @@ from impasto.methods.regions import (
 )
 from impasto.methods.settings import StylizeSettings
 from impasto.methods.stylize import divided, recolor, stylize
-from impasto.methods.targets import average_statistics, rotated, style_terms
-from impasto.objective import MATCHINGS, STYLE_LOSSES
+from impasto.methods.targets import rotated, style_targets, style_terms
+from impasto.objective import STYLE_LOSSES
 from impasto.objective.cache import StatisticsCache
+from impasto.objective.matching import NEAREST
 from impasto.pictures.color import chroma
 
 LAYERS = ("relu1_1", "relu2_1")
@@ -46,16 +47,16 @@ def half(side: str, size: int = 32) -> Tensor:
 
 
 def test_a_blend_is_the_weighted_average_of_statistics(tiny) -> None:  # type: ignore[no-untyped-def]
-    alone = [average_statistics(tiny, [StyleImage(picture(s))], 32, SETTINGS) for s in (1, 2)]
-    both = average_statistics(tiny, [StyleImage(picture(1), 3.0), StyleImage(picture(2), 1.0)], 32, SETTINGS)
+    alone = [style_targets(tiny, [StyleImage(picture(s))], 32, SETTINGS) for s in (1, 2)]
+    both = style_targets(tiny, [StyleImage(picture(1), 3.0), StyleImage(picture(2), 1.0)], 32, SETTINGS)
     for layer in LAYERS:
         torch.testing.assert_close(both[layer], 0.75 * alone[0][layer] + 0.25 * alone[1][layer])
 
 
 def test_several_style_scales_are_averaged(tiny) -> None:  # type: ignore[no-untyped-def]
     style = [StyleImage(picture(1))]
-    alone = [average_statistics(tiny, style, 32, SETTINGS.changed(style_scales=(s,))) for s in (0.75, 1.5)]
-    both = average_statistics(tiny, style, 32, SETTINGS.changed(style_scales=(0.75, 1.5)))
+    alone = [style_targets(tiny, style, 32, SETTINGS.changed(style_scales=(s,))) for s in (0.75, 1.5)]
+    both = style_targets(tiny, style, 32, SETTINGS.changed(style_scales=(0.75, 1.5)))
     torch.testing.assert_close(both["relu1_1"], (alone[0]["relu1_1"] + alone[1]["relu1_1"]) / 2)
 
 
@@ -70,14 +71,14 @@ def test_a_painting_is_read_when_it_is_wanted_and_its_statistics_are_kept(tiny, 
     encoder.fingerprint = lambda: "counting"  # type: ignore[attr-defined]
     styles = [StyleImage(lambda: picture(1))]
     cache = StatisticsCache(tmp_path / "new")
-    found = [average_statistics(encoder, styles, 32, SETTINGS, cache=cache) for _ in range(2)]  # type: ignore[arg-type]
+    found = [style_targets(encoder, styles, 32, SETTINGS, cache=cache) for _ in range(2)]  # type: ignore[arg-type]
     assert len(looked) == 1
     torch.testing.assert_close(found[0], found[1])
-    average_statistics(encoder, styles, 48, SETTINGS, cache=cache)  # type: ignore[arg-type]
+    style_targets(encoder, styles, 48, SETTINGS, cache=cache)  # type: ignore[arg-type]
     assert len(looked) == 2
     next((tmp_path / "new").iterdir()).write_bytes(b"damaged")
-    average_statistics(encoder, styles, 32, SETTINGS, cache=cache)  # type: ignore[arg-type]
-    average_statistics(encoder, styles, 48, SETTINGS, cache=cache)  # type: ignore[arg-type]
+    style_targets(encoder, styles, 32, SETTINGS, cache=cache)  # type: ignore[arg-type]
+    style_targets(encoder, styles, 48, SETTINGS, cache=cache)  # type: ignore[arg-type]
     assert len(looked) == 3
 
 
@@ -185,7 +186,7 @@ def test_transparent_parts_of_a_painting_do_not_count(tiny, loss: str) -> None: 
 def test_masked_positions_do_not_move_the_center_of_nearest() -> None:
     maps = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     maps[..., 4:] += 100
-    bank = MATCHINGS["nearest"].bank([maps], [1.0], [half("left", 8)], [None])
+    bank = NEAREST.bank([maps], [1.0], [half("left", 8)], [None])
     torch.testing.assert_close(bank.center, maps[..., :4].mean((2, 3), keepdim=True))
 
 

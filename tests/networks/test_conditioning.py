@@ -8,15 +8,20 @@ import pytest
 import torch
 from torch import nn
 
-from impasto.networks.conditioning import Conv, edged, in_32_bits, noise
+from impasto.networks.conditioning import PRIME, Conv, edged, in_32_bits, noise
 
 
 def test_noise_is_the_same_in_32_bits() -> None:
     rows, columns = torch.tensor([0, 1, 700, 32767])[:, None], torch.tensor([0, 1, 999, 32767])[None]
-    found = noise(rows, columns, 3)
-    assert torch.equal(noise(rows.int(), columns.int(), 3, in_32_bits), found)
-    assert not torch.equal(noise(rows.int(), columns.int(), 3), found)
-    many = noise(torch.arange(200)[:, None], torch.arange(300)[None], 0)
+    found = noise(rows, columns, [0, 3])
+    assert torch.equal(noise(rows.int(), columns.int(), [0, 3], in_32_bits), found)
+    assert not torch.equal(noise(rows.int(), columns.int(), [0, 3]), found)
+    # By Python's integers.
+    n = (999 * 104729 + 700 * 7919 + 4 * 1299709 % PRIME) % PRIME
+    for _ in range(2):
+        n = (n * ((n * 15731 + 789221) % PRIME) + 1376312) % PRIME
+    assert found[1, 2, 2].item() == pytest.approx((n / PRIME - 0.5) * 12**0.5, abs=1e-6)
+    (many,) = noise(torch.arange(200)[:, None], torch.arange(300)[None], [0])
     assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
 
 

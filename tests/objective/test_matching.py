@@ -6,10 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.objective import MATCHINGS
-from impasto.objective.matching import Match, Matching, _counts, best_match
-
-PATCHES, NEAREST = MATCHINGS["patches"], MATCHINGS["nearest"]
+from impasto.objective.matching import NEAREST, PATCHES, Match, Matching, _counts, best_match
 
 
 def bank_of(matching: Matching, *maps: Tensor, shares: tuple[float, ...] = (1.0,), **more: object):  # type: ignore[no-untyped-def]

@@ -14,9 +14,9 @@ from impasto.features.vgg import VGG
 from impasto.methods.regions import StyleImage
 from impasto.methods.settings import StylizeSettings
 from impasto.methods.stylize import stylize
-from impasto.methods.targets import average_statistics
+from impasto.methods.targets import style_targets
 from impasto.methods.texture import TextureSettings
-from impasto.objective import MATCHINGS, STATISTICS, STYLE_LAYERS, STYLE_LOSSES, Sum
+from impasto.objective import STYLE_LOSSES, StyleLoss, Sum, style_loss
 from impasto.objective.cache import StatisticsCache
 from impasto.objective.matching import Matching
 from impasto.objective.statistics import Distance
@@ -41,7 +41,7 @@ class Skew:
 def test_a_statistic_of_one_s_own_is_used_by_its_name(monkeypatch: pytest.MonkeyPatch, tiny: VGG) -> None:
     with pytest.raises(InputError, match="unknown style loss 'skew'"):
         StylizeSettings(style_loss="skew")
-    monkeypatch.setitem(STATISTICS, "skew", Skew)
+    monkeypatch.setitem(STYLE_LOSSES, "skew", Skew)
     assert "skew" in STYLE_LOSSES and "skew" in list(STYLE_LOSSES)
     settings = StylizeSettings(size=24, style_loss="skew", content_layers=("relu2_1",), steps=6, scales=1)
     TextureSettings(style_loss="skew")
@@ -67,9 +67,9 @@ def test_what_is_kept_of_one_statistic_is_not_taken_for_another_s(
 ) -> None:
     picture = torch.rand(1, 3, 24, 24)
     for power in (1, 2, 1):
-        monkeypatch.setitem(STATISTICS, "powers", Powers(power))
+        monkeypatch.setitem(STYLE_LOSSES, "powers", Powers(power))
         settings = StylizeSettings(style_loss="powers", style_layers=("relu1_1",))
-        found = average_statistics(tiny, [StyleImage(picture)], 24, settings, cache=StatisticsCache(tmp_path))
+        found = style_targets(tiny, [StyleImage(picture)], 24, settings, cache=StatisticsCache(tmp_path))
         expected = (tiny(picture, ["relu1_1"])["relu1_1"] ** power).mean((2, 3))
         torch.testing.assert_close(found["relu1_1"], expected)
     assert len(list(tmp_path.iterdir())) == 2
@@ -78,8 +78,9 @@ def test_what_is_kept_of_one_statistic_is_not_taken_for_another_s(
 def test_a_matching_of_one_s_own_too_and_the_usual_layers_if_it_names_none(
     monkeypatch: pytest.MonkeyPatch, tiny: VGG
 ) -> None:
-    monkeypatch.setitem(MATCHINGS, "wide", Matching(5, 1, True))
-    assert STYLE_LAYERS["wide"] == STYLE_LAYERS["gram"] and set(STYLE_LAYERS) == set(STYLE_LOSSES)
+    monkeypatch.setitem(STYLE_LOSSES, "wide", Matching(5, 1, True))
+    assert style_loss("wide").default_layers == style_loss("gram").default_layers
+    assert all(isinstance(style_loss(name), StyleLoss) for name in STYLE_LOSSES)
     chosen = StylizeSettings(size=24, style_loss="wide", content_layers=("relu2_1",), steps=2, scales=1)
     settings = chosen.changed(style_layers=("relu2_1",), content_weight=0.0)
     content, style = torch.rand(2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(0))

@@ -91,7 +91,7 @@ def info(picture: str | None) -> int:
     return 0
 
 
-def told(error: BaseException) -> tuple[str, int] | None:
+def message_and_code(error: BaseException) -> tuple[str, int] | None:
     """The one line of an error that is the user's to mend, and the exit code; None of any other."""
     if isinstance(error, click.Abort):  # click's, of any KeyboardInterrupt
         error = error.__cause__ or error
@@ -138,11 +138,11 @@ def main() -> None:
         with ending_as_by_ctrl_c():
             code = app(standalone_mode=False)
     except BaseException as error:
-        found = told(error)
-        if found is None:
+        ending = message_and_code(error)
+        if ending is None:
             raise
-        print(found[0], file=sys.stderr)
-        code = found[1]
+        line, code = ending
+        print(line, file=sys.stderr)
     sys.exit(code or 0)
 
 

@@ -88,7 +88,7 @@ def max_pool(x: Tensor) -> Tensor:
 
 
 class _MaxPool(torch.autograd.Function):
-    """Rows two by two, then columns two by two: of equals the first is taken, and gets the gradient."""
+    """Rows two by two, then columns two by two: where two are equal, the gradient goes to the first."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ class _MaxPool(torch.autograd.Function):
 
 
 def _divided(grad: Tensor, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradient of `maximum(first, second)` to both; of equals the first gets it."""
+    """The gradient of `maximum(first, second)` to both; where they are equal, to the first."""
     to_second = torch.ops.aten.threshold_backward(grad, second - first, 0)  # where the difference is above 0
     return grad - to_second, to_second
 

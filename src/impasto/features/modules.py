@@ -87,7 +87,7 @@ class ModuleEncoder:
             for hook in hooks:
                 hook.remove()
         if missing := [layer for layer in wanted if layer not in found]:
-            raise InputError(f"the layer {missing[0]} was not reached in a forward pass of {self.name}")
+            raise InputError(f"the layer {missing[0]} was not reached in a forward pass of {self.name}; leave it out")
         return {layer: found[layer] for layer in wanted}
 
     def _keep(

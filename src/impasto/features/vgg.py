@@ -100,23 +100,23 @@ class VGG(nn.Module):
         return relu if relu in self.projections else None
 
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
-        wanted = check_layers(layers, self.layers)
-        self._check_size((int(images.shape[-2]), int(images.shape[-1])), wanted[-1])
-        return self._run(self._normalized(images), self._steps_to(wanted[-1]), wanted)[1]
+        chosen = check_layers(layers, self.layers)
+        self._check_size((int(images.shape[-2]), int(images.shape[-1])), chosen[-1])
+        return self._run(self._normalized(images), self._steps_to(chosen[-1]), chosen)[1]
 
     def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
         """See `Spanned`. A span is a block, but the first two are one: what lies between them, 64 channels at half the
         picture's size, would be the largest of all maps kept.
         Padded in a circle, where the last column is a neighbor of the first, no part can be run by itself.
         """
-        wanted = check_layers(layers, self.layers)
-        self._check_size(size, wanted[-1])
-        steps = self._steps_to(wanted[-1])
+        chosen = check_layers(layers, self.layers)
+        self._check_size(size, chosen[-1])
+        steps = self._steps_to(chosen[-1])
         ends = [i for i, step in enumerate(steps, 1) if step.startswith("pool") and step != "pool1"]
         cuts = [0, *(end for end in ends if end < len(steps)), len(steps)]
-        return [self._span(steps[a:b], wanted) for a, b in itertools.pairwise(cuts)]
+        return [self._span(steps[a:b], chosen) for a, b in itertools.pairwise(cuts)]
 
-    def _span(self, steps: Sequence[str], wanted: Sequence[str]) -> Span:
+    def _span(self, steps: Sequence[str], chosen: Sequence[str]) -> Span:
         levels: dict[str, Level] = {}
         halvings, halo, held = 0, 0, 0.0
         share = BF16_SHARE if self.precision == "bf16" else 1.0
@@ -131,9 +131,9 @@ class VGG(nn.Module):
         first = steps[0] == self._steps[0]
 
         def run(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-            return self._run(self._normalized(x) if first else x, steps, wanted)
+            return self._run(self._normalized(x) if first else x, steps, chosen)
 
-        asked = {name: level for name, level in levels.items() if name in wanted}
+        asked = {name: level for name, level in levels.items() if name in chosen}
         return Span(run, asked, levels[steps[-1]], -(-halo // unit) * unit, held, self.padding == "zeros")
 
     def _steps_to(self, layer: str) -> list[str]:
@@ -142,13 +142,13 @@ class VGG(nn.Module):
     def _normalized(self, images: Tensor) -> Tensor:
         return (images - self.mean) / self.std
 
-    def _run(self, x: Tensor, steps: Sequence[str], wanted: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Some successive steps: what comes out of the last, and the maps of those that are wanted."""
+    def _run(self, x: Tensor, steps: Sequence[str], chosen: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Some successive steps: what comes out of the last, and the maps of those that are chosen."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            last, found = self._maps(x, steps, wanted)
+            last, found = self._maps(x, steps, chosen)
         return last.to(x.dtype), {name: maps.to(x.dtype) for name, maps in found.items()}
 
-    def _maps(self, x: Tensor, steps: Sequence[str], wanted: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+    def _maps(self, x: Tensor, steps: Sequence[str], chosen: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
         # Plain layout from where on Winograd's convolutions serve to the end, channels last for torch's own before.
         plain = self._plain_from(steps[0], x)
         x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
@@ -161,13 +161,13 @@ class VGG(nn.Module):
                 x = self._convolve(step, x, plain)
             elif step.startswith("pool"):
                 x = x if step == pooled else self._pool(x, plain)
-            elif after.startswith("pool") and self.pooling == "max" and step not in wanted:
+            elif after.startswith("pool") and self.pooling == "max" and step not in chosen:
                 # The largest of positives, or 0: the same, at a quarter of the positions.
                 x, pooled = F.relu(self._pool(x, plain), inplace=True), after
             else:
                 # In place, unless the convolution's own output was asked for.
                 x = F.relu(x, inplace=step.replace("relu", "conv") not in found)
-            if step in wanted:
+            if step in chosen:
                 relu = self._projection_of(step)
                 found[step] = x if relu is None else F.conv2d(x, self.projections[relu])
         return x, found

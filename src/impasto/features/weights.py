@@ -148,7 +148,7 @@ def find(name: str, path: str | os.PathLike[str] | None = None) -> Path | None:
 
     Args:
         name: one of `WEIGHTS`, or `lite`, whose weights are packaged.
-        path: a file of any name, or a folder that holds one of the entry's `filenames`; no other place is looked at
+        path: a file of any name, or a folder that holds one of the entry's `filenames`; no other place is searched
             then.
 
     Raises:

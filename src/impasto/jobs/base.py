@@ -158,7 +158,7 @@ class PictureJob(Job):
     # fmt: off
     device: str = device_option()
     threads: int | Auto = option(AUTO, WHOLE,
-        "Processor threads; as other numbers of them round otherwise, a picture is only the same with the same number.",
+        "Processor threads; a picture is the same only with the same number of them, as others round differently.",
         group=COMPUTING, least=1, auto="as torch chooses", decides=False)
     max_memory: float | Auto = option(AUTO, MEMORY,
         "Memory that the process may take, such as 4GB; larger pictures are computed in tiles where that can be.",
@@ -242,7 +242,7 @@ def _stored(value: Any) -> Any:
     torch = sys.modules.get("torch")
     is_tensor = torch is not None and isinstance(value, torch.Tensor)
     if not is_tensor and not isinstance(value, numpy.ndarray):
-        raise InputError(f"a {type(value).__name__} cannot be written into a job: save it as a picture, give its path")
+        raise InputError(f"a {type(value).__name__} cannot be written into a job: give it as a picture file")
     numpy.save(buffer, value.detach().cpu().numpy() if is_tensor else value, allow_pickle=False)
     return {"tensor" if is_tensor else "array": base64.b64encode(buffer.getvalue()).decode()}
 

@@ -30,14 +30,14 @@ class Dream(OptimizingJob, DreamSettings):
     # fmt: off
     image: Source = option(None, PICTURE, "The picture.", group=INPUT, positional=True, required=True, metavar="IMAGE")
     _: KW_ONLY
-    guide: Source | None = option(None, PICTURE, "A picture to dream of.", group=INPUT)
+    guide: Source | None = option(None, PICTURE, "Picture whose features the dream is drawn to.", group=INPUT)
     zoom: int = option(0, WHOLE, "Frames of a film, each 5 % into the one before; 0: none.", group=INPUT, least=0)
     # fmt: on
 
     def check(self) -> None:
         super().check()
         if self.zoom and (self.resume is not None or self.save_every):
-            raise InputError("a zoom goes on from its frames and has no state: leave out resume and save every")
+            raise InputError("a zoom has no state to go on from: leave out resume and save every")
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
@@ -71,9 +71,8 @@ class Dream(OptimizingJob, DreamSettings):
             check_output(name, force=job.force)
         for name in names:
             frame = job.changed(output=str(name), zoom=0, report=job.report if name == names[-1] else None)
-            result = yield from optimized(
-                frame, self, dream(network, pixels, job, guide=guide, max_memory=memory_limit(job)), alpha=alpha
-            )
+            steps = dream(network, pixels, job, guide=guide, max_memory=memory_limit(job))
+            result = yield from optimized(frame, None, steps, alpha=alpha)
             pixels = nearer(result.pixels).to(job.device)
             alpha = None if result.alpha is None else nearer(result.alpha)
         film = output.with_suffix(".mp4")

@@ -29,7 +29,7 @@ class Export(Job):
         decides=False, metavar="OUTPUT")
     _: KW_ONLY
     style_name: str | None = option(None, TEXT,
-        "Style of the model to build in; the file then takes pictures only.", group=INPUT, flag="--style")
+        "Name of the model's style to build in; the file then takes pictures only.", group=INPUT, flag="--style")
     force: bool = option(False, FLAG, "Overwrite files that exist.", group=FILES, decides=False)
     # fmt: on
 
@@ -44,7 +44,7 @@ class Export(Job):
         from impasto.methods.instant import open_painter
 
         check_target(self.output, force=self.force, suffixes=(".onnx",))
-        yield Progress("exporting", 0, 0, "about a minute")
+        yield Progress("exporting", 0, 0, "about half a minute")
         export_onnx(open_painter(self.model, "cpu").model, self.output, self.style_name)
         size = Path(self.output).stat().st_size
         yield Wrote(self.output, f"opset {OPSET}, {size / 1e6:.1f} MB")

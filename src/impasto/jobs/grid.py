@@ -34,7 +34,7 @@ class Grid(OptimizingJob, StylizeSettings):
     style: Source = option(None, PICTURE, "The painting.", group=INPUT, positional=True, required=True, metavar="STYLE")
     _: KW_ONLY
     ratios: tuple[float, ...] = option((0.01, 0.03, 0.1, 0.3), NUMBERS,
-        "Content to style weight, a column each; several.", group=INPUT, above=0, flag="--ratio")
+        "Ratio of content to style weight; several make a column each.", group=INPUT, above=0, flag="--ratio")
     # fmt: on
 
     def usual(self) -> Mapping[str, Any]:

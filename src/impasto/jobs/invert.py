@@ -76,7 +76,7 @@ class Reconstruct(OptimizingJob, StylizeSettings):
     _: KW_ONLY
     source: str = option("content", TEXT, "What is reconstructed: content or style.", group=INPUT, flag="--from",
         choices=("content", "style"))
-    layer: tuple[str, ...] = option((), NAMES, "Layer to reconstruct from; several together.", group=INPUT)
+    layer: tuple[str, ...] = option((), NAMES, "Layer to reconstruct from; several are fitted together.", group=INPUT)
     all_layers: bool = option(False, FLAG, "A labeled sheet of every layer instead, from shallow to deep.", group=INPUT)
     # fmt: on
 

@@ -78,8 +78,8 @@ class Activations(_Look):
     image: Source = option(None, PICTURE, "The picture.", group=INPUT, positional=True, required=True, metavar="IMAGE")
     _: KW_ONLY
     layer: str = option(None, TEXT, "Layer, such as relu3_1.", group=INPUT, required=True)
-    count: int = option(16, WHOLE, "Maps, the strongest first.", group=INPUT, least=1)
-    size: int = option(512, WHOLE, "Long side that the picture is looked at, in pixels.", group=INPUT, least=1)
+    count: int = option(16, WHOLE, "Number of maps, the strongest first.", group=INPUT, least=1)
+    size: int = option(512, WHOLE, "Long side at which the picture is read, in pixels.", group=INPUT, least=1)
     # fmt: on
 
     def seen(self, job: Activations) -> Tensor:
@@ -87,7 +87,7 @@ class Activations(_Look):
         from impasto.media import gallery
         from impasto.methods.attribution import activations
 
-        picture, limit = looked_at(job.image, job.size, job.device), memory_limit(job)
+        picture, limit = picture_at(job.image, job.size, job.device), memory_limit(job)
         maps, channels = activations(open_named(job), picture, job.layer, job.count, max_memory=limit)
         return gallery([m[None] for m in maps], [str(c) for c in channels])
 
@@ -107,7 +107,7 @@ class Saliency(_Look):
     _: KW_ONLY
     class_number: int | None = option(None, WHOLE, "Class of ImageNet, 0 to 999; needs a whole VGG.", group=INPUT,
         flag="--class", least=0, most=CLASSES - 1)
-    size: int = option(224, WHOLE, "Long side that the picture is looked at, in pixels.", group=INPUT, least=1)
+    size: int = option(224, WHOLE, "Long side at which the picture is read, in pixels.", group=INPUT, least=1)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -124,7 +124,7 @@ class Saliency(_Look):
         from impasto.methods.attribution import Unit, attribution
 
         unit = Unit("logits", job.class_number) if job.class_number is not None else Unit.named(str(job.unit))
-        picture = looked_at(job.image, job.size, job.device)
+        picture = picture_at(job.image, job.size, job.device)
         network, limit = open_named(job, classifier=unit.classifier), memory_limit(job)
         return attribution(network, picture, unit, self.kind, max_memory=limit, **self.options())
 
@@ -190,7 +190,7 @@ class Excite(OptimizingJob, AscentSettings):
     class_number: int | None = option(None, WHOLE, "Class of ImageNet, 0 to 999; needs a whole VGG.", group=INPUT,
         flag="--class", least=0, most=CLASSES - 1)
     channels: str | None = option(None, TEXT, "Channels of a layer, as a sheet: 0-15, or 3,7,9.", group=INPUT)
-    diversity: int = option(1, WHOLE, "Different answers for one unit.", group=INPUT, least=1)
+    diversity: int = option(1, WHOLE, "Number of different answers for one unit.", group=INPUT, least=1)
     preset: str = option("olah", TEXT, "Settings of a paper: olah, simonyan or yosinski.", group=INPUT,
         choices=("olah", "simonyan", "yosinski"))
     # fmt: on
@@ -238,7 +238,7 @@ class Excite(OptimizingJob, AscentSettings):
         return (yield from optimized(job, self, steps, picture=sheet))
 
 
-def looked_at(image: Source, size: int, device: str) -> Tensor:
+def picture_at(image: Source, size: int, device: str) -> Tensor:
     """A picture, `(1, 3, H, W)`, at the size at which a network looks at it."""
     from impasto.media import read_image
     from impasto.methods.regions import check_sides, scaled

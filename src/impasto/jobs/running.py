@@ -153,7 +153,7 @@ def state_path(output: str) -> Path:
 
 def optimized(
     job: Run,
-    asked: Run,
+    asked: Run | None,
     steps: Iterator[Step],
     *,
     alpha: Tensor | None = None,
@@ -164,7 +164,7 @@ def optimized(
 
     Args:
         job: resolved, as manifests tell it.
-        asked: as it was given, for the state.
+        asked: as it was given, for the state; None for a run that cannot go on from one.
         steps: of the method.
         alpha: of the photograph, kept in the result.
         picture: what is shown of a step.
@@ -183,18 +183,20 @@ def optimized(
         return Result(pixels, job, fitted(alpha, pixels), curve, about)
 
     def keep(step: Step) -> str:
-        """Picture, state and report of an unfinished run; returns the state's path."""
+        """Picture, state and report of an unfinished run; returns how to go on."""
         assert job.output is not None
         write(result(step), step.seconds)
+        if asked is None:
+            return ""
         save_state(state_path(job.output), step.state(), asked, about)
-        return str(state_path(job.output))
+        return f"; go on with --resume {state_path(job.output)}"
 
     yield Progress("painting", 0, 0)  # from here on it is painted, and can be stopped
     try:
         for last in steps:
             curve.append(entry_of(last))
             yield last
-            if job.save_every and job.output is not None and last.step % job.save_every == 0:
+            if asked is not None and job.save_every and job.output is not None and last.step % job.save_every == 0:
                 output = Path(job.output)
                 found = result(last)
                 snapshot = output.with_name(f"{output.stem}-{last.scale}-{last.step:04d}{output.suffix}")
@@ -205,8 +207,7 @@ def optimized(
             raise
         if last is None:
             raise Interrupted("interrupted before the first step: nothing was written") from None
-        state = keep(last)
-        raise Interrupted(f"interrupted: wrote {job.output} as it is; go on with --resume {state}") from None
+        raise Interrupted(f"interrupted: wrote {job.output} as it is{keep(last)}") from None
     except GeneratorExit:
         if job.output is not None and last is not None:
             keep(last)

@@ -64,17 +64,19 @@ class Stylize(OptimizingJob, StylizeSettings):
     blend: tuple[float, ...] = option((), BLEND,
         "Weight of each style: 0.3,0.7; of a network's own styles by name: waves=0.3,dots=0.7.", group=INPUT)
     masks: tuple[tuple[Source, int], ...] = option((), PLACES,
-        "Where (white) the style of that number goes, counted from 1; 0 leaves a region as it is.", group=INPUT,
+        "Mask, and the number of the style (from 1) that goes where it is white; 0 leaves the photograph there.",
+        group=INPUT,
         flag="--mask")
     style_masks: tuple[tuple[Source, int], ...] = option((), PLACES,
-        "Which part (white) of the style of that number counts.", group=INPUT, flag="--style-mask")
+        "Mask, and the number of the style (from 1) of which only the white part counts.",
+        group=INPUT, flag="--style-mask")
     semantic: tuple[Source, ...] = option((), PICTURES,
         "Semantic maps in flat colors: of the photograph and of the first style; of further ones by --style-map.",
         group=INPUT, metavar="CONTENT_MAP STYLE_MAP")
     style_map: tuple[Source, ...] = option((), PICTURES, "Semantic map of the second style, the third, ….", group=INPUT)
     model: str | Model | None = option(None, MODEL, "Network that paints in one pass: a file, or any, gallery or live.",
         group=INPUT, modes=(ONE_PASS, REFINED), metavar="FILE")
-    style_name: tuple[str, ...] = option((), NAMES, "Style of the network's own; several are blended.", group=INPUT,
+    style_name: tuple[str, ...] = option((), NAMES, "Name of a style of the network; several are blended.", group=INPUT,
         modes=(ONE_PASS,), flag="--style")
     strength: float = option(1.0, NUMBER, "Strength of one pass: from 0, the photograph, to 1, the style.",
         group=INPUT, least=0, most=1, modes=(ONE_PASS,))
@@ -84,7 +86,7 @@ class Stylize(OptimizingJob, StylizeSettings):
     cache: bool = option(True, FLAG, "Keep statistics of paintings on disk.", group=FILES, decides=False,
         modes=OPTIMIZE)
     layer_losses: bool = option(False, FLAG,
-        "Losses by layer in report and plot; the picture changes by rounding only.", group=FILES, modes=OPTIMIZE)
+        "Tell losses by layer in report and plot; the picture changes by rounding only.", group=FILES, modes=OPTIMIZE)
     # fmt: on
 
     def __post_init__(self) -> None:

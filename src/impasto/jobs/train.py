@@ -35,29 +35,33 @@ class Train(Job, TrainSettings, LossWeights):
     _: KW_ONLY
     photos: tuple[str, ...] = option((), PATHS, "Folder of photographs; made-up scenes serve without one.", group=INPUT,
         metavar="FOLDER")
-    task: str = option(STYLE, TEXT, "What is learnt: style, any-style, texture or super-resolution.", group=INPUT,
+    task: str = option(STYLE, TEXT, "Kind of model: style, any-style, texture or super-resolution.", group=INPUT,
         choices=TASKS)
     network: str = option("quarter", TEXT, "Kind of network: quarter, johnson or pyramid.", group=INPUT, modes=(STYLE,))
-    network_option: tuple[str, ...] = option((), NAMES, "Option of the network, such as width=32; several.",
+    network_option: tuple[str, ...] = option((), NAMES,
+        "Option of the network, such as width=32; each is given by itself.",
         group=INPUT, flag="--option", metavar="NAME=VALUE")
     body: str | None = option(None, MODEL,
         "Model to begin with: a file, any, or none; any if it fits and nothing is given.", group=INPUT,
         modes=(STYLE, ANY))
-    add: str | None = option(None, MODEL, "Model whose styles stay; only the new ones' vectors learn.", group=INPUT,
+    add: str | None = option(None, MODEL,
+        "Model to add styles to; its own stay, and only the new ones' vectors are trained.", group=INPUT,
         modes=(STYLE,))
-    held_out: tuple[str, ...] = option((), PATHS, "Folder of paintings kept apart.", group=INPUT, modes=(ANY,),
+    held_out: tuple[str, ...] = option((), PATHS,
+        "Folder of paintings that are held out of the training.", group=INPUT, modes=(ANY,),
         metavar="FOLDER")
     scale: int = option(4, WHOLE, "Factor of enlargement: 2, 4 or 8.", group=INPUT, modes=(SUPER,))
-    loss: str = option("feature", TEXT, "What enlarged pictures are compared by: feature or pixel.", group=INPUT,
+    loss: str = option("feature", TEXT, "Loss of super-resolution: feature or pixel.", group=INPUT,
         choices=("feature", "pixel"), modes=(SUPER,))
-    batch: int = option(4, WHOLE, "Photographs at a time.", group="training", least=1)
+    batch: int = option(4, WHOLE, "Photographs in a training step.", group="training", least=1)
     side: int = option(256, WHOLE, "Side of the square crops in pixels.", group="training", least=32)
     loss_encoder: str = option("lite", TEXT, "Encoder whose features are compared: lite, vgg19 or vgg16.",
         group="loss")
     weights: str | None = option(None, FILE, "The encoder's weights: a file, or a folder that holds it.", group="loss",
         metavar="PATH", decides=False)
     workers: int = option(0, WHOLE, "Processes that decode photographs.", group=COMPUTING, least=0, decides=False)
-    accelerate: bool = option(False, FLAG, "Several devices, as `accelerate launch` sets them up.", group=COMPUTING,
+    accelerate: bool = option(False, FLAG,
+        "Train on several devices, as `accelerate launch` sets them up.", group=COMPUTING,
         decides=False)
     device: str = device_option()
     precision: str = option("auto", TEXT, "Arithmetic of the network: fp32, or bf16 for mixed precision.",

@@ -36,7 +36,7 @@ class Upscale(PictureJob):
     compare: bool = option(False, FLAG,
         "Shrink the picture first; draw and measure what each model makes of that, beside bicubic interpolation.",
         group=INPUT)
-    tile: int = option(256, WHOLE, "Side of the squares that are worked on, pixels; decides the memory.",
+    tile: int = option(256, WHOLE, "Side of the tiles in pixels; larger ones take more memory.",
         group="computing", least=16, decides=False)
     # fmt: on
 

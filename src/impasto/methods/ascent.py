@@ -92,7 +92,16 @@ def ascend(
     each = optimizer_bytes(StylizeSettings(optimizer="adam", levels=1).resolved(""), 0) + SPECTRUM[settings.canvas]
     held = settings.size**2 * len(units) * each + FULLY_CONNECTED * units[0].classifier
     what = f"{len(units)} pictures of" if len(units) > 1 else "a picture of"
-    fitted(encoder, [*layers], size, held, max_memory, batch=len(units), whole="a unit is looked at at once", what=what)
+    fitted(
+        encoder,
+        [*layers],
+        size,
+        held,
+        max_memory,
+        batch=len(units),
+        whole="the gradient of a unit needs the whole picture",
+        what=what,
+    )
     generator = torch.Generator().manual_seed(settings.seed)
     canvas = gray(settings.canvas, size, generator, batch=len(units), deviation=0.01, device=device)
     if settings.blur_every:

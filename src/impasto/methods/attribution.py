@@ -159,7 +159,7 @@ def attribution(
     size = (int(image.shape[-2]), int(image.shape[-1]))
     held = 2.0 * PICTURE * image.numel() + FULLY_CONNECTED * unit.classifier
     layers = check_layers([unit.layer], encoder.layers)
-    fitted(encoder, layers, size, held, max_memory, whole="a unit is looked at at once")
+    fitted(encoder, layers, size, held, max_memory, whole="the gradient of a unit needs the whole picture")
     if kind == "smoothgrad":
         return strength(smoothgrad(encoder, image, unit, **options))
     if kind == "saliency":
@@ -179,7 +179,9 @@ def filters(encoder: Encoder) -> Tensor:
         if isinstance(module, torch.nn.Conv2d) and module.in_channels == 3:
             weight = module.weight.detach()
             return 0.5 + 0.5 * weight / weight.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-12)
-    raise InputError(f"{encoder.name} has no convolution over three colors whose filters could be shown")
+    raise InputError(
+        f"{encoder.name} has no convolution over three colors whose filters could be shown: choose an encoder with one"
+    )
 
 
 def activations(

@@ -20,7 +20,7 @@ from impasto.memory import too_large
 from impasto.methods.regions import Region, check_sides, scaled_size
 from impasto.methods.settings import StylizeSettings
 from impasto.methods.solvers import solver
-from impasto.objective import MATCHINGS
+from impasto.objective import style_loss
 from impasto.options import known
 
 #: Bytes that are there whatever the picture's size: interpreter, torch, the weights twice over, gaps in the heap.
@@ -189,7 +189,7 @@ def copies(regions: Sequence[Region], size: int, settings: StylizeSettings) -> l
         for scale in settings.style_scales:
             side = max(1, round(size * scale))
             found.append(scaled_size(style.picture, side) if isinstance(style.picture, Tensor) else (side, side))
-    return found * (len(settings.style_rotations) if settings.style_loss in MATCHINGS else 1)
+    return found * (1 if style_loss(settings.style_loss).additive else len(settings.style_rotations))
 
 
 def plan(
@@ -225,7 +225,7 @@ def plan(
     held, whole = given + pixels * optimizer_bytes(settings, pixels), ""
     if content and settings.content_weight:
         held += 4 * pixels * sum(numbers[n] for n in {*known(settings.content_layers)})
-    if settings.style_loss in MATCHINGS and settings.style_weight:
+    if settings.style_weight and not style_loss(settings.style_loss).additive:
         whole = f"the style loss {settings.style_loss} compares whole maps and cannot be computed in tiles"
         held += _matched(settings, pixels, spans)
     fix = "choose gram, moments or wasserstein, a smaller size, or allow more"
@@ -277,16 +277,15 @@ def optimizer_bytes(settings: StylizeSettings, pixels: int) -> float:
 
 def _patches(settings: StylizeSettings, numbers: dict[str, float]) -> list[float]:
     """Numbers of the patches that are cut at each layer, for each pixel."""
-    matching = MATCHINGS[settings.style_loss]
-    return [numbers[n] * (matching.size / matching.stride) ** 2 for n in known(settings.style_layers)]
+    cut = style_loss(settings.style_loss).cut
+    return [numbers[n] * cut for n in known(settings.style_layers)]
 
 
 def _matched(settings: StylizeSettings, pixels: int, spans: Sequence[Span]) -> float:
     """Bytes of the picture's patches, and of the style's with their keys."""
-    matching = MATCHINGS[settings.style_loss]
     channels = sum(lv.channels for s in spans for n, lv in s.layers.items() if n in known(settings.style_layers))
     patches = sum(_patches(settings, _densities(spans)))
-    return BYTES_PATCH * pixels * patches + 8.0 * matching.limit * matching.size**2 * channels
+    return BYTES_PATCH * pixels * patches + 8.0 * style_loss(settings.style_loss).held * channels
 
 
 def _banks(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from impasto.canvas import CANVASES
 from impasto.errors import InputError
 from impasto.features import PRECISIONS, profile_of
-from impasto.objective import CONVENTIONS, MATCHINGS, STYLE_LAYERS, STYLE_LOSSES
+from impasto.objective import CONVENTIONS, STYLE_LOSSES, style_loss
 from impasto.optimize import OPTIMIZERS
 from impasto.options import AUTO, FLAG, MODEL, NAMES, NUMBER, NUMBERS, SIDES, TEXT, WHOLE, Auto, Settings, known, option
 from impasto.options import ENCODER as ENCODER_KIND
@@ -101,47 +101,53 @@ class StylizeSettings(Settings):
         "Factor of the style weight that makes it mean the same for every encoder.", group=LOSS, above=0,
         auto="what suits the encoder", modes=OPTIMIZE)
     content_layers: tuple[str, ...] | Auto = option(AUTO, NAMES,
-        "Layer that the photograph is compared at; several count alike.", group=LOSS, auto="those of the encoder",
+        "Layer at which the photograph is compared; several count alike.", group=LOSS, auto="those of the encoder",
         flag="--content-layer", modes=OPTIMIZE)
-    style_layers: tuple[str, ...] | Auto = option(AUTO, NAMES, "Layer that the style is compared at; several.",
+    style_layers: tuple[str, ...] | Auto = option(AUTO, NAMES, "Layer at which the style is compared; several add up.",
         group=LOSS, auto="those of the style loss", flag="--style-layer", modes=OPTIMIZE)
     style_layer_weights: tuple[float, ...] = option((), NUMBERS,
         "Weight of each style layer, relative to the others; all alike if not given.", group=LOSS, least=0,
         flag="--style-layer-weight", modes=OPTIMIZE)
-    style_loss: str = option("gram", TEXT, "How styles are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
+    style_loss: str = option(
+        "gram", TEXT, "Measure by which styles are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
         modes=OPTIMIZE)
     style_scales: tuple[float, ...] = option((1.0,), NUMBERS,
         "Size of the strokes relative to the picture; several are averaged.", group=STYLE, above=0,
         most=LARGEST_STROKES,
         flag="--style-scale", modes=OPTIMIZE)
     style_rotations: tuple[float, ...] = option((0.0,), NUMBERS,
-        "Degrees by which copies of the painting are turned that join the patches, such as -15,0,15.", group=STYLE,
+        "Degrees of rotated copies of the painting whose patches are matched, too, such as -15,0,15.", group=STYLE,
         flag="--style-rotation", modes=OPTIMIZE)
     semantic_weight: float = option(1.0, NUMBER,
         "Weight of semantic maps against features where patches are compared.", group=STYLE, least=0, modes=OPTIMIZE)
     dream: str = option(
         "", TEXT, "LAYER or LAYER:CHANNEL whose activation is raised at the same time.", group=LOSS, modes=OPTIMIZE)
     dream_weight: float | Auto = option(
-        AUTO, NUMBER, "Weight of that activation.", group=LOSS, least=0, auto="1 with dream, else 0", modes=OPTIMIZE)
-    convention: str = option("relative", TEXT, "How losses are scaled, as in papers (docs/reference).", group=LOSS,
+        AUTO, NUMBER, "Weight of the dream's activation.",
+        group=LOSS, least=0, auto="1 with dream, else 0", modes=OPTIMIZE)
+    convention: str = option(
+        "relative", TEXT, "Scaling of the losses: relative, or as in a paper (docs/reference).", group=LOSS,
         choices=lambda: CONVENTIONS, modes=OPTIMIZE)
     tv: str = option("squared", TEXT, "Definition of total variation.", group=LOSS,
         choices=("squared", "absolute", "power"), modes=OPTIMIZE)
     tv_gamma: float = option(
         1.0, NUMBER, "Exponent of the total variation `power`.", group=LOSS, above=0, modes=OPTIMIZE)
-    optimizer: str = option("auto", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS,
+    optimizer: str = option("auto", TEXT, "Optimizer of the picture.", group=SEARCH, choices=OPTIMIZERS,
         auto="adam with jitter, else lbfgs", modes=OPTIMIZE)
-    history: int = option(10, WHOLE, "Pairs that L-BFGS remembers.", group=SEARCH, least=1, modes=OPTIMIZE)
+    history: int = option(10, WHOLE,
+        "Pairs of steps and changes of the gradient that L-BFGS remembers.", group=SEARCH, least=1, modes=OPTIMIZE)
     levels: int | Auto = option(AUTO, WHOLE,
-        "Levels of the pyramid in which a picture is moved: what many pixels agree on moves further; 1: none.",
+        "Levels of the pyramid in which steps are made, so that what many pixels agree on moves further; 1: no "
+        "pyramid.",
         group=SEARCH, least=1, auto="4 with jitter, else 5", modes=OPTIMIZE)
     rate: float | Auto = option(AUTO, NUMBER, "Learning rate of Adam, in units of the range 0 to 1.", group=SEARCH,
         above=0, auto="0.03 with jitter, else 0.02", modes=OPTIMIZE)
     cooldown: float | Auto = option(AUTO, NUMBER,
-        "Share of each scale's steps, the last ones, in which that rate falls to nothing.", group=SEARCH, least=0,
+        "Share of each scale's steps, the last ones, in which Adam's learning rate falls to 0.", group=SEARCH, least=0,
         most=1, auto="0.8 with jitter, else 0", modes=OPTIMIZE)
     jitter: int | Auto = option(AUTO, WHOLE,
-        "Places each way from which the encoder sees the picture, at random, for adam; 0: none.", group=SEARCH,
+        "Places each way by which the encoder's view of the picture is shifted at random, with adam; 0: none.",
+        group=SEARCH,
         least=0, auto="16 with lite and 60 steps or more, else 0", modes=OPTIMIZE)
     steps: int = option(80, WHOLE, "Steps at each scale.", group=SEARCH, least=1, modes=OPTIMIZE)
     first_steps: int | Auto = option(AUTO, WHOLE, "Steps at the coarsest scale.", group=SEARCH, least=1,
@@ -153,7 +159,7 @@ class StylizeSettings(Settings):
         auto="as many as begin at 256 pixels or more", modes=OPTIMIZE)
     scale_factor: float = option(2.0, NUMBER, "Ratio from scale to scale.", group=SEARCH, above=1, modes=OPTIMIZE)
     average: float = option(0.0, NUMBER,
-        "Weight of the past in a running average of the pictures, which is what is kept; 0: none.", group=SEARCH,
+        "Decay of a running average of the pictures, which becomes the result; 0: no average.", group=SEARCH,
         least=0, below=1, modes=OPTIMIZE)
     init: str = option("content", MODEL,
         f"First picture: {', '.join(STARTS)}, or the path of a picture or of a trained network.", group=SEARCH,
@@ -166,7 +172,8 @@ class StylizeSettings(Settings):
 
     def check(self) -> None:
         if self.style_layer_weights:
-            layers = STYLE_LAYERS[self.style_loss] if self.style_layers == AUTO else known(self.style_layers)
+            usual = self.style_layers == AUTO
+            layers = style_loss(self.style_loss).default_layers if usual else known(self.style_layers)
             given = len(self.style_layer_weights)
             if given != len(layers) or sum(self.style_layer_weights) == 0:
                 raise InputError(
@@ -198,8 +205,8 @@ class StylizeSettings(Settings):
 
     def resolved(self, encoder: str) -> Self:
         """With what `auto` stands for, given the encoder's name; what is not `auto` stays."""
-        profile = profile_of(encoder)
-        deceived = profile.deceived(self.steps) and self.style_loss not in MATCHINGS
+        profile, loss = profile_of(encoder), style_loss(self.style_loss)
+        deceived = profile.deceived(self.steps) and loss.additive
         jitter, optimizer = self.jitter, self.optimizer
         if jitter == AUTO:
             jitter = profile.jittered["jitter"] if deceived and optimizer == AUTO else STEADY["jitter"]
@@ -210,7 +217,7 @@ class StylizeSettings(Settings):
         stands_for = {
             **{name: usual[name] for name in ("cooldown", "levels", "rate")},
             "content_layers": profile.content_layers,
-            "style_layers": STYLE_LAYERS[self.style_loss],
+            "style_layers": loss.default_layers,
             "balance": profile.style_balance if jitter else 1.0,
             "first_steps": self.steps,
             "scales": self._usual_scales(),
@@ -253,15 +260,17 @@ class TextureSettings(Settings):
     own_size: bool = option(
         False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE, modes=OPTIMIZE)
     tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE, modes=OPTIMIZE)
-    style_loss: str = option("gram", TEXT, "How textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
+    style_loss: str = option(
+        "gram", TEXT, "Measure by which textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
         modes=OPTIMIZE)
     layers: tuple[str, ...] | Auto = option(
-        AUTO, NAMES, "Layer that is compared; several.", group=LOSS, auto="those of the style loss", flag="--layer",
+        AUTO, NAMES, "Layer at which textures are compared; several add up.",
+        group=LOSS, auto="those of the style loss", flag="--layer",
         modes=OPTIMIZE)
     layers_up_to: str | None = option(
         None, TEXT, "Deepest layer that is compared, such as relu3_1.", group=LOSS, metavar="LAYER", modes=OPTIMIZE)
     optimizer: str = option(
-        "auto", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS, auto="as for stylize",
+        "auto", TEXT, "Optimizer of the picture.", group=SEARCH, choices=OPTIMIZERS, auto="as for stylize",
         modes=OPTIMIZE)
     rate: float | Auto = option(AUTO, NUMBER, "Learning rate of Adam, in units of the range 0 to 1.", group=SEARCH,
         above=0, auto="as for stylize", modes=OPTIMIZE)
@@ -302,12 +311,12 @@ class InversionSettings(Settings):
     size: int = option(224, WHOLE, "Long side of the result in pixels; VGG was trained at 224.",
         group=PICTURE, least=1, most=LONGEST)
     beta: float = option(2.0, NUMBER, "Exponent of the total variation (dx² + dy²)^(β/2).", group=LOSS, above=0)
-    alpha: float = option(6.0, NUMBER, "Exponent of the norm.", group=LOSS, above=0)
+    alpha: float = option(6.0, NUMBER, "Exponent α of the norm Σ |2x − 1|^α.", group=LOSS, above=0)
     tv_weight: float = _weight(1.0, "Weight of the total variation per pixel.")
-    norm_weight: float = _weight(0.01, "Weight of the norm per pixel, which keeps from black and white.")
+    norm_weight: float = _weight(0.01, "Weight of the norm per pixel, which keeps pixels from black and white.")
     canvas: str = option("pixels", TEXT, "What is optimized: the picture's pixels or its Fourier spectrum.",
         group=SEARCH, choices=CANVASES)
-    optimizer: str = option("lbfgs", TEXT, "What moves the picture.", group=SEARCH, choices=OPTIMIZERS)
+    optimizer: str = option("lbfgs", TEXT, "Optimizer of the picture.", group=SEARCH, choices=OPTIMIZERS)
     rate: float = option(0.05, NUMBER, "Learning rate of Adam.", group=SEARCH, above=0)
     steps: int = option(200, WHOLE, "Steps of the optimization.", group=SEARCH, least=1)
     seed: int = _seed("Random seed of the noise.")
@@ -329,7 +338,8 @@ class DreamSettings(Settings):
 
     # fmt: off
     layer: str = option("relu4_2", TEXT, "Layer whose activation grows, such as relu4_2.", group=LOSS)
-    channel: int | None = option(None, WHOLE, "Channel of that layer; all of them if not given.", group=LOSS, least=0)
+    channel: int | None = option(None, WHOLE,
+        "Channel of the layer whose activation grows; all of them if not given.", group=LOSS, least=0)
     size: int | Auto = option(
         AUTO, WHOLE, "Long side of the result in pixels.", group=PICTURE, least=1, most=LONGEST,
         auto="the picture's own")
@@ -338,7 +348,8 @@ class DreamSettings(Settings):
     steps: int = option(10, WHOLE, "Steps of each octave.", group=SEARCH, least=1)
     rate: float = option(
         1.5 / 255, NUMBER, "Mean change of a value by one step, in units of the range 0 to 1.", group=SEARCH, above=0)
-    jitter: int = option(32, WHOLE, "Pixels that the picture is rolled by at random.", group=SEARCH, least=0)
+    jitter: int = option(32, WHOLE,
+        "Pixels by which the picture is rolled at random before each step.", group=SEARCH, least=0)
     seed: int = _seed("Random seed of the jitter.")
     encoder: str | Encoder = encoder_option()
     pooling: str = _pooling()
@@ -357,14 +368,16 @@ class AscentSettings(Settings):
     tv_weight: float = _weight(0.0, "Weight of the squared total variation.")
     blur_every: int = option(
         0, WHOLE, "Steps between blurs of the picture (Yosinski et al. 2015); 0: none.", group=SEARCH, least=0)
-    blur_sigma: float = option(0.5, NUMBER, "Deviation of that blur in pixels.", group=SEARCH, least=0)
+    blur_sigma: float = option(0.5, NUMBER, "Standard deviation of the blur in pixels.", group=SEARCH, least=0)
     clip_percentile: float = option(0.0, NUMBER,
         "Percentile of contribution below which pixels become gray; 0: none.", group=SEARCH, least=0, most=100)
     shift: float = option(8.0, NUMBER,
-        "Pixels that the picture is moved at random before each step (Olah et al. 2017).", group=SEARCH, least=0)
-    scale: float = option(0.1, NUMBER, "Part by which it is scaled at random.", group=SEARCH, least=0)
-    degrees: float = option(10.0, NUMBER, "Degrees by which it is turned at random.", group=SEARCH, least=0)
-    diversity_weight: float = _weight(1.0, "Weight against likeness of several answers.")
+        "Pixels by which the picture is shifted at random before each step (Olah et al. 2017).", group=SEARCH, least=0)
+    scale: float = option(0.1, NUMBER,
+        "Fraction by which the picture is scaled at random before each step.", group=SEARCH, least=0)
+    degrees: float = option(10.0, NUMBER,
+        "Degrees by which the picture is rotated at random before each step.", group=SEARCH, least=0)
+    diversity_weight: float = _weight(1.0, "Weight of the term that pushes several answers apart.")
     rate: float = option(0.05, NUMBER, "Learning rate of Adam.", group=SEARCH, above=0)
     steps: int = option(200, WHOLE, "Steps of the optimization.", group=SEARCH, least=1)
     seed: int = _seed()

@@ -63,7 +63,7 @@ def content_term(
 
 
 def recolor(settings: StylizeSettings, content: Tensor | None, alpha: Tensor | None = None) -> Prepare:
-    """What `settings.color` does to each painting before it is looked at (Gatys et al. 2016, "Preserving color").
+    """What `settings.color` does to each painting before its style is read (Gatys et al. 2016, "Preserving color").
 
     Args:
         content: `(1, 3, H, W)`, RGB, [0, 1].
@@ -202,13 +202,13 @@ def stylize(
 
     kept = content if keep_content else None
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
-    sought = _GoalBuilder(kept, regions, settings, guide, prepare, cache, progress, extra_terms, layer_losses)
+    goals = _GoalBuilder(kept, regions, settings, guide, prepare, cache, progress, extra_terms, layer_losses)
     stages: list[Stage] = []
     for at in plans(reads, settings, shape, max_memory, content=kept is not None, regions=regions):
         if warmup is not None and settings.warmup_steps:
             warms: Encoder = GrayEncoder(warmup) if gray else warmup
-            stages.append(sought.stage(replace(at, steps=settings.warmup_steps), warms))
-        stages.append(sought.stage(at, reads))
+            stages.append(goals.stage(replace(at, steps=settings.warmup_steps), warms))
+        stages.append(goals.stage(at, reads))
     first = init if init is not None else start(shape.shape, content, regions, settings)
     first = lanczos(first.to(shape), stages[0].size)
     canvas: Canvas = Pixels(first)
@@ -227,7 +227,7 @@ class _GoalBuilder:
 
     Attributes:
         content: what it shall show, or None.
-        prepare: done to each painting before it is looked at.
+        prepare: done to each painting before its style is read.
     """
 
     content: Tensor | None

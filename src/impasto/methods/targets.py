@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,9 +26,9 @@ from impasto.methods.regions import (
     unchanged,
 )
 from impasto.methods.settings import StylizeSettings
-from impasto.objective import MATCHINGS, STATISTICS, Match, Style, Term
+from impasto.objective import Term, style_loss
 from impasto.objective.cache import StatisticsCache
-from impasto.objective.tiled import measured
+from impasto.objective.losses import View
 from impasto.options import known
 from impasto.pictures.resample import lanczos
 
@@ -61,104 +61,73 @@ def style_terms(
         progress: told after each painting.
         workspace: how each painting is measured.
     """
-    additive = settings.style_loss in STATISTICS
-    if guide is not None and additive:
-        regions, guide = by_segment(regions, guide), None
-    elif guide is not None:
-        regions, guide = labeled(regions, guide)
+    loss = style_loss(settings.style_loss)
+    if guide is not None:
+        regions, guide = (by_segment(regions, guide), None) if loss.additive else labeled(regions, guide)
+    ours = None if guide is None else guide * settings.semantic_weight
     weights, total = settings.layer_weights(), sum(len(r.styles) for r in regions)
     terms: list[tuple[float, Term]] = []
     for number, region in enumerate(regions):
         check_shares(region.styles)
         done = sum(len(r.styles) for r in regions[:number])
 
-        def told(count: int, before: int = done) -> None:
+        def report(count: int, before: int = done) -> None:
             progress(before + count, total)
 
         mask = region.mask
         part = settings.style_weight * known(settings.balance) * (1.0 if mask is None else float(mask.mean()))
-        if additive:
-            targets = average_statistics(encoder, region.styles, size, settings, prepare, cache, told, workspace)
-            statistic = STATISTICS[settings.style_loss]
-            terms.append((part, Style(targets, weights, settings.convention, statistic, mask)))
-        else:
-            matching, ours = MATCHINGS[settings.style_loss], None if guide is None else guide * settings.semantic_weight
-            copies = list(_copies(region.styles, size, settings, prepare, told))
-            with torch.no_grad():
-                maps = [encoder(c.picture, weights) for c in copies]
-            about = [*zip(*[(c.share, c.mask, c.guide) for c in copies], strict=True)]
-            banks = {n: matching.bank([m[n] for m in maps], *about) for n in weights}
-            relative = settings.convention == "relative"
-            terms.append((part, Match(banks, weights, matching, mask, ours, relative)))
+        targets = style_targets(encoder, region.styles, size, settings, prepare, cache, report, workspace)
+        terms.append((part, loss.term(targets, weights, settings.convention, mask, ours)))
     return terms
 
 
-def average_statistics(
+def style_targets(
     encoder: Encoder,
     styles: Sequence[StyleImage],
     size: int,
     settings: StylizeSettings,
     prepare: Prepare = unchanged,
     cache: StatisticsCache | None = None,
-    told: Callable[[int], None] = lambda count: None,
+    report: Callable[[int], None] = lambda count: None,
     workspace: Workspace = lambda size: None,
-) -> dict[str, Tensor]:
-    """Layer -> the mean statistic of several styles, weighted by their shares (METHODS: blends and folders)."""
-    statistic = STATISTICS[settings.style_loss]
-    shares = [s.share for s in styles]
-    average: dict[str, Tensor] = {}
-    layers = known(settings.style_layers)
-    about = (settings.style_loss, statistic, size, settings.style_scales, layers)
-    for count, style in enumerate(styles, 1):
+) -> dict[str, Any]:
+    """Layer -> what several styles are compared by: the mean statistic, weighted by their shares, or their patches."""
+    loss, layers = style_loss(settings.style_loss), known(settings.style_layers)
+    about = (settings.style_loss, loss, size, settings.style_scales, layers)
+
+    def read(style: StyleImage) -> Any:
         style = style.opened(prepare)
+        views = _views(style, size, settings, workspace)
+        if cache is None or not loss.additive:
+            return loss.read(encoder, layers, views)
         picture = style.pixels()
-        key = None if cache is None else cache.key(fingerprint(encoder), about, picture, style.mask)
-        found = None if cache is None or key is None else cache.get(key)
-        if found is None:
-            found = {}
-            for copy in _copies([style], size, settings, unchanged):
-                space = workspace((int(copy.picture.shape[-2]), int(copy.picture.shape[-1])))
-                values = measured(encoder, copy.picture, layers, statistic, copy.mask, space)
-                for layer, value in values.items():
-                    found[layer] = found.get(layer, 0) + value / len(settings.style_scales)
-            if cache is not None and key is not None:
-                cache.put(key, found)
-        for layer, value in found.items():
-            average[layer] = average.get(layer, 0) + value.to(picture.device) * (shares[count - 1] / sum(shares))
-        told(count)
-    return average
+        key = cache.key(fingerprint(encoder), about, picture, style.mask)
+        values = cache.get(key)
+        if values is None:
+            values = loss.read(encoder, layers, views)
+            cache.put(key, values)
+        return {layer: value.to(picture.device) for layer, value in values.items()}
+
+    def paintings() -> Iterator[Any]:
+        for count, style in enumerate(styles, 1):
+            yield read(style)
+            report(count)
+
+    return loss.targets(paintings(), [s.share for s in styles])
 
 
-@dataclass(frozen=True)
-class _Copy:
-    """A painting at one scale and rotation."""
-
-    picture: Tensor
-    share: float
-    mask: Tensor | None
-    guide: Tensor | None
-
-
-def _copies(
-    styles: Sequence[StyleImage],
-    size: int,
-    settings: StylizeSettings,
-    prepare: Prepare,
-    told: Callable[[int], None] = lambda count: None,
-) -> Iterator[_Copy]:
-    """Each style at each scale; for patches also at each rotation."""
-    turns = settings.style_rotations if settings.style_loss in MATCHINGS else (0.0,)
-    for count, style in enumerate(styles, 1):
-        style = style.opened(prepare)
-        picture = style.pixels()
-        for scale in settings.style_scales:
-            reference = scaled(picture, max(1, round(size * scale)))
-            check_sides(style.name, picture, reference)
-            guide = None if style.guide is None else style.guide * settings.semantic_weight
-            for degrees in turns:
-                x, mask, turned_guide = rotated(reference, style.mask, guide, degrees)
-                yield _Copy(x, style.share, mask, turned_guide)
-        told(count)
+def _views(style: StyleImage, size: int, settings: StylizeSettings, workspace: Workspace) -> Iterator[View]:
+    """A style that was `opened`, at each scale; where whole maps are compared also at each rotation."""
+    additive, picture = style_loss(settings.style_loss).additive, style.pixels()
+    rotations = (0.0,) if additive else settings.style_rotations
+    guide = None if style.guide is None else style.guide * settings.semantic_weight
+    for scale in settings.style_scales:
+        reference = scaled(picture, max(1, round(size * scale)))
+        check_sides(style.name, picture, reference)
+        space = workspace((int(reference.shape[-2]), int(reference.shape[-1]))) if additive else None
+        for degrees in rotations:
+            count = len(settings.style_scales) * len(rotations)
+            yield View(*rotated(reference, style.mask, guide, degrees), count, space)
 
 
 def rotated(

@@ -10,7 +10,7 @@ Vectors are centered: zero is the plain network.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar, cast
 
 import torch
@@ -220,7 +220,7 @@ class Grain(nn.Module):
         place = (top, left, *x.shape[2:], x.dtype, x.device)
         known = self._known
         if torch.compiler.is_exporting():  # each picture its own: programs take a batch of one for a fused residual
-            known = place, self._noises(*place).expand(len(x), -1, -1, -1)
+            known = place, self._noises(*place).expand(x.shape[0], -1, -1, -1)
         elif self.training:
             known = place, self._noises(*place)
         elif known[0] != place:
@@ -233,7 +233,7 @@ class Grain(nn.Module):
         rows = top + torch.arange(height, device=device)[:, None]
         columns = left + torch.arange(width, device=device)[None]
         mix = in_32_bits if torch.compiler.is_exporting() else in_64_bits
-        return torch.stack([noise(rows, columns, seed, mix).to(dtype) for seed in range(self.count)])[None]
+        return noise(rows, columns, range(self.count), mix).to(dtype)[None]
 
 
 def begin_at(network: nn.Module, top: int, left: int) -> None:
@@ -268,13 +268,17 @@ def _divided(x: Tensor | int, by: int) -> tuple[Any, Any]:
     return quotient, x - quotient * by
 
 
-def noise(rows: Tensor, columns: Tensor, seed: int, mix: Callable[..., Tensor] = in_64_bits) -> Tensor:
-    """White noise of deviation 1, evenly distributed, at integer positions; the shape that they broadcast to.
+def noise(rows: Tensor, columns: Tensor, seeds: Iterable[int], mix: Callable[..., Tensor] = in_64_bits) -> Tensor:
+    """White noises of deviation 1, evenly distributed, at integer positions: `(seeds, H, W)`.
 
     Args:
+        rows: `(H, 1)`.
+        columns: `(1, W)`.
+        seeds: one for each noise. All are computed at once, so that a graph has the operations once.
         mix: `in_32_bits` gives the same noise, slowly.
     """
-    n = mix(columns, 104729, rows * 7919 + (seed + 1) * 1299709 % PRIME)
+    own = torch.tensor([(seed + 1) * 1299709 % PRIME for seed in seeds], dtype=rows.dtype, device=rows.device)
+    n = mix(columns, 104729, rows * 7919 + own[:, None, None])
     for _ in range(2):
         n = mix(n, mix(n, 15731, 789221), 1376312)
     return (n.float() / PRIME - 0.5) * 12**0.5

@@ -65,7 +65,9 @@ class Model:
                 raise unknown("style", name, self.styles)
         total = sum(shares.values())
         if not (total > 0 and min(shares.values()) >= 0):
-            raise InputError(f"the shares {', '.join(f'{s:g}' for s in shares.values())} are no blend")
+            raise InputError(
+                f"the shares {', '.join(f'{s:g}' for s in shares.values())} are no blend; give at least one above 0"
+            )
         mixed = torch.stack([self.styles[n] * (s / total) for n, s in shares.items()]).sum(0)
         return mixed[None]
 
@@ -91,7 +93,9 @@ class Model:
             InputError: if the model has no distribution.
         """
         if self.distribution is None:
-            raise InputError("this model has no distribution of styles to draw from")
+            raise InputError(
+                "this model has no distribution of styles to draw from; train one with impasto train --task any-style"
+            )
         mean, factor = self.distribution
         drawn = mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
         return self.generator.possible(drawn)

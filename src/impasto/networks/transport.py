@@ -109,7 +109,7 @@ def products(x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             rows = rows.to(torch.promote_types(x.dtype, torch.float32))
             return rows.mT @ rows / count
-    parts = rows.reshape(len(x), math.gcd(count, 64), -1, x.shape[1])
+    parts = rows.reshape(x.shape[0], math.gcd(count, 64), -1, x.shape[1])
     return (parts.mT @ parts).sum(1, dtype=torch.float32) / count
 
 
@@ -150,8 +150,8 @@ class Transport(OfWhole):
         with torch.autocast(x.device.type, enabled=False):  # roots of matrices need the digits
             matrix = self._map(covariance, own[:, self.channels :][:, self.index]) @ weight.T
         shift = F.linear(own[:, None, : self.channels], weight, then.bias)
-        carried: Tensor = torch.baddbmm(shift, positions(centered), matrix.expand(len(x), -1, -1))
-        return carried.view(len(x), *x.shape[2:], -1).permute(0, 3, 1, 2)
+        carried: Tensor = torch.baddbmm(shift, positions(centered), matrix.expand(x.shape[0], -1, -1))
+        return carried.view(x.shape[0], *x.shape[2:], -1).permute(0, 3, 1, 2)
 
     @torch.no_grad()
     def possible(self, styles: Tensor) -> Tensor:

@@ -1,11 +1,10 @@
 from .activation import Activation as Activation
 from .conventions import CONVENTIONS as CONVENTIONS
 from .layers import by_layer as by_layer
+from .losses import StyleLoss as StyleLoss
 from .matching import Match as Match
-from .registry import MATCHINGS as MATCHINGS
-from .registry import STATISTICS as STATISTICS
-from .registry import STYLE_LAYERS as STYLE_LAYERS
 from .registry import STYLE_LOSSES as STYLE_LOSSES
+from .registry import style_loss as style_loss
 from .statistics import Statistic as Statistic
 from .statistics import Sum as Sum
 from .statistics import gram as gram

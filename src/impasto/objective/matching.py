@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.features.encoder import Encoder
+from impasto.objective.losses import View
 from impasto.objective.registry import USUAL_STYLE_LAYERS
 from impasto.objective.statistics import resized_mask, whole
+from impasto.objective.terms import LayerTerm
 from impasto.pictures.displacement import Displacement, followed
 
 #: Correlations held at once, so that memory stays bounded (floats).
@@ -33,6 +36,10 @@ class Bank:
     center: Tensor
 
 
+#: The maps of a view of a painting by layer, its mask and its semantic map.
+Maps = tuple[dict[str, Tensor], Tensor | None, Tensor | None]
+
+
 @dataclass(frozen=True)
 class Matching:
     """How patches are cut, matched and compared.
@@ -42,7 +49,7 @@ class Matching:
         stride: between patches.
         cosine: compare `1 − cos`, features centered at the style's mean, instead of squared differences.
         limit: patches kept of all styles together at one layer, evenly spaced.
-        default_layers: see `impasto.objective.registry.Layered`.
+        default_layers: see `StyleLoss`.
     """
 
     size: int
@@ -50,6 +57,38 @@ class Matching:
     cosine: bool
     limit: int = 8192
     default_layers: tuple[str, ...] = USUAL_STYLE_LAYERS
+    additive: bool = field(default=False, init=False, repr=False)
+
+    @property
+    def cut(self) -> float:
+        """See `StyleLoss`."""
+        return (self.size / self.stride) ** 2
+
+    @property
+    def held(self) -> float:
+        """See `StyleLoss`."""
+        return self.limit * self.size**2
+
+    @torch.no_grad()
+    def read(self, encoder: Encoder, layers: Sequence[str], views: Iterable[View]) -> list[Maps]:
+        return [(encoder(view.picture, layers), view.mask, view.guide) for view in views]
+
+    def targets(self, paintings: Iterable[list[Maps]], shares: Sequence[float]) -> dict[str, Bank]:
+        views = [(view, share) for views, share in zip(paintings, shares, strict=True) for view in views]
+        each = [share for _, share in views]
+        masks, guides = [mask for (_, mask, _), _ in views], [guide for (_, _, guide), _ in views]
+        layers = views[0][0][0]
+        return {n: self.bank([maps[n] for (maps, _, _), _ in views], each, masks, guides) for n in layers}
+
+    def term(
+        self,
+        targets: Mapping[str, Bank],
+        weights: Mapping[str, float],
+        convention: str,
+        mask: Tensor | None = None,
+        guide: Tensor | None = None,
+    ) -> Match:
+        return Match(targets, weights, self, mask, guide, convention == "relative")
 
     def bank(
         self,
@@ -170,7 +209,7 @@ def _counts(available: Sequence[int], shares: Sequence[float], limit: int) -> li
 
 
 @dataclass(frozen=True)
-class Match:
+class Match(LayerTerm):
     """`Σ_l β_l` times the mean distance of the picture's patches to their best matches in the style.
 
     Attributes:
@@ -183,16 +222,11 @@ class Match:
     """
 
     targets: Mapping[str, Bank]
-    weights: Mapping[str, float]
     matching: Matching
     mask: Tensor | None = None
     guide: Tensor | None = None
     relative: bool = True
-    name: str = "style"
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return tuple(self.weights)
+    name: str = field(default="style", kw_only=True)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         total = image.new_zeros(())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -57,7 +57,7 @@ class Placeless:
 
 @runtime_checkable
 class Additive(Term, Protocol):
-    """A term that knows a map by sums over its positions only, so that a picture can be looked at in parts."""
+    """A term that knows a map by sums over its positions only, so that a picture can be computed in parts."""
 
     def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
         """The sums over the positions of a layer's map, `(B, C, H', W')`, or of the part of it that lies at `place`."""
@@ -68,13 +68,31 @@ class Additive(Term, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class LayerTerm:
+    """A term that is a weighted sum over layers.
+
+    Attributes:
+        targets: layer -> what its map is compared with.
+        weights: layer -> its weight.
+    """
+
+    targets: Mapping[str, Any]
+    weights: Mapping[str, float]
+    name: str = field(default="", kw_only=True)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self.weights)
+
+
 def from_sums(term: Additive, features: Mapping[str, Tensor]) -> Tensor:
     """The term from whole maps."""
     return term.value({layer: term.measure(layer, features[layer]) for layer in term.layers})
 
 
 @dataclass(frozen=True)
-class Content:
+class Content(LayerTerm):
     """`Σ_l α_l c_l mean((F_l − P_l)²)`: the picture keeps the content's features (Gatys 2015, eq. 1).
 
     Attributes:
@@ -84,18 +102,13 @@ class Content:
     """
 
     targets: Mapping[str, Tensor]
-    weights: Mapping[str, float]
     convention: str = "kitov"
-    name: str = "content"
+    name: str = field(default="content", kw_only=True)
     _factors: dict[str, Tensor | float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         scale = CONVENTIONS[self.convention].content
         object.__setattr__(self, "_factors", {n: w * scale(self.targets[n]) for n, w in self.weights.items()})
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return tuple(self.weights)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         return from_sums(self, features)
@@ -121,7 +134,7 @@ class Content:
 
 
 @dataclass(frozen=True)
-class Style:
+class Style(LayerTerm):
     """`Σ_l β_l c_l d(s(F_l), s_l)`: the picture's feature statistics become the style's (Gatys 2015, eq. 4 and 5).
 
     Attributes:
@@ -135,12 +148,11 @@ class Style:
     """
 
     targets: Mapping[str, Tensor]
-    weights: Mapping[str, float]
     convention: str = "kitov"
     statistic: Statistic = field(default_factory=Gram)
     mask: Tensor | None = None
     soft: bool = False
-    name: str = "style"
+    name: str = field(default="style", kw_only=True)
     _distances: dict[str, tuple[float, Tensor | float, Distance]] = field(init=False, repr=False, compare=False)
     _masks: dict[tuple[int, int], Tensor] = field(init=False, repr=False, compare=False, default_factory=dict)
 
@@ -151,10 +163,6 @@ class Style:
             factor = scale(self.statistic.energy(target), target)
             found[layer] = (weight, factor, self.statistic.distance_to(target))
         object.__setattr__(self, "_distances", found)
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        return tuple(self.weights)
 
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         return from_sums(self, features)

@@ -1,4 +1,4 @@
-"""Resizing pictures that are looked at, not optimized through."""
+"""Resizing pictures without gradients."""
 
 from __future__ import annotations
 

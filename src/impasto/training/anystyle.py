@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from impasto.features.encoder import Encoder
 from impasto.networks.styled import AnyStyle
-from impasto.optimize import Goal
 from impasto.pictures.color import match_moments
-from impasto.training.loss import LossSettings, shown
-from impasto.training.photos import Photos, Stream, opened, random_shift, shifted, tried
-from impasto.training.steady import Moved, SteadyGoal, moved, painted_twice
+from impasto.training.loss import LossSettings
+from impasto.training.painting import PaintingTask
+from impasto.training.photos import opened, tried
 
 
 @dataclass(frozen=True)
@@ -30,31 +29,14 @@ class Painting:
     targets: Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
-class StyledBatch:
-    """Photographs and paintings, `(B, 3, side, side)` both, with what was measured of the paintings; where the loss
-    begins to look, and the photographs again where steadiness counts."""
-
-    images: Tensor
-    styles: Tensor
-    targets: Mapping[str, Tensor]
-    shift: tuple[int, int]
-    again: Moved | None = None
-
-
-class AnyStyleTask:
+class AnyStyleTask(PaintingTask):
     """Photographs in random styles, changed at random in color, size and place.
 
     Args:
-        network: what is trained.
-        photos, paintings: files to train on.
+        network, photos, encoder, loss, batch, side, seed, workers: see `PaintingTask`.
+        paintings: files to train on.
         held_out: photographs and paintings kept apart, to look at.
-        encoder: of the objective.
-        loss: layers and weights.
-        batch, side: photographs at a time, and their size.
-        seed: of every choice.
         window: styles in turn; each is used about `batch` times.
-        workers: processes that decode photographs.
         notice: told, in a sentence, of each painting that cannot be read and is skipped.
     """
 
@@ -67,42 +49,26 @@ class AnyStyleTask:
         encoder: Encoder,
         loss: LossSettings,
         *,
-        batch: int = 4,
-        side: int = 256,
-        seed: int = 0,
         window: int = 400,
-        workers: int = 0,
         notice: Callable[[str], None] = lambda text: None,
+        **options: int,
     ) -> None:
-        self.network: nn.Module = network
-        self.photos = Stream(Photos(photos, side, seed), batch, workers)
-        # Made-up scenes are kept apart by another seed.
-        self.photos_apart = Stream(Photos(held_out[0], side, seed + (not held_out[0]), (1.0, 1.0)), batch)
-        self.paintings, self.paintings_apart = list(paintings), list(held_out[1])
-        self.encoder, self.loss = encoder, loss
-        self.size, self.seed, self.window = batch, seed, window
-        self.device = next(network.parameters()).device
+        super().__init__(network, photos, held_out[0], encoder, loss, **options)
+        self.paintings, self.paintings_apart, self.window = list(paintings), list(held_out[1]), window
         self.notice = functools.cache(notice)  # once for each
         self._known: dict[int, Painting] = {}
 
-    def batch(self, number: int) -> StyledBatch:
+    def chosen(self, number: int) -> tuple[Tensor, dict[str, Tensor]]:
         if number < 0:
-            images = self.photos_apart(-number)
-            chosen = [-1 - ((-number - 1) * self.size + i) % len(self.paintings_apart) for i in range(self.size)]
+            numbers = [-1 - ((-number - 1) * self.size + i) % len(self.paintings_apart) for i in range(self.size)]
         else:
-            images = self.photos(number)
             rng = np.random.default_rng([self.seed, 1, number])
-            chosen = [int(i) for i in number + rng.integers(0, self.window, self.size)]
+            numbers = [int(i) for i in number + rng.integers(0, self.window, self.size)]
             for old in [i for i in self._known if 0 <= i < number]:
                 del self._known[old]
-        found, images = [self.style(i) for i in chosen], images.to(self.device)
-        return StyledBatch(
-            images,
-            torch.cat([p.pixels for p in found]),
-            {n: torch.cat([p.targets[n] for p in found]) for n in found[0].targets},
-            random_shift(self.seed, number),
-            moved(images, self.seed, number) if self.loss.steady else None,
-        )
+        styles = [self.style(i) for i in numbers]
+        targets = {n: torch.cat([p.targets[n] for p in styles]) for n in styles[0].targets}
+        return torch.cat([p.pixels for p in styles]), targets
 
     def style(self, number: int) -> Painting:
         """Style `number`; a negative one is a held-out painting as it is."""
@@ -124,14 +90,6 @@ class AnyStyleTask:
             self.notice,
         )
         return picture, square(picture, self.photos.photos.side, rng)[None].to(self.device)
-
-    def output(self, batch: StyledBatch) -> Tensor:
-        painted = painted_twice(self.network, lambda x: self.network(x, batch.styles), batch.images, batch.again)
-        return shown(shifted(painted, batch.shift))
-
-    def goal(self, batch: StyledBatch) -> Goal:
-        goal = self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
-        return goal if batch.again is None else SteadyGoal(goal, self.loss.steady)
 
 
 def square(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:

@@ -15,10 +15,9 @@ from impasto.features.encoder import Encoder
 from impasto.networks.generator import Generator
 from impasto.networks.styled import StyledNetwork
 from impasto.objective import Objective
-from impasto.optimize import Goal
 from impasto.training.loss import LossSettings, shown
-from impasto.training.photos import Photos, Stream, opened, random_shift, shifted
-from impasto.training.steady import Moved, SteadyGoal, moved, painted_twice
+from impasto.training.painting import PaintingTask
+from impasto.training.photos import opened, random_shift, shifted
 
 
 def first_vectors(generator: Generator, paintings: Sequence[Path]) -> Tensor:
@@ -48,30 +47,11 @@ def _device(network: object) -> torch.device:
 
 
 @dataclass(frozen=True)
-class FixedBatch:
-    """Pictures, the number of a style for each, and what was measured of it.
-
-    Attributes:
-        images: photographs `(B, 3, side, side)`.
-        numbers: rows of the network's table, `(B,)`.
-        targets: of `LossSettings.measured`.
-        shift: where the loss begins to look.
-        again: the photographs moved, where steadiness counts.
-    """
-
-    images: Tensor
-    numbers: Tensor
-    targets: dict[str, Tensor]
-    shift: tuple[int, int]
-    again: Moved | None = None
-
-
-@dataclass(frozen=True)
 class NoiseBatch:
-    """The noise of every scale, and as `FixedBatch`."""
+    """The noise of every scale, and as `PaintedBatch`."""
 
     noise: Sequence[Tensor]
-    numbers: Tensor
+    styles: Tensor
     targets: dict[str, Tensor]
     shift: tuple[int, int]
 
@@ -114,20 +94,14 @@ class _Styles:
         return index + self.first, {n: t[index] for n, t in self.targets.items()}
 
 
-class FixedStylesTask:
+class FixedStylesTask(PaintingTask):
     """Photographs, each in a random style out of the table.
 
     Args:
         network: what is trained; after `with_styles`, only its new styles are.
-        photos: files to train on; scenes are made up if there is none.
+        photos, held_out, encoder, loss, batch, side, seed, workers: see `PaintingTask`.
         paintings: one for each style, in the table's order; for new styles, theirs alone.
-        held_out: photographs kept apart, to look at.
-        encoder: of the objective.
-        loss: layers and weights.
-        batch, side: photographs at a time, and their size.
         style_size: long side of the paintings when they are measured.
-        seed: of every choice.
-        workers: processes that decode photographs.
 
     Raises:
         InputError: if there are more paintings than styles, or none, or one cannot be read.
@@ -142,32 +116,14 @@ class FixedStylesTask:
         encoder: Encoder,
         loss: LossSettings,
         *,
-        batch: int = 4,
-        side: int = 256,
         style_size: int = 512,
-        seed: int = 0,
-        workers: int = 0,
+        **options: int,
     ) -> None:
-        self.network: nn.Module = network
-        self.photos = Stream(Photos(photos, side, seed), batch, workers)
-        # Made-up scenes are kept apart by another seed.
-        self.photos_apart = Stream(Photos(held_out, side, seed + 1, (1.0, 1.0)), batch)
-        self.encoder, self.loss = encoder, loss
-        self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
+        super().__init__(network, photos, held_out, encoder, loss, **options)
+        self.styles = _Styles(network, encoder, loss, paintings, style_size, self.size, self.seed)
 
-    def batch(self, number: int) -> FixedBatch:
-        numbers, targets = self.styles.chosen(number)
-        images = (self.photos(number) if number >= 0 else self.photos_apart(-number)).to(numbers.device)
-        again = moved(images, self.styles.seed, number) if self.loss.steady else None
-        return FixedBatch(images, numbers, targets, random_shift(self.styles.seed, number), again)
-
-    def output(self, batch: FixedBatch) -> Tensor:
-        painted = painted_twice(self.network, lambda x: self.network(x, batch.numbers), batch.images, batch.again)
-        return shown(shifted(painted, batch.shift))
-
-    def goal(self, batch: FixedBatch) -> Goal:
-        goal = self.loss.objective(self.encoder, shifted(batch.images, batch.shift), batch.targets)
-        return goal if batch.again is None else SteadyGoal(goal, self.loss.steady)
+    def chosen(self, number: int) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.styles.chosen(number)
 
 
 class TextureTask:
@@ -206,14 +162,14 @@ class TextureTask:
         self.styles = _Styles(network, encoder, loss, paintings, style_size, batch, seed)
 
     def batch(self, number: int) -> NoiseBatch:
-        numbers, targets = self.styles.chosen(number)
+        styles, targets = self.styles.chosen(number)
         # Held-out noise has odd seeds.
         generator = torch.Generator().manual_seed((self.seed << 40) + 2 * abs(number) + (number < 0))
-        blank = torch.zeros(self.styles.batch, 3, self.side, self.side, device=numbers.device)
-        return NoiseBatch(self.generator.inputs(blank, generator), numbers, targets, random_shift(self.seed, number))
+        blank = torch.zeros(self.styles.batch, 3, self.side, self.side, device=styles.device)
+        return NoiseBatch(self.generator.inputs(blank, generator), styles, targets, random_shift(self.seed, number))
 
     def output(self, batch: NoiseBatch) -> Tensor:
-        return shown(shifted(self.network(batch.noise, batch.numbers), batch.shift))
+        return shown(shifted(self.network(batch.noise, batch.styles), batch.shift))
 
     def goal(self, batch: NoiseBatch) -> Objective:
         return Objective(self.encoder, self.loss.style_terms(batch.targets))

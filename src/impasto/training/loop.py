@@ -60,7 +60,7 @@ class TrainStep:
         step, steps: counted from 1, and at most how many.
         loss: of the batch.
         losses: its weighted parts by name.
-        held_out: the mean parts on the held-out batches, where this step looked at them, with their sum as `loss`.
+        held_out: the mean parts on the held-out batches, where this step measured them, with their sum as `loss`.
         rate: learning rate.
         seconds: of training so far, over all sittings.
         done: part of the schedule behind with this step, 0 to 1.

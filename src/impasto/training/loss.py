@@ -40,9 +40,9 @@ class LossSettings(LossWeights):
     def objective(self, encoder: Encoder, images: Tensor, targets: Mapping[str, Tensor]) -> Objective:
         """For a batch of photographs, `(B, 3, H, W)`, and what was `measured` of `B` styles, or of one."""
         with torch.no_grad():
-            wanted = encoder(images, self.content_layers)
+            kept = encoder(images, self.content_layers)
         share = {n: 1 / len(self.content_layers) for n in self.content_layers}
-        content = Content(wanted, share, "relative")
+        content = Content(kept, share, "relative")
         return Objective(encoder, [(self.content_weight, content), *self.style_terms(targets)])
 
     def style_terms(self, targets: Mapping[str, Tensor]) -> list[tuple[float, Term]]:

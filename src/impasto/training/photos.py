@@ -64,7 +64,7 @@ def tried(draw: Callable[[], T], notice: Callable[[str], None] = lambda text: No
         except InputError as error:
             reason = error
             notice(f"skipped: {error}")
-    raise InputError(f"20 pictures in a row cannot be read, the last because {reason}")
+    raise InputError(f"20 pictures in a row cannot be read, the last because {reason}; give a folder of sound ones")
 
 
 def fingerprint(files: Sequence[Path]) -> str:
@@ -111,7 +111,7 @@ SHIFT = 8
 
 
 def random_shift(seed: int, number: int) -> tuple[int, int]:
-    """Where the loss of batch `number` begins to look, for `shifted`; held-out batches are looked at in the middle."""
+    """Where the loss of batch `number` begins to look, for `shifted`; of held-out batches, the middle."""
     if number < 0:
         return SHIFT // 2, SHIFT // 2
     down, right = np.random.default_rng([seed, 4, number]).integers(0, SHIFT + 1, 2)

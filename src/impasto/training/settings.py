@@ -16,25 +16,31 @@ class TrainSettings(Settings):
     """Everything that decides how a network is trained, beside its task."""
 
     # fmt: off
-    steps: int = option(2000, WHOLE, "Steps at most; the learning rate's schedule is laid over them.", group=TRAINING,
+    steps: int = option(2000, WHOLE,
+        "Training steps at most; the learning rate's schedule is laid over them.", group=TRAINING,
         least=1, decides=False)
     minutes: float = option(0.0, NUMBER,
-        "Minutes at most, over all sittings; the schedule follows whichever is nearer its end; 0: no limit.",
+        "Minutes of training at most, over all sittings; the schedule follows steps or minutes, whichever end first; "
+        "0: no limit.",
         group=TRAINING, least=0, decides=False)
-    optimizer: str = option("muon", TEXT, "What moves the weights.", group=TRAINING, choices=OPTIMIZERS)
+    optimizer: str = option("muon", TEXT, "Optimizer of the network's weights.", group=TRAINING, choices=OPTIMIZERS)
     rate: float = option(3e-3, NUMBER, "Highest learning rate.", group=TRAINING, above=0)
-    warmup: int = option(100, WHOLE, "Steps until it is reached; afterwards it falls as a cosine.", group=TRAINING,
+    warmup: int = option(100, WHOLE,
+        "Steps until the highest learning rate is reached; after them it falls as a cosine.", group=TRAINING,
         least=0)
     decay: float = option(0.0, NUMBER, "Decay of weights, as in AdamW.", group=TRAINING, least=0)
     average: float = option(0.99, NUMBER,
-        "Weight of the past in the running average of the parameters, which is what is kept in the end.",
+        "Decay of the running average of the parameters, which becomes the model.",
         group=TRAINING, least=0, below=1)
     clip: float = option(1.0, NUMBER, "Largest norm of a gradient.", group=TRAINING, above=0)
-    held_out_batches: int = option(5, WHOLE, "Batches that are looked at without training; 0: none.", group=TRAINING,
+    held_out_batches: int = option(5, WHOLE,
+        "Batches held out of the training, on which losses are measured; 0: none.", group=TRAINING,
         least=0, decides=False)
-    look_every: int = option(200, WHOLE, "Steps between looks at what is held out, with a sheet of samples.",
+    look_every: int = option(200, WHOLE,
+        "Steps between measurements on the held-out batches, each with a sheet of samples.",
         group=TRAINING, least=1, decides=False)
-    patience: int = option(0, WHOLE, "Looks without improvement until it stops; 0: never.", group=TRAINING, least=0,
+    patience: int = option(0, WHOLE,
+        "Measurements without improvement after which the training stops; 0: never.", group=TRAINING, least=0,
         decides=False)
     save_every: int = option(100, WHOLE, "Steps between checkpoints.", group=TRAINING, least=1, decides=False)
     precision: str = option("fp32", TEXT, "Arithmetic of the network: fp32, or bf16 for mixed precision.",
@@ -48,9 +54,11 @@ class LossWeights(Settings):
     """The objective of a training: layers and weights of its terms."""
 
     # fmt: off
-    content_layers: tuple[str, ...] = option(("relu4_1",), NAMES, "Layer that photographs are compared at; several.",
+    content_layers: tuple[str, ...] = option((
+        "relu4_1",), NAMES, "Layer at which photographs are compared; several add up.",
         group=LOSS, flag="--content-layer")
-    style_layers: tuple[str, ...] = option(USUAL_STYLE_LAYERS, NAMES, "Layer that styles are compared at; several.",
+    style_layers: tuple[str, ...] = option(USUAL_STYLE_LAYERS, NAMES,
+        "Layer at which styles are compared; several add up.",
         group=LOSS, flag="--style-layer")
     content_weight: float = option(1.0, NUMBER, "How much of the content is kept.", group=LOSS, least=0)
     style_weight: float = option(5.0, NUMBER, "How strong the style is.", group=LOSS, least=0)

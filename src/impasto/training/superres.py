@@ -55,7 +55,7 @@ class Near:
 
 @dataclass(frozen=True)
 class Pair:
-    """Photographs `(B, 3, side, side)`, the same, shrunk, and by how much they are shifted to be looked at."""
+    """Photographs `(B, 3, side, side)`, the same, shrunk, and by how much they are shifted for the loss."""
 
     large: Tensor
     small: Tensor
@@ -66,7 +66,7 @@ class SuperResolutionTask:
     """Photographs are shrunk, and are to be what they were.
 
     The paper's feature loss leaves a hatching that a layer behind a pooling hardly sees, least of all `lite`'s. Here
-    pictures are looked at in a random position of the pooling's cells, and pixels count a little, too.
+    the loss reads pictures in a random position of the pooling's cells, and pixels count a little, too.
 
     Args:
         network: what is trained.
@@ -128,7 +128,7 @@ class SuperResolutionTask:
         if self.encoder is None:
             return pixel_goal(target)
         with torch.no_grad():
-            wanted = self.encoder(target, [self.layer])
-        feature = Content(wanted, {self.layer: 1.0}, "relative", name="feature")
+            kept = self.encoder(target, [self.layer])
+        feature = Content(kept, {self.layer: 1.0}, "relative", name="feature")
         pixel = Near(target, shifted(enlarge(batch.small, self.factor), batch.shift))
         return Objective(self.encoder, [(1.0, feature), (self.pixel_weight, pixel)])
