@@ -19,7 +19,7 @@ demo: .venv/installed
 	$(BIN)/impasto stylize examples/content.png examples/style.png -o out/demo.png --encoder lite --threads 2 --force
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow

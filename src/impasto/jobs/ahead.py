@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import torch
@@ -13,6 +15,7 @@ import torch
 from impasto.media.flow import Estimator, Motion, View
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
@@ -55,6 +58,31 @@ def ahead(items: Iterator[T], depth: int = 2) -> Iterator[T]:
     finally:
         stopped.set()
         thread.join()
+
+
+def started_ahead(work: Callable[[T], R], items: Iterator[T], most: int = 2) -> Iterator[tuple[T, Future[R]]]:
+    """The same items, each with what `work` makes of it: so many are worked on at once, in threads that share those of
+    PyTorch, while the caller is busy with the one before. What goes wrong with an item is raised after those before."""
+    total = torch.get_num_threads()
+    workers, waiting = min(most, total), deque[tuple[T, Future[R]]]()
+    torch.set_num_threads(total // workers)
+    pool = ThreadPoolExecutor(workers, "impasto ahead")
+    try:
+        while True:
+            try:
+                item = next(items)
+            except StopIteration:
+                break
+            except BaseException:
+                yield from waiting
+                raise
+            waiting.append((item, pool.submit(work, item)))
+            if len(waiting) > workers:
+                yield waiting.popleft()
+        yield from waiting
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(total)
 
 
 class Foreseen:

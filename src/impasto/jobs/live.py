@@ -117,26 +117,30 @@ class Live(Job):
         first = next(pictures)
         look = self._look(painter, first, device)
         frames = islice(chain([first], pictures), self.frames)
-        for frame, paint in self._tied(frames, lambda photo: painter(photo, look)):
+        for frame, make in self._tied(frames, lambda photo: painter(photo, look), device):
             began, photo = time.perf_counter(), self._turned(frame).to(device)
             with torch.inference_mode():
-                pixels = self._mixed(paint(photo), photo)
+                pixels = self._mixed(make(photo), photo)
             yield Painted(pixels.cpu(), frame.seconds, time.perf_counter() - began)
 
-    def _tied(self, frames: Iterator[Frame], paint: Paint) -> Iterator[tuple[Frame, Paint]]:
-        """Each frame with what paints it: alone, or tied to the one before."""
+    def _tied(self, frames: Iterator[Frame], paint: Paint, device: str) -> Iterator[tuple[Frame, Paint]]:
+        """Each frame with what makes its picture: by itself, or tied to the one before."""
         if not self.consistency:
             yield from ((frame, paint) for frame in frames)
             return
-        from operator import itemgetter
+        import torch
 
-        from impasto.jobs.ahead import Foreseen, ahead
+        from impasto.jobs.ahead import started_ahead
         from impasto.media.flow import View, gray_of
 
+        @torch.inference_mode()
+        def alone(frame: Frame) -> Tensor:
+            return paint(self._turned(frame).to(device))
+
         follow = self._follower(paint)
-        follow.motion = motion = Foreseen(follow.motion)
-        views = ((f, View(n, gray_of(self._turned(f), FLOW_SIDE))) for n, f in enumerate(frames, 1))
-        for frame, view in ahead(motion.foresee(views, itemgetter(1)), 1):
+        for number, (frame, picture) in enumerate(started_ahead(alone, frames), 1):
+            view = View(number, gray_of(self._turned(frame), FLOW_SIDE))
+            follow.paint = lambda photo, picture=picture: picture.result()  # type: ignore[misc]
             yield frame, lambda photo, view=view: follow(photo, view).pixels  # type: ignore[misc]
 
     def _turned(self, frame: Frame) -> Tensor:
