@@ -79,6 +79,18 @@ def test_trust_follows_the_light_but_not_a_change() -> None:
     assert found[0, 0, 5, 5] < 0.01 and found[0, 0, 15, 15] > 0.9
 
 
+def test_what_is_drawn_out_between_two_things_is_not_trusted() -> None:
+    still, gray = flow_of(0, 0), torch.full((1, 1, 24, 32), 0.5)
+    backward = still.clone()  # the left stands, the right moves by 3 pixels, and in between a flow leads over
+    backward[:, 0, :, 20:], backward[:, 0, :, 12:20] = -3, -torch.linspace(0, 3, 10)[1:-1]
+    forward = warp(-backward, -backward, "bilinear")
+    found = trust(backward, forward, gray, gray)[0, 0, 12]
+    assert found[14:18].max() < 0.1 and found[2:9].min() > 0.9 and found[24:30].min() > 0.9
+    down, right = torch.meshgrid(torch.arange(24.0) - 12, torch.arange(32.0) - 16, indexing="ij")
+    nearer = -0.02 * torch.stack([right, down])[None]  # a camera that comes nearer
+    assert trust(nearer, -nearer, gray, gray)[0, 0, 4:-4, 4:-4].min() > 0.9
+
+
 def test_flows_and_errors_go_with_the_size() -> None:
     small = resized_flow(flow_of(4, 2), (12, 16))
     assert small.shape == (1, 2, 12, 16) and torch.allclose(small, flow_of(2, 1, 12, 16))

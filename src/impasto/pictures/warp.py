@@ -18,6 +18,8 @@ from impasto.pictures.resample import blur
 
 #: Differences of photographs, in [0, 1], with which a place is trusted by a third.
 RESIDUAL = 0.045
+#: Parts of a place's area that were not there, with which it is trusted by a third.
+STRETCH = 0.2
 
 
 def _places(flow: Tensor) -> Tensor:
@@ -118,22 +120,38 @@ def consistency(backward: Tensor, forward: Tensor, *, boundaries: bool = True) -
     apart, lengths = round_trip(backward, forward)
     found = inside(backward)
     if boundaries:
-        padded = F.pad(backward, (1, 1, 1, 1), mode="replicate")
-        across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
-        down = (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+        across, down = _gradients(backward)
         steep = (across.square() + down.square()).sum(1, keepdim=True)
         found[steep > 0.01 * backward.square().sum(1, keepdim=True) + 0.002] = 0
     found[(apart > 0.01 * lengths + 0.5) & (inside(backward) > 0)] = -1
     return blur(found, 0.8).clamp(0, 1)
 
 
+def _gradients(flow: Tensor) -> tuple[Tensor, Tensor]:
+    """How it changes to the right and down, by central differences, `(B, 2, H, W)` each."""
+    padded = F.pad(flow, (1, 1, 1, 1), mode="replicate")
+    across = (padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]) / 2
+    return across, (padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]) / 2
+
+
+def stretched(backward: Tensor) -> Tensor:
+    """Which part of a place's area was not there in the other picture, `(B, 1, H, W)`, at least 0: `1 − det(I + ∇ŵ)`.
+
+    Where something moves off what is behind it, estimators fill the gap with a flow that leads from the one to the
+    other by and by: there and back it is consistent, and what is carried along it is drawn out into streaks.
+    """
+    (right_x, down_x), (right_y, down_y) = (g.unbind(1) for g in _gradients(backward))
+    return (1 - (1 + right_x) * (1 + down_y) + right_y * down_x)[:, None].clamp_min(0)
+
+
 def trust(backward: Tensor, forward: Tensor, now: Tensor, before: Tensor) -> Tensor:
     """How far a picture can be taken from the other one, between 0 and 1, `(B, 1, H, W)`: what `consistency` decides
     hard, and whether the photographs agree,
 
-        exp(−|w̃ + ŵ|² / (0.01 (|w̃|² + |ŵ|²) + 0.5)) · exp(−(r / 0.045)²) · inside
+        exp(−|w̃ + ŵ|² / (0.01 (|w̃|² + |ŵ|²) + 0.5)) · exp(−(r / 0.045)²) · exp(−(s / 0.2)²) · inside
 
-    with `r` the difference of luma after the light of the one is brought to that of the other (fades, clouds).
+    with `r` the difference of luma after the light of the one is brought to that of the other (fades, clouds), and `s`
+    how far it is `stretched`.
 
     Args:
         backward, forward: as for `consistency`.
@@ -145,7 +163,7 @@ def trust(backward: Tensor, forward: Tensor, now: Tensor, before: Tensor) -> Ten
     total = certain.sum((2, 3), keepdim=True).clamp_min(1)
     gained = now + ((carried - now) * certain).sum((2, 3), keepdim=True) / total
     residual = (carried - gained) / RESIDUAL
-    return certain * torch.exp(-residual.square())
+    return certain * torch.exp(-residual.square() - (stretched(backward) / STRETCH).square())
 
 
 def resized_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:
