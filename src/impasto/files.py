@@ -9,6 +9,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,13 +126,19 @@ def check_apart(**paths: str | os.PathLike[str] | None) -> None:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, in hex.
+    """SHA-256 of a file, in hex; it is read once, as long as size and time stay the same.
 
     Raises:
         InputError: if it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        about = os.stat(path)
+        return _digest(os.path.abspath(path), about.st_ino, about.st_size, about.st_mtime_ns)
     except (OSError, ValueError) as error:
         raise InputError(f"{os.fspath(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+@lru_cache(512)
+def _digest(path: str, *about: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

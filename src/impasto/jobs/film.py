@@ -7,7 +7,6 @@ the number of workers change a byte of it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
@@ -25,11 +24,11 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError, Interrupted
-from impasto.files import check_target, file_hash, write_text
+from impasto.files import check_target, write_text
 from impasto.jobs.ahead import Foreseen, ahead
 from impasto.jobs.records import Measured, Note, Painted, Progress, Record, Tell, Wrote
 from impasto.jobs.reel import Reel
-from impasto.jobs.report import manifest
+from impasto.jobs.report import identity, manifest
 from impasto.jobs.running import resolved
 from impasto.jobs.studio import MOST_SAMPLES, SAMPLED, Studio, motion_of
 from impasto.jobs.stylize import ONE_PASS
@@ -183,19 +182,9 @@ def told(shot: Shot, plan: Plan) -> dict[str, Any]:
     return {"first frame": shot.first + 1, "frames": shot.count, "from": plan.seconds[shot.first], "to": last}
 
 
-def identity(job: Video) -> str:
-    """A hash of all that decides the frames."""
-    about = job.as_json(portable=True)
-    decides = {name: value for name, value in about.items() if name == "job" or job.active()[name].decides}
-    decides["threads"] = job.threads
-    path = Path(job.content)
-    decides["content"] = file_hash(path) if path.is_file() else job.content
-    return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def opened(job: Video, folder: Path, tell: Tell) -> Generator[Record, None, Plan]:
     """The plan in the folder, if it is of the same job; else a new one, and an empty folder."""
-    path, mine = folder / "plan.json", identity(job)
+    path, mine = folder / "plan.json", f"{identity(job)} {job.threads}"
     try:
         found = json.loads(path.read_text())
         if found["job"] == mine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -26,13 +27,19 @@ class Brush:
     Args:
         job: resolved.
         notes: what is to be said is added to these.
+        looks: of the paintings, if they have been measured before.
     """
 
-    def __init__(self, job: Stylize, notes: list[Note]) -> None:
+    def __init__(self, job: Stylize, notes: list[Note], looks: Sequence[Tensor] = ()) -> None:
         self.job, self.scene = job, job.scene(notes)
         self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=False))
         self.painter = open_network(job, job.model or default_model(job.style_name), job.device, memory_limit(job))
         self._vector: Tensor | None = None
+        if job.style and self.painter.model.any_style and job.color == "style" and not job.semantic:
+            # Else colors, or what is where, change with the photograph.
+            self.scene = replace(
+                self.scene, looks=[v.to(job.device) for v in looks or self.scene.described(self.painter)]
+            )
         known_styles = self.painter.model.styles
         if not job.style:
             if not self.own and len(known_styles) != 1:

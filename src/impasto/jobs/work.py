@@ -1,0 +1,195 @@
+"""One item of a batch, made in whatever process: networks are loaded once in each, and paintings not at all."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from torch import Tensor
+
+from impasto.devices import resolve_device
+from impasto.errors import InputError
+from impasto.files import write_text
+from impasto.jobs.base import Job
+from impasto.jobs.paint import Brush, paint_records
+from impasto.jobs.records import Note, Record, Tell
+from impasto.jobs.result import Result
+from impasto.jobs.running import allow_tf32, computing, resolved
+from impasto.jobs.stylize import ONE_PASS, Stylize
+from impasto.jobs.worklist import makes_pictures, proof, proof_of
+from impasto.media import write_image
+from impasto.memory import allowance, keep_freed_memory
+
+T = TypeVar("T")
+
+#: Bytes that must be free on a disk before anything is painted for it.
+LEAST_FREE = 16 * 2**20
+#: Networks, with their styles, that a process keeps.
+BRUSHES = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a process is to make.
+
+    Attributes:
+        job: without where it goes.
+        target: the file to write.
+        identity: of the job, for its manifest.
+        manner: what jobs of one network and the same styles have in common; "" for a job of its own.
+        looks: of the paintings, each `(1, P)`; empty if they are not measured beforehand.
+        share: how many processes share a machine's memory.
+        memory: bytes that it may take; its share of what is free if None.
+        limit: seconds after which the process is ended.
+    """
+
+    job: Job
+    target: str
+    identity: str
+    manner: str = ""
+    looks: tuple[Tensor, ...] = ()
+    share: int = 1
+    memory: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a process tells of an item.
+
+    Attributes:
+        width, height: of the picture; 0 if it is none.
+        seconds: that it took.
+        cpu: seconds of processors.
+        notes: what a user should know.
+    """
+
+    width: int
+    height: int
+    seconds: float
+    cpu: float
+    notes: tuple[str, ...]
+
+
+_prepared: list[bool] = []
+#: By manner, each with the list of what it has to say.
+_brushes: dict[str, tuple[Brush, list[Note]]] = {}
+
+
+def brush_of(task: Task) -> tuple[Brush, list[Note]]:
+    """What paints in one pass, kept for the next task."""
+    if task.manner not in _brushes:
+        while len(_brushes) >= BRUSHES:
+            del _brushes[next(iter(_brushes))]
+        assert isinstance(task.job, Stylize)
+        notes = list[Note]()
+        _brushes[task.manner] = Brush(resolved(task.job)[0], notes, task.looks), notes
+    return _brushes[task.manner]
+
+
+def made(task: Task) -> Made:
+    """Make an item, and write it with what proves it.
+
+    Raises:
+        InputError: if something cannot be used or written.
+    """
+    began, cpu = time.perf_counter(), time.process_time()
+    notes = list[Note]()
+
+    def tell(record: Record) -> None:
+        if isinstance(record, Note):
+            notes.append(record)
+
+    check_space(task.target)
+    with ended_after(task.limit):
+        size = _picture(task, tell) if makes_pictures(type(task.job)) else _file(task, tell)
+    took = time.perf_counter() - began, time.process_time() - cpu
+    return Made(*size, *took, tuple(dict.fromkeys(note.text for note in notes)))
+
+
+def _picture(task: Task, tell: Tell) -> tuple[int, int]:
+    job, notes = within_memory(task), list[Note]()
+    with computing(job):
+        if task.manner and isinstance(job, Stylize) and job.mode == ONE_PASS:
+            brush, notes = brush_of(task)
+            records = paint_records(job, tell, brush)
+        else:
+            records = job.records(tell)
+        result: Result[Any] = _last(records, tell)
+        while notes:
+            tell(notes.pop(0))
+        about = json.dumps({**result.about, "key": task.identity})
+        write_image(task.target, result.pixels, alpha=result.alpha, metadata={"impasto": about})
+    return int(result.pixels.shape[-1]), int(result.pixels.shape[-2])
+
+
+def within_memory(task: Task) -> Job:
+    """The job with its share of this machine's memory, unless it says how much it takes."""
+    options = task.job.as_dict()
+    if "max_memory" in task.job.given or resolve_device(options["device"]) != "cpu":
+        return task.job
+    limit = task.memory or _allowed(task.share)
+    return task.job if limit is None else task.job.changed(max_memory=limit)
+
+
+def _file(task: Task, tell: Tell) -> tuple[int, int]:
+    """What writes its own file goes on where it was interrupted, if it can."""
+    Path(task.target).parent.mkdir(parents=True, exist_ok=True)
+    _last(task.job.changed(output=task.target, force=True).records(tell), tell)
+    if os.path.isfile(task.target):
+        write_text(proof_of(task.target), proof(task.target, task.identity))
+    return 0, 0
+
+
+def _last(records: Generator[Record, None, T], tell: Tell) -> T:
+    while True:
+        try:
+            tell(next(records))
+        except StopIteration as end:
+            return cast(T, end.value)
+
+
+@cache
+def _allowed(share: int) -> float | None:
+    found = allowance()
+    return None if found is None else found / share
+
+
+def check_space(target: str) -> None:
+    """Raise InputError if the disk is full: what is painted could not be written."""
+    folder = next(parent for parent in Path(target).absolute().parents if parent.exists())
+    if (free := shutil.disk_usage(folder).free) < LEAST_FREE:
+        raise InputError(f"the disk of {folder} is full: {free // 2**20} MB are free; make room, and start again")
+
+
+@contextmanager
+def ended_after(limit: float | None) -> Iterator[None]:
+    """The process ends if the block takes longer, whatever it is doing."""
+    if limit is None:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    faulthandler.dump_traceback_later(limit, exit=True, file=nowhere)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+        os.close(nowhere)
+
+
+def made_apart(task: Task) -> Made:
+    """`made` in a process of our own, which is set up as the command line's."""
+    if not _prepared:
+        keep_freed_memory(also_large=task.job.mode != ONE_PASS)
+        _prepared.append(True)
+    allow_tf32(task.job)
+    return made(task)
