@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import KW_ONLY, dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
@@ -89,7 +90,7 @@ class Batch(Stylize):
 
     def singles(self) -> dict[str, Mapping[str, Any]]:
         """Folder in the output -> what a photograph is painted by; one of no name, unless each style has its own."""
-        from impasto.jobs.worklist import apart
+        from impasto.jobs.worklist import apart, folded
 
         inner = self.inner()
         if not self.each:
@@ -97,7 +98,9 @@ class Batch(Stylize):
         inner = {name: value for name, value in inner.items() if name not in ("style", "style_name")}
         if self.style_name:
             return {name: inner | {"style_name": name} for name in self.style_name}
-        names = apart([s if isinstance(s, str) else f"style {n}" for n, s in enumerate(self.style, 1)], "")
+        names = apart([PurePath(s).name if isinstance(s, str) else "style" for s in self.style], "")
+        if len({folded(name) for name in names}) < len(names):  # of different folders
+            names = [f"{number}-{name}" for number, name in enumerate(names, 1)]
         return {name: inner | {"style": style} for name, style in zip(names, self.style, strict=True)}
 
     def work(self, tell: Tell) -> Generator[Record, None, Summary]:

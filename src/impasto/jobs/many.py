@@ -223,23 +223,27 @@ class Run:
         return Interrupted(f"interrupted: {self.summary}; the same command goes on")
 
     def turn(self, left: Iterator[Flight | None]) -> bool:
-        """Give the workers what they can take, and wait for one of them; False if nothing is left."""
-        patience = 0.5
+        """Wait for one of the workers, and give them what they can take; False if nothing is left."""
+        patience = self.fill(left)
+        if self.crew is None or not self.flying:
+            return not patience
+        ended = self.crew.wait(patience)
+        if ended is not None:
+            self.ended(self.flying.pop(ended[0]), ended[1])
+            self.fill(left)
+        return True
+
+    def fill(self, left: Iterator[Flight | None]) -> float:
+        """Submit what the workers can take; returns seconds to wait for one of them."""
         while not self.stopping and (self.crew is None or len(self.flying) < self.crew.width):
             try:
                 flight = self.again.popleft() if self.again else next(left)
             except StopIteration:
                 break
             if flight is None:  # nothing to paint for a while
-                patience = 0.0
-                break
+                return 0.0
             self.submit(flight)
-        if self.crew is None or not self.flying:
-            return not patience
-        ended = self.crew.wait(patience)
-        if ended is not None:
-            self.ended(self.flying.pop(ended[0]), ended[1])
-        return True
+        return 0.5
 
     def to_make(self) -> Iterator[Flight | None]:
         """What is not done, and None now and then."""

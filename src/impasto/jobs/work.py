@@ -10,13 +10,11 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from torch import Tensor
 
-from impasto.devices import resolve_device
 from impasto.errors import InputError
 from impasto.files import write_text
 from impasto.jobs.base import Job
@@ -27,7 +25,7 @@ from impasto.jobs.running import allow_tf32, computing, resolved
 from impasto.jobs.stylize import ONE_PASS, Stylize
 from impasto.jobs.worklist import makes_pictures, proof, proof_of
 from impasto.media import write_image
-from impasto.memory import allowance, keep_freed_memory
+from impasto.memory import allowance, keep_freed_memory, limit_to
 
 T = TypeVar("T")
 
@@ -117,7 +115,7 @@ def made(task: Task) -> Made:
 
 
 def _picture(task: Task, tell: Tell) -> tuple[int, int]:
-    job, notes = within_memory(task), list[Note]()
+    job, notes = task.job, list[Note]()
     with computing(job):
         if task.manner and isinstance(job, Stylize) and job.mode == ONE_PASS:
             brush, notes = brush_of(task)
@@ -130,15 +128,6 @@ def _picture(task: Task, tell: Tell) -> tuple[int, int]:
         about = json.dumps({**result.about, "key": task.identity})
         write_image(task.target, result.pixels, alpha=result.alpha, metadata={"impasto": about})
     return int(result.pixels.shape[-1]), int(result.pixels.shape[-2])
-
-
-def within_memory(task: Task) -> Job:
-    """The job with its share of this machine's memory, unless it says how much it takes."""
-    options = task.job.as_dict()
-    if "max_memory" in task.job.given or resolve_device(options["device"]) != "cpu":
-        return task.job
-    limit = task.memory or _allowed(task.share)
-    return task.job if limit is None else task.job.changed(max_memory=limit)
 
 
 def _file(task: Task, tell: Tell) -> tuple[int, int]:
@@ -156,12 +145,6 @@ def _last(records: Generator[Record, None, T], tell: Tell) -> T:
             tell(next(records))
         except StopIteration as end:
             return cast(T, end.value)
-
-
-@cache
-def _allowed(share: int) -> float | None:
-    found = allowance()
-    return None if found is None else found / share
 
 
 def check_space(target: str) -> None:
@@ -190,6 +173,9 @@ def made_apart(task: Task) -> Made:
     """`made` in a process of our own, which is set up as the command line's."""
     if not _prepared:
         keep_freed_memory(also_large=task.job.mode != ONE_PASS)
+        limit = task.memory or allowance()
+        if limit is not None:
+            limit_to(limit if task.memory else limit / task.share)
         _prepared.append(True)
     allow_tf32(task.job)
     return made(task)

@@ -149,13 +149,18 @@ def _photographs(job: Batch) -> list[Item]:
     folder, output = Path(job.content), Path(job.output)
     if output.is_file() or output.resolve() == folder.resolve():
         raise InputError(f"{folder} is a folder, so the output must be another one: {output} is not")
-    inside = str(output.resolve()) + os.sep
-    files = [p for p in pictures_in(folder, recursive=True) if not str(p.resolve()).startswith(inside)]
+    files = pictures_in(folder, recursive=True)
+    if folder.resolve() in output.resolve().parents:  # what was painted is no photograph
+        inside = str(output.resolve()) + os.sep
+        files = [p for p in files if not str(p.resolve()).startswith(inside)]
     if not files:
         raise InputError(f"{folder} holds no pictures: give a photograph, or a folder of some")
     names = [str(p.relative_to(folder)) for p in files]
     targets = apart(names, f".{job.format}")
     manners = [Manner(given, name) for name, given in job.singles().items()]
+    originals = {os.path.abspath(path) for path in files}
+    if any(os.path.abspath(output / m.name / t) in originals for m in manners for t in targets):
+        raise InputError(f"pictures in {output} would replace photographs of {folder}: choose another output")
     return [
         Item(name, os.path.join(job.output, manner.name, target), str(path), manner)
         for manner in manners
