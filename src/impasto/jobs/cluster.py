@@ -118,10 +118,10 @@ def probed(ray: Any, nodes: list[dict[str, Any]], job: Batch) -> None:
     marks = [os.path.join(output, f".impasto-{token}-{number}") for number in range(len(nodes) + 1)]
     try:
         Path(marks[0]).touch()
-        look = ray.remote(seen).options(max_retries=1, num_cpus=0)
+        look = ray.remote(seen)
         there = [os.path.abspath(job.content), marks[0]]
         answers = [
-            look.options(scheduling_strategy=strategy(node["NodeID"], soft=False)).remote((*there, mark))
+            look.options(num_cpus=0, scheduling_strategy=strategy(node["NodeID"], soft=False)).remote((*there, mark))
             for node, mark in zip(nodes, marks[1:], strict=True)
         ]
         for node, answer, mark in zip(nodes, answers, marks[1:], strict=True):

@@ -290,7 +290,7 @@ class Run:
             looks = self.looks_of(item.manner, job)
             task = Task(
                 job, item.target, item.identity(), item.manner.identity if item.manner else "", looks,
-                self.plan.share, self.plan.memory, self.job.limit_seconds,
+                self.plan.share, self.plan.memory, self.job.limit_seconds, os.getcwd(),
             )  # fmt: skip
         except InputError as error:
             if item.manner is not None and not item.manner.name and not self.submitted:

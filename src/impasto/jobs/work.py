@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -48,6 +48,7 @@ class Task:
         share: how many processes share a machine's memory.
         memory: bytes that it may take; its share of what is free if None.
         limit: seconds after which the process is ended.
+        folder: to which relative paths belong.
     """
 
     job: Job
@@ -58,6 +59,7 @@ class Task:
     share: int = 1
     memory: float | None = None
     limit: float | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,8 @@ def ended_after(limit: float | None) -> Iterator[None]:
 def made_apart(task: Task) -> Made:
     """`made` in a process of our own, which is set up as the command line's."""
     if not _prepared:
+        with suppress(OSError):  # another machine, where all paths are whole
+            os.chdir(task.folder)
         keep_freed_memory(also_large=task.job.mode != ONE_PASS)
         limit = task.memory or allowance()
         if limit is not None:
