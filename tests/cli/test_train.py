@@ -140,10 +140,12 @@ def test_a_folder_is_painted_and_goes_on(
     ok: Run, run: Run, photos: Path, painting: Path, model_file: Path, tmp_path: Path
 ) -> None:
     (photos / "broken.png").write_text("no picture")
-    words = ("stylize", photos, painting, "-o", tmp_path / "out", "--model", model_file, "--size", 40, "--quiet")
-    assert run(*words).code == 2
+    words = ("batch", photos, painting, "-o", tmp_path / "out", "--model", model_file, "--size", 40, "--quiet")
+    words = (*words, "--workers", 0)
+    ran = run(*words)
+    assert ran.code == 1 and "note: broken.png failed" in ran.err  # errors are told even so
     made = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert made == ["0.png", "1.png", "2.png"]
+    assert made == ["0.png", "1.png", "2.png", "report.jsonl"]
     before = (tmp_path / "out" / "1.png").stat().st_mtime_ns
     (tmp_path / "out" / "0.png").unlink()
     (photos / "broken.png").unlink()
