@@ -1,0 +1,275 @@
+"""Batches: what they survive, what they cost beside the pictures themselves, and what a core paints in a second.
+
+    python benchmarks/batch.py faults again --count 1000          # 10 bad pictures, one that kills; and once more
+    python benchmarks/batch.py faults --ray auto                  # the same on Ray
+    python benchmarks/batch.py kills scaling overhead memory rates
+
+Each part is written to `benchmarks/results/batch_PART.json`. Pictures are crops of `examples/content.png`. CPU seconds
+count where other programs compute, too; what a start costs is taken out by painting few and many pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from common import write
+from PIL import Image
+
+HERE = Path(__file__).parents[1]
+STYLE = str(HERE / "examples" / "style.png")
+#: Read before any other module: a picture of this name ends the process that opens it.
+DEADLY = """
+import io, os
+real = io.open
+def deadly(file, *args, **more):
+    if str(file).endswith("poison.jpg"):
+        os.kill(os.getpid(), 9)
+    return real(file, *args, **more)
+io.open = deadly
+"""
+
+
+def photographs(folder: Path, count: int, size: tuple[int, int] = (640, 480)) -> Path:
+    """A folder of so many photographs, all different."""
+    folder.mkdir(parents=True)
+    whole, draw = Image.open(HERE / "examples" / "content.png").convert("RGB"), random.Random(0)
+    for number in range(count):
+        side = draw.uniform(0.5, 1) * min(whole.width / size[0], whole.height / size[1])
+        width, height = (round(side * n) for n in size)
+        left, top = draw.randint(0, whole.width - width), draw.randint(0, whole.height - height)
+        crop = whole.crop((left, top, left + width, top + height)).resize(size)
+        crop.save(folder / f"{number:05d}.jpg", quality=90)
+    return folder
+
+
+def words(photos: Path, out: Path, *more: object, quality: str = "instant") -> list[str]:
+    command = [sys.executable, "-m", "impasto", "batch", photos, STYLE, "-o", out, "--quality", quality, *more]
+    return [str(word) for word in command]
+
+
+def environment(**more: str) -> dict[str, str]:
+    path = os.pathsep.join([str(HERE / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    return {**os.environ, "PYTHONPATH": path, **more}
+
+
+def timed(command: list[str], **more: str) -> dict[str, float]:
+    """Seconds, CPU seconds of all its processes, and the exit code of a command."""
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    code = subprocess.run(command, env=environment(**more), capture_output=True, check=False).returncode
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"seconds": time.perf_counter() - began, "cpu": cpu, "code": code}
+
+
+def states(out: Path) -> Counter[str]:
+    """How many pictures of each state the report has."""
+    return Counter(json.loads(line)["state"] for line in (out / "report.jsonl").read_text().splitlines())
+
+
+def pictures(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*.png")}
+
+
+def faults(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """A thousand pictures, ten of which are none, and one that kills its worker; then the same command again."""
+    photos = photographs(folder / "photos", a.count - 11)
+    for number in range(10):
+        (photos / f"bad{number}.jpg").write_bytes(b"\xff\xd8\xff" + bytes(range(200)) if number % 2 else b"")
+    shutil.copy(photos / "00000.jpg", photos / "poison.jpg")
+    (folder / "path").mkdir()
+    (folder / "path" / "sitecustomize.py").write_text(DEADLY)
+    path = os.pathsep.join([str(folder / "path"), environment()["PYTHONPATH"]])
+    more = ("--ray", a.ray) if a.ray else ("--workers", a.workers)
+    first = timed(words(photos, folder / "out", "--size", a.size, "--threads", 1, *more), PYTHONPATH=path)
+    found = states(folder / "out")
+    again = timed(words(photos, folder / "out", "--size", a.size, "--threads", 1, *more), PYTHONPATH=path)
+    return {"first": first, "states": found, "again": again, "states again": states(folder / "out")}
+
+
+def again(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """A second run over good pictures touches nothing."""
+    photos = photographs(folder / "photos", a.count)
+    command = words(photos, folder / "out", "--size", a.size, "--threads", 1, "--workers", a.workers)
+    first = timed(command)
+    before = {p: p.stat().st_mtime_ns for p in (folder / "out").rglob("*.png")}
+    second = timed(command)
+    touched = sum(p.stat().st_mtime_ns != when for p, when in before.items())
+    return {"first": first, "second": second, "touched": touched, "allowed": 5 + a.count / 1000}
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The worker processes of a batch."""
+    try:
+        text = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        threads = [t for t in Path(f"/proc/{process.pid}/task").iterdir()]
+        text += " ".join((t / "children").read_text() for t in threads if t.name != str(process.pid))
+    except OSError:
+        return []
+    return sorted({int(pid) for pid in text.split()})
+
+
+def kills(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """Five random kills of workers and one of the driver, then the same command: as if nothing had happened."""
+    photos, draw = photographs(folder / "photos", a.count), random.Random(1)
+    more = ("--size", a.size, "--threads", 1, "--workers", a.workers, "--retries", 5)
+    subprocess.run(words(photos, folder / "whole", *more), env=environment(), check=True, capture_output=True)
+    out, killed = folder / "out", 0
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(words(photos, out, *more), env=environment(), **quiet)  # type: ignore[call-overload]
+    for number in range(6):
+        goal = a.count * (number + draw.random()) / 7
+        while len(list(out.glob("*.png"))) < goal and process.poll() is None:
+            time.sleep(0.02)
+        if number < 5 and (pids := workers_of(process)):
+            os.kill(draw.choice(pids), signal.SIGKILL)
+            killed += 1
+    process.kill()
+    process.wait()
+    lines = (out / "report.jsonl").read_text().splitlines()
+    first = [json.loads(line) for line in lines if line.endswith("}")]
+    partial = [p.name for p in out.rglob("*") if p.suffix == ".png" and p.stat().st_size == 0]
+    subprocess.run(words(photos, out, *more), env=environment(), check=True, capture_output=True)
+    second = [json.loads(line) for line in (out / "report.jsonl").read_text().splitlines()]
+    painted = Counter(row["picture"] for row in [*first, *second] if row["state"] == "painted")
+    twice = sum(count - 1 for count in painted.values()) + sum(row.get("retries", 0) for row in [*first, *second])
+    return {
+        "killed": {"workers": killed, "driver": 1},
+        "identical": pictures(folder / "whole") == pictures(out),
+        "painted again": twice,
+        "empty files": partial,
+        "left behind": [p.name for p in out.iterdir() if p.name.startswith(".")],
+    }
+
+
+def slope(folder: Path, photos: dict[int, Path], name: str, *more: object) -> dict[str, float]:
+    """Seconds and CPU seconds for each further picture of a batch: those of a start are taken out."""
+    found = {}
+    for count, source in photos.items():
+        shutil.rmtree(folder / name, ignore_errors=True)
+        found[count] = timed(words(source, folder / name, "--threads", 1, *more), OMP_NUM_THREADS="1")
+    few, many = sorted(found)
+    return {key: (found[many][key] - found[few][key]) / (many - few) for key in ("seconds", "cpu")}
+
+
+def scaling(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """Two workers beside one, a thread each, in turns; the best of each, as others may compute beside."""
+    photos = {n: photographs(folder / str(n), n) for n in (4, 4 + a.count // 4)}
+    runs = {n: [slope(folder, photos, "out", "--size", 512, "--workers", n) for _ in range(a.times)] for n in (1, 2)}
+    best = {n: min(row["seconds"] for row in rows) for n, rows in runs.items()}
+    return {"seconds a picture": best, "ratio": best[1] / best[2], "runs": runs}
+
+
+BARE = """
+import sys, time, json
+import torch, impasto
+from pathlib import Path
+torch.set_num_threads(1)
+photos, style, out = sys.argv[1:]
+from impasto.memory import keep_freed_memory
+keep_freed_memory(also_large=False)
+from impasto.jobs.paint import Brush, paint_records
+from impasto.jobs.running import computing, resolved
+Path(out).mkdir(parents=True, exist_ok=True)
+job = impasto.Stylize(style, style, quality="instant", size=512, threads=1)
+brush = None
+for photo in sorted(Path(photos).iterdir()):
+    one = job.changed(content=str(photo), output=f"{out}/{photo.stem}.png")
+    brush = brush or Brush(resolved(one)[0], [])
+    for record in paint_records(one, lambda record: None, brush):
+        pass
+"""
+
+
+def overhead(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """A batch of one worker beside a loop over the same pictures in one process, in turns: CPU seconds a picture."""
+    photos = {n: photographs(folder / str(n), n) for n in (4, 4 + a.count // 10)}
+    few, many = sorted(photos)
+    rows: dict[str, list[dict[str, float]]] = {"bare": [], "batch": []}
+    for _ in range(a.times):
+        found = {}
+        for count, source in photos.items():
+            command = [sys.executable, "-c", BARE, str(source), STYLE, str(folder / "bare")]
+            found[count] = timed(command, OMP_NUM_THREADS="1", GOMP_SPINCOUNT="0")
+        rows["bare"].append({k: (found[many][k] - found[few][k]) / (many - few) for k in ("seconds", "cpu")})
+        rows["batch"].append(slope(folder, photos, "out", "--size", 512, "--workers", 1))
+    pairs = zip(rows["batch"], rows["bare"], strict=True)
+    return {"ratio": statistics.median(b["cpu"] / c["cpu"] for b, c in pairs), "runs": rows}
+
+
+def memory(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """Memory of one worker after 50 pictures, and after all."""
+    photos, out = photographs(folder / "photos", a.count), folder / "out"
+    more = ("--size", a.size, "--threads", 1, "--workers", 1)
+    process = subprocess.Popen(words(photos, out, *more), env=environment(), stderr=subprocess.DEVNULL)
+    found: dict[str, dict[int, float]] = {"worker": {}, "driver": {}}
+    for goal in (50, a.count // 2, a.count - 5):
+        while process.poll() is None and len(list(out.glob("*.png"))) < goal:
+            time.sleep(0.05)
+        for name, pids in (("worker", workers_of(process)), ("driver", [process.pid])):
+            status = [Path(f"/proc/{pid}/status").read_text() for pid in pids]
+            lines = [line for text in status for line in text.splitlines() if line.startswith("VmRSS")]
+            found[name][goal] = sum(float(line.split()[1]) / 1e3 for line in lines)
+    process.wait()
+    worker = list(found["worker"].values())
+    return {"megabytes": found, "growth": worker[-1] / worker[0] - 1}
+
+
+def rates(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """CPU seconds of a picture at a thread, by quality and size, and what is stored of it."""
+    table = {}
+    sizes: dict[str, tuple[int, ...]] = {
+        "instant": (256, 512, 1024, 2048),
+        "refined": (512,),
+        "quick": (512,),
+        "best": (512,),
+    }
+    for quality, sides in sizes.items():
+        for side in sides:
+            pair = (2, 6) if quality == "instant" else (1, 2)
+            photos = {n: photographs(folder / f"{quality}{side}-{n}", n, (side, 3 * side // 4)) for n in pair}
+            encoder = ("--encoder", "lite") if quality == "best" else ()
+            more = ("--size", side, "--workers", 1, *encoder)
+            found = slope(folder, photos, "out", *more, "--quality", quality)
+            sizes_of = [p.stat().st_size for p in (folder / "out").glob("*.png")]
+            row = {**found, "png": statistics.mean(sizes_of), "pixels": side * side * 3 // 4}
+            table[f"{quality} {side}"] = row
+            print(quality, side, {k: round(v, 3) for k, v in row.items()}, flush=True)
+    return {"rows": table}
+
+
+PARTS = {f.__name__: f for f in (faults, again, kills, scaling, overhead, memory, rates)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="+", choices=PARTS)
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--size", type=int, default=128)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--ray", help="address of a cluster, or auto")
+    a = parser.parse_args()
+    for name in a.parts:
+        with tempfile.TemporaryDirectory() as folder:
+            result = PARTS[name](Path(folder), a)
+        asked = {"count": a.count, "size": a.size, "workers": a.workers, "ray": a.ray}
+        out = HERE / "benchmarks" / "results" / f"batch_{name}{'_ray' if a.ray else ''}.json"
+        write(out, {"result": result, "asked": asked})
+
+
+if __name__ == "__main__":
+    main()
