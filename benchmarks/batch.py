@@ -81,7 +81,7 @@ def states(out: Path) -> Counter[str]:
 
 
 def pictures(out: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*.png")}
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*.png") if p.name[0] != "."}
 
 
 def faults(folder: Path, a: argparse.Namespace) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary = target.with_name(f".impasto-{secrets.token_hex(6)}{target.suffix}")
+        temporary = target.with_name(f"{_unfinished(target)}{secrets.token_hex(4)}{target.suffix}")
         temporary.touch()
         mode = temporary.stat().st_mode
         yield temporary
@@ -52,6 +52,19 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _unfinished(target: Path) -> str:
+    """How the temporary names of a file begin."""
+    return f".impasto-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}-"
+
+
+def remove_unfinished(path: str | os.PathLike[str]) -> None:
+    """Remove what a process left of a file whose writing it did not survive, as nobody writes it now."""
+    target = Path(path).resolve()
+    with suppress(OSError):
+        for left in target.parent.glob(f"{_unfinished(target)}*"):
+            left.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes, what: str = "") -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from impasto.devices import cores, resolve_device
 from impasto.errors import InputError, Interrupted
-from impasto.files import check_target
+from impasto.files import check_target, remove_unfinished
 from impasto.jobs.base import Job
 from impasto.jobs.batch import Batch
 from impasto.jobs.paint import Brush
@@ -328,6 +328,7 @@ class Run:
             return self.fail(flight, outcome.error)
         self.summary.died += 1
         flight.deaths += 1
+        remove_unfinished(flight.item.target)
         limit = self.job.limit_seconds
         if limit is not None and time.perf_counter() - flight.began >= limit:
             self.fail(flight, f"it took longer than {limit:g} seconds")
@@ -353,7 +354,7 @@ class Run:
     def fail(self, flight: Flight, error: str) -> None:
         self.summary.failed += 1
         self.report.write(flight.item, FAILED, error=error, retries=flight.deaths)
-        self.say(f"{flight.item.name} failed: {error}", flight.item.target, lost=True)
+        self.say(f"{flight.item.name} failed: {error}", error, lost=True)
 
     def say(self, text: str, about: str, *, lost: bool = False) -> None:
         """A note, unless there were many."""

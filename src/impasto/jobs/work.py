@@ -151,7 +151,7 @@ def _last(records: Generator[Record, None, T], tell: Tell) -> T:
 
 def check_space(target: str) -> None:
     """Raise InputError if the disk is full: what is painted could not be written."""
-    folder = next(parent for parent in Path(target).absolute().parents if parent.exists())
+    folder = next((parent for parent in Path(target).parents if parent.exists()), Path())
     if (free := shutil.disk_usage(folder).free) < LEAST_FREE:
         raise InputError(f"the disk of {folder} is full: {free // 2**20} MB are free; make room, and start again")
 

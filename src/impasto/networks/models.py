@@ -218,7 +218,9 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     """
     model = _loaded(path)
     if isinstance(model, UpscaleModel):
-        raise InputError(f"the model {path} enlarges pictures and paints none; use impasto upscale")
+        raise InputError(
+            f"the model {path} enlarges pictures and paints none; use impasto upscale, as it cannot be exported"
+        )
     return model
 
 
