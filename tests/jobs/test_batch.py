@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -22,6 +23,7 @@ from impasto.jobs.many import Report, Summary
 from impasto.jobs.pool import Processes
 from impasto.jobs.records import Note, Progress
 from impasto.jobs.worklist import Item, apart, folded, in_shard, is_whole, items_of, state_of
+from impasto.networks import painter as networks
 
 FAST = {"quality": "instant", "size": 32, "threads": 1}
 WORDS = ("--quality", "instant", "--size", 32, "--threads", 1, "--workers", 0)
@@ -198,6 +200,38 @@ def test_every_quality_and_each_style_by_itself(photos: Path, paintings: list[Pa
     assert run(named)[0].painted == 2 and (out / "waves" / "a.png").exists()
     with pytest.raises(InputError, match="has no blend"):
         batch(photos, paintings, out, each=True, blend=(1, 1, 1))
+
+
+def test_pictures_of_one_size_are_painted_at_once(photos: Path, pictures: dict[str, Path], tmp_path: Path) -> None:
+    (photos / "text.png").write_text("no picture")
+    Image.open(photos / "a.png").convert("RGBA").save(photos / "e.png")
+    Image.fromarray(np.full((60, 90, 4), 120, np.uint8)).save(photos / "f.png")  # transparent
+    summary, _ = run(batch(photos, pictures["style"], tmp_path / "out", batch=3))
+    assert (summary.painted, summary.failed) == (6, 1)
+    run(batch(photos, pictures["style"], tmp_path / "alone"))
+    for name in bytes_in(tmp_path / "alone"):
+        found, alone = (impasto.read_image(tmp_path / folder / name).pixels for folder in ("out", "alone"))
+        assert float((found - alone).abs().max()) < 0.02, name
+    assert bytes_in(tmp_path / "alone")["f.png"] == bytes_in(tmp_path / "out")["f.png"]
+
+
+def test_where_memory_is_short_fewer_are_painted_at_once(
+    photos: Path, pictures: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = networks.Painter.__call__
+
+    def scarce(self: networks.Painter, images: torch.Tensor, *args: Any) -> torch.Tensor:
+        asked.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return real(self, images, *args)
+
+    for number in range(4):
+        shutil.copy(photos / "a.jpg", photos / "below" / f"{number}.jpg")
+    monkeypatch.setattr(networks.Painter, "__call__", scarce)
+    assert run(batch(photos / "below", pictures["style"], tmp_path / "out", batch=5))[0].painted == 5
+    assert asked == [5, 2, 3, 1, 2]
 
 
 def test_bad_pictures_are_told_and_nothing_stops(

@@ -49,6 +49,9 @@ class Batch(Stylize):
     workers: int | Auto = option(AUTO, WHOLE,
         "Processes that paint, one picture each; 0: in this one, which a picture that ends it takes along.",
         group=COMPUTING, least=0, auto="one for each GPU; else for each core, as far as memory goes", decides=False)
+    batch: int | Auto = option(AUTO, WHOLE,
+        "Pictures of one size that a network paints at once; other numbers round otherwise.", group=COMPUTING, least=1,
+        auto="8 on a GPU, as memory goes, else 1", decides=False)
     shard: tuple[int, int] | None = option(None, SHARD,
         "Only a part of the pictures, such as 2/8: the second of eight, each for another machine.", group=INPUT,
         decides=False)
@@ -76,6 +79,8 @@ class Batch(Stylize):
         super().check()
         if self.each and self.blend:
             raise InputError("each style by itself has no blend: leave one of them out")
+        if self.limit_seconds is not None and self.workers == 0:
+            raise InputError("a picture that takes too long cannot be given up in this process: ask for workers")
         if self.ray is not None and self.workers == 0:
             raise InputError("workers is 0, which is this process: leave out ray, or ask for at least 1")
 

@@ -64,7 +64,7 @@ def opened_cluster(job: Batch) -> tuple[Cluster, Plan]:
     Raises:
         InputError: if Ray is not installed, there is no such cluster, or a node does not see them.
     """
-    from impasto.jobs.many import Plan
+    from impasto.jobs.many import Plan, batch_of
 
     ray = connected(str(job.ray))
     nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -74,7 +74,7 @@ def opened_cluster(job: Batch) -> tuple[Cluster, Plan]:
         gpus = 1 if job.device in (AUTO, "cuda") and all(node["Resources"].get("GPU") for node in nodes) else 0
         each = [int(n["Resources"]["GPU"] if gpus else n["Resources"].get("CPU", 0) // cpus) for n in nodes]
         width = max(1, sum(each)) if job.workers == AUTO else known(job.workers)
-        return Cluster(ray, width, cpus, gpus), Plan(cpus, max(1, *each))
+        return Cluster(ray, width, cpus, gpus), Plan(cpus, max(1, *each), batch=batch_of(job, gpu=bool(gpus)))
     except BaseException:
         ray.shutdown()
         raise

@@ -26,7 +26,7 @@ from impasto.jobs.pool import Executor, Here, Outcome, Processes
 from impasto.jobs.records import Note, Progress, Record, Tell
 from impasto.jobs.running import computing, resolved
 from impasto.jobs.stylize import ONE_PASS, Stylize
-from impasto.jobs.work import Made, Task, made, made_apart
+from impasto.jobs.work import Made, Task, all_made, all_made_apart
 from impasto.jobs.worklist import Item, Manner, items_of, state_of
 from impasto.memory import allowance
 from impasto.options import AUTO, known
@@ -35,6 +35,8 @@ from impasto.options import AUTO, known
 SHOWN = 20
 #: Bytes that a worker takes before it paints anything larger; decides how many there are if nobody says so.
 WORKER = 1.5e9
+#: Pictures that a GPU paints at once if nobody says how many.
+GPU_BATCH = 8
 PAINTED, SKIPPED, FAILED = "painted", "skipped", "failed"
 
 
@@ -86,12 +88,14 @@ class Flight:
         began: when, by the clock of `time.perf_counter`.
         deaths: how often its worker died.
         replaces: whether there is a file already.
+        alone: whether it must be painted by itself.
     """
 
     item: Item
     began: float = 0.0
     deaths: int = 0
     replaces: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,11 +106,13 @@ class Plan:
         threads: of each.
         share: how many of them share a machine's memory.
         memory: bytes for each; its share of what is free there if None.
+        batch: pictures that are painted at once.
     """
 
     threads: int
     share: int
     memory: float | None = None
+    batch: int = 1
 
 
 class Report:
@@ -176,7 +182,7 @@ class Run:
     def __post_init__(self) -> None:
         self.summary, self.began = Summary(len(self.items), self.report.path), time.perf_counter()
         self.crew: Executor | None = None
-        self.flying: dict[int, Flight] = {}
+        self.flying: dict[int, list[Flight]] = {}
         self.again: deque[Flight] = deque()
         self.said: deque[Record] = deque()
         self.shown: set[str] = set()
@@ -204,7 +210,8 @@ class Run:
                 if self.stopping or not self.flying:
                     raise self.interrupted() from None
                 self.stopping = True
-                self.said.append(Note(f"finishing {len(self.flying)} in flight; Ctrl-C again gives them up"))
+                count = sum(map(len, self.flying.values()))
+                self.said.append(Note(f"finishing {count} in flight; Ctrl-C again gives them up"))
         self.summary.seconds = time.perf_counter() - self.began
         if self.stopping:
             raise self.interrupted()
@@ -235,15 +242,29 @@ class Run:
 
     def fill(self, left: Iterator[Flight | None]) -> float:
         """Submit what the workers can take; returns seconds to wait for one of them."""
+        group: list[Flight] = []
+        patience = 0.5
         while not self.stopping and (self.crew is None or len(self.flying) < self.crew.width):
             try:
                 flight = self.again.popleft() if self.again else next(left)
             except StopIteration:
                 break
             if flight is None:  # nothing to paint for a while
-                return 0.0
-            self.submit(flight)
-        return 0.5
+                patience = 0.0
+                break
+            if self.crew is None:
+                self.crew, self.plan = opened(self.job, len(self.items))
+            alone = flight.alone or flight.item.manner is None or self.plan.batch == 1
+            if group and (alone or flight.item.manner is not group[0].item.manner):
+                self.submit(group)
+                group = []
+            group.append(flight)
+            if alone or len(group) == self.plan.batch:
+                self.submit(group)
+                group = []
+        if group:
+            self.submit(group)
+        return patience
 
     def to_make(self) -> Iterator[Flight | None]:
         """What is not done, and None now and then."""
@@ -278,29 +299,37 @@ class Run:
 
     # One item
 
-    def submit(self, flight: Flight) -> None:
-        """Hand an item to the workers."""
-        item = flight.item
-        if self.crew is None:
-            self.crew, self.plan = opened(self.job, len(self.items))
-        try:
-            job = item.job()
-            if job.as_dict().get("threads") == AUTO:
-                job = job.changed(threads=self.plan.threads)
-            looks = self.looks_of(item.manner, job)
-            task = Task(
-                job, item.target, item.identity(), item.manner.identity if item.manner else "", looks,
-                self.plan.share, self.plan.memory, self.job.limit_seconds, os.getcwd(),
-            )  # fmt: skip
-        except InputError as error:
-            if item.manner is not None and not item.manner.name and not self.submitted:
-                raise  # no picture can be painted like this
-            self.fail(flight, str(error))
+    def submit(self, group: Sequence[Flight]) -> None:
+        """Hand items to a worker, to be painted together."""
+        assert self.crew is not None
+        tasks, flying = list[Task](), list[Flight]()
+        for flight in group:
+            try:
+                tasks.append(self.task(flight.item))
+                flying.append(flight)
+            except InputError as error:
+                if flight.item.manner is not None and not flight.item.manner.name and not self.submitted:
+                    raise  # no picture can be painted like this
+                self.fail(flight, str(error))
+        if not tasks:
             return
-        flight.began = time.perf_counter()
         self.submitted += 1
-        self.flying[self.submitted] = flight
-        self.crew.submit(self.submitted, made if isinstance(self.crew, Here) else made_apart, task)
+        self.flying[self.submitted] = flying
+        for flight in flying:
+            flight.began = time.perf_counter()
+        self.crew.submit(self.submitted, all_made if isinstance(self.crew, Here) else all_made_apart, tasks)
+
+    def task(self, item: Item) -> Task:
+        """Raises:
+        InputError: if the job cannot be made, or a painting cannot be read.
+        """
+        job = item.job()
+        if job.as_dict().get("threads") == AUTO:
+            job = job.changed(threads=self.plan.threads)
+        return Task(
+            job, item.target, item.identity(), item.manner.identity if item.manner else "",
+            self.looks_of(item.manner, job), self.plan.share, self.plan.memory, self.job.limit_seconds, os.getcwd(),
+        )  # fmt: skip
 
     def looks_of(self, manner: Manner | None, job: Job) -> tuple[Tensor, ...]:
         """Paintings are measured here, once, and looked at before the first picture.
@@ -320,23 +349,35 @@ class Run:
             self.looks[manner.name] = tuple(look.cpu() for look in scene.looks)
         return self.looks[manner.name]
 
-    def ended(self, flight: Flight, outcome: Outcome) -> None:
-        """What became of an item."""
-        if isinstance(outcome.value, Made):
-            return self.painted(flight, outcome.value)
-        if not outcome.died:
-            return self.fail(flight, outcome.error)
-        self.summary.died += 1
+    def ended(self, group: Sequence[Flight], outcome: Outcome) -> None:
+        """What became of items that were handed to a worker together."""
+        if outcome.died:
+            self.summary.died += 1
+            for flight in group:
+                remove_unfinished(flight.item.target)
+            if len(group) == 1:
+                return self.died(group[0], outcome.error)
+            for flight in group:  # each by itself, to find out which one it was
+                flight.alone = True
+            self.again.extend(group)
+            return None
+        each = [outcome] * len(group) if outcome.error else outcome.value
+        for flight, one in zip(group, each, strict=True):
+            if isinstance(one.value, Made):
+                self.painted(flight, one.value)
+            else:
+                self.fail(flight, one.error)
+        return None
+
+    def died(self, flight: Flight, error: str) -> None:
         flight.deaths += 1
-        remove_unfinished(flight.item.target)
         limit = self.job.limit_seconds
         if limit is not None and time.perf_counter() - flight.began >= limit:
             self.fail(flight, f"it took longer than {limit:g} seconds")
         elif flight.deaths > self.job.retries:
-            self.fail(flight, f"its worker died, {flight.deaths} times ({outcome.error})")
+            self.fail(flight, f"its worker died, {flight.deaths} times ({error})")
         else:
             self.again.append(flight)
-        return None
 
     def painted(self, flight: Flight, made: Made) -> None:
         self.summary.painted += 1
@@ -372,9 +413,10 @@ def opened(job: Batch, count: int) -> tuple[Executor, Plan]:
         from impasto.jobs.cluster import opened_cluster
 
         return opened_cluster(job)
-    if job.workers == 0:
-        return Here(), Plan(torch.get_num_threads(), 1)
     gpus = gpus_of(job)
+    batch = batch_of(job, gpu=resolve_device(job.device) == "cuda" or bool(gpus))
+    if job.workers == 0:
+        return Here(), Plan(torch.get_num_threads(), 1, batch=batch)
     free, own = allowance() or math.inf, 1 if job.threads == AUTO else known(job.threads)
     usual = len(gpus) or max(1, min(cores() // own, int(free / WORKER)))
     workers = min(count, usual if job.workers == AUTO else known(job.workers))
@@ -385,7 +427,14 @@ def opened(job: Batch, count: int) -> tuple[Executor, Plan]:
         found = {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(threads)}
         return found | ({"CUDA_VISIBLE_DEVICES": gpus[number % len(gpus)]} if gpus else {})
 
-    return Processes(workers, environment, made.__module__), Plan(threads, workers, memory)
+    return Processes(workers, environment, all_made.__module__), Plan(threads, workers, memory, batch)
+
+
+def batch_of(job: Batch, *, gpu: bool) -> int:
+    """Pictures that are painted at once."""
+    if job.batch != AUTO:
+        return known(job.batch)
+    return GPU_BATCH if gpu else 1
 
 
 def gpus_of(job: Batch) -> list[str]:

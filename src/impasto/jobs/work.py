@@ -7,9 +7,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,12 +19,13 @@ from impasto.errors import InputError
 from impasto.files import write_text
 from impasto.jobs.base import Job
 from impasto.jobs.paint import Brush, paint_records
+from impasto.jobs.pool import Outcome, called
 from impasto.jobs.records import Note, Record, Tell
 from impasto.jobs.result import Result
 from impasto.jobs.running import allow_tf32, computing, resolved
 from impasto.jobs.stylize import ONE_PASS, Stylize
 from impasto.jobs.worklist import makes_pictures, proof, proof_of
-from impasto.media import write_image
+from impasto.media import Picture, read_image, write_image
 from impasto.memory import allowance, keep_freed_memory, limit_to
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class Task:
         memory: bytes that it may take; its share of what is free if None.
         limit: seconds after which the process is ended.
         folder: to which relative paths belong.
+        painted: the photograph and its picture, if it was painted with others.
     """
 
     job: Job
@@ -60,6 +62,7 @@ class Task:
     memory: float | None = None
     limit: float | None = None
     folder: str = ""
+    painted: tuple[Picture, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def _picture(task: Task, tell: Tell) -> tuple[int, int]:
     with computing(job):
         if task.manner and isinstance(job, Stylize) and job.mode == ONE_PASS:
             brush, notes = brush_of(task)
-            records = paint_records(job, tell, brush)
+            records = paint_records(job, tell, brush, task.painted)
         else:
             records = job.records(tell)
         result: Result[Any] = _last(records, tell)
@@ -171,8 +174,31 @@ def ended_after(limit: float | None) -> Iterator[None]:
         os.close(nowhere)
 
 
-def made_apart(task: Task) -> Made:
-    """`made` in a process of our own, which is set up as the command line's."""
+def together(tasks: Sequence[Task]) -> list[Task]:
+    """The tasks, of one manner, each with its picture where several are painted at once."""
+    found, photos = list(tasks), dict[int, Picture]()
+    for number, task in enumerate(tasks):
+        with suppress(InputError):  # told when it is made
+            photos[number] = read_image(cast(Stylize, task.job).content)
+    if not photos:
+        return found
+    limit = tasks[0].limit
+    with computing(tasks[0].job), ended_after(limit and limit * len(tasks)):
+        painted = brush_of(tasks[0])[0].together(list(photos.values()))
+    for (number, photo), pixels in zip(photos.items(), painted, strict=True):
+        if pixels is not None:
+            found[number] = replace(tasks[number], painted=(photo, pixels))
+    return found
+
+
+def all_made(tasks: Sequence[Task]) -> list[Outcome]:
+    """What becomes of items, each by itself."""
+    return [called(made, task) for task in (together(tasks) if len(tasks) > 1 else tasks)]
+
+
+def all_made_apart(tasks: Sequence[Task]) -> list[Outcome]:
+    """`all_made` in a process of our own, which is set up as the command line's."""
+    task = tasks[0]
     if not _prepared:
         with suppress(OSError):  # another machine, where all paths are whole
             os.chdir(task.folder)
@@ -182,4 +208,4 @@ def made_apart(task: Task) -> Made:
             limit_to(limit if task.memory else limit / task.share)
         _prepared.append(True)
     allow_tf32(task.job)
-    return made(task)
+    return all_made(tasks)
