@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 import random
 import resource
 import shutil
@@ -69,7 +70,9 @@ def environment(**more: str) -> dict[str, str]:
 def timed(command: list[str], **more: str) -> dict[str, float]:
     """Seconds, CPU seconds of all its processes, and the exit code of a command."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    code = subprocess.run(command, env=environment(**more), capture_output=True, check=False).returncode
+    ran = subprocess.run(command, env=environment(**more), capture_output=True, check=False, text=True)
+    if (code := ran.returncode) not in (0, 1):
+        raise SystemExit(ran.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {"seconds": time.perf_counter() - began, "cpu": cpu, "code": code}
@@ -184,7 +187,7 @@ keep_freed_memory(also_large=False)
 from impasto.jobs.paint import Brush, paint_records
 from impasto.jobs.running import computing, resolved
 Path(out).mkdir(parents=True, exist_ok=True)
-job = impasto.Stylize(style, style, quality="instant", size=512, threads=1)
+job = impasto.Stylize(style, style, quality="instant", size=512, threads=1, force=True)
 brush = None
 for photo in sorted(Path(photos).iterdir()):
     one = job.changed(content=str(photo), output=f"{out}/{photo.stem}.png")
@@ -239,7 +242,7 @@ def rates(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
     }
     for quality, sides in sizes.items():
         for side in sides:
-            pair = (2, 6) if quality == "instant" else (1, 2)
+            pair = (2, max(6, 24 * 256 // side)) if quality == "instant" else (1, 3)
             photos = {n: photographs(folder / f"{quality}{side}-{n}", n, (side, 3 * side // 4)) for n in pair}
             encoder = ("--encoder", "lite") if quality == "best" else ()
             more = ("--size", side, "--workers", 1, *encoder)
@@ -251,7 +254,43 @@ def rates(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
     return {"rows": table}
 
 
-PARTS = {f.__name__: f for f in (faults, again, kills, scaling, overhead, memory, rates)}
+def start(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """Two small pictures: what a start costs, the quickest of several."""
+    photos, more = photographs(folder / "photos", 2), ("--ray", a.ray) if a.ray else ("--workers", a.workers)
+    runs = []
+    for number in range(a.times):
+        runs.append(timed(words(photos, folder / f"out{number}", "--size", 64, "--threads", 1, *more)))
+    return {"seconds": min(run["seconds"] for run in runs), "runs": runs}
+
+
+def driver(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds a picture of the process that hands out the work: they bound how many workers it can feed."""
+    from impasto.jobs.batch import Batch
+    from impasto.jobs.many import Plan, Report, Run
+    from impasto.jobs.worklist import items_of, state_of
+
+    photos = str(photographs(folder / "photos", a.count))
+    job = Batch(photos, STYLE, output=str(folder / "out"), quality="instant", size=64, workers=0, threads=1)
+    for _ in job.records():
+        pass
+    taken: dict[str, float] = {}
+
+    def each(name: str, run: Any) -> None:
+        began = time.process_time()
+        run()
+        taken[name] = 1000 * (time.process_time() - began) / a.count
+
+    items = items_of(job)
+    run = Run(job, items, Report(str(folder / "report.jsonl")))
+    run.plan = Plan(1, 2)
+    run.task(items[0])
+    each("listing", lambda: items_of(job))
+    each("is it done", lambda: [state_of(item) for item in items])
+    each("handing out", lambda: [pickle.dumps(run.task(item)) for item in items])
+    return {"milliseconds": taken}
+
+
+PARTS = {f.__name__: f for f in (faults, again, kills, start, driver, scaling, overhead, memory, rates)}
 
 
 def main() -> None:

@@ -161,6 +161,8 @@ def test_originals_are_not_replaced_and_the_output_is_not_painted_again(
         words = (command, photos, pictures["style"], "-o", photos, "--force", *WORDS[:6])
         assert "must be another one" in refused(*words)
     assert "output is missing" in refused("stylize", photos, pictures["style"], *WORDS[:6])
+    words = ("stylize", photos, pictures["style"], "-o", photos / "out", "--plot", "losses.png")
+    assert "plot has no effect with a folder" in refused(*words)
     assert bytes_in(photos) == before
     for _ in range(2):
         assert run(batch(photos, pictures["style"], photos / "painted"))[0].total == 4

@@ -156,6 +156,8 @@ class Stylize(OptimizingJob, StylizeSettings):
         if isinstance(self.content, str) and Path(self.content).is_dir():
             from impasto.jobs.batch import Batch
 
+            for name in Batch.left_out & self.given:
+                raise InputError(f"{name.replace('_', ' ')} has no effect with a folder of photographs: leave it out")
             return Batch(**{name: getattr(self, name) for name in self.given}).work(tell)
         if self.mode == ONE_PASS:
             from impasto.jobs.paint import paint_records
