@@ -284,6 +284,7 @@ def test_a_list_of_jobs_of_any_kind(photos: Path, pictures: dict[str, Path], tmp
         {"content": photo},
         {"content": photo, "style": str(pictures["other"]), "output": "x/y.jpg"},
         {"content": photo, "output": "x/y.jpg"},
+        {"content": photo, "strength": 0.5},
         {"job": "texture", "sample": str(pictures["style"]), "size": 32, "steps": 1, "scales": 1, "encoder": "lite"},
         {"content": "nowhere.png"},
         {"content": photo, "stpes": 3, "output": "z.png"},
@@ -295,13 +296,14 @@ def test_a_list_of_jobs_of_any_kind(photos: Path, pictures: dict[str, Path], tmp
     job = batch(listed, pictures["style"], tmp_path / "out")
     assert not job.changed(style=()).style  # each job may have its own
     summary, _ = run(job)
-    assert (summary.total, summary.painted, summary.failed) == (9, 3, 6)
+    assert (summary.total, summary.painted, summary.failed) == (10, 4, 6)
     said = [line["error"] for line in lines(tmp_path / "out") if line["state"] == "failed"]
     for text in ("as line 2 does", "did you mean steps", "no job for a batch", "it is no job", "Expecting", "nowhere"):
         assert sum(text in error for error in said) == 1, text
     assert (tmp_path / "out" / "x" / "y.jpg").exists()
     assert (tmp_path / "out" / Path(photo).relative_to("/")).with_suffix(".png").exists()
-    assert run(job)[0].skipped == 3
+    assert (tmp_path / "out" / Path(photo).relative_to("/")).with_name("a-4.png").exists()
+    assert run(job)[0].skipped == 4
 
 
 def test_videos_are_jobs_too(pictures: dict[str, Path], tmp_path: Path) -> None:
@@ -386,6 +388,17 @@ def test_killed_and_interrupted_it_is_the_same_in_the_end(
     summary, _ = run(job)
     assert 3 <= summary.skipped < 6 and summary.skipped + summary.painted == 6
     assert bytes_in(tmp_path / "whole") == bytes_in(tmp_path / "out")
+
+
+def test_interrupted_in_this_process(
+    photos: Path, pictures: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, "write_image", interrupted)
+    with pytest.raises(Interrupted, match="painted 0 of 4"):
+        run(batch(photos, pictures["style"], tmp_path / "out"))
 
 
 def test_a_folder_in_stylize_is_a_batch(

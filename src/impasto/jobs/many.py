@@ -24,6 +24,7 @@ from impasto.jobs.batch import Batch
 from impasto.jobs.paint import Brush
 from impasto.jobs.pool import Executor, Here, Outcome, Processes
 from impasto.jobs.records import Note, Progress, Record, Tell
+from impasto.jobs.report import identity
 from impasto.jobs.running import computing, resolved
 from impasto.jobs.stylize import ONE_PASS, Stylize
 from impasto.jobs.work import Made, Task, all_made, all_made_apart
@@ -207,7 +208,7 @@ class Run:
                 if not more:
                     break
             except KeyboardInterrupt:
-                if self.stopping or not self.flying:
+                if self.stopping or not self.flying or isinstance(self.crew, Here):
                     raise self.interrupted() from None
                 self.stopping = True
                 count = sum(map(len, self.flying.values()))
@@ -326,8 +327,13 @@ class Run:
         job = item.job()
         if job.as_dict().get("threads") == AUTO:
             job = job.changed(threads=self.plan.threads)
+        manner = ""  # what one network paints, kept for the next picture
+        if item.manner is not None:
+            manner = item.manner.identity
+        elif type(job) is Stylize and job.mode == ONE_PASS:
+            manner = identity(job.changed(content=b""))
         return Task(
-            job, item.target, item.identity(), item.manner.identity if item.manner else "",
+            job, item.target, item.identity(), manner,
             self.looks_of(item.manner, job), self.plan.share, self.plan.memory, self.job.limit_seconds, os.getcwd(),
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ import json
 import os
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
@@ -179,7 +179,7 @@ def _listed(job: Batch) -> Iterator[Item]:
         if not line.strip():
             continue
         try:
-            item = _in_line(line, number, job, defaults)
+            item = _in_line(line, number, job, defaults, taken)
         except (InputError, ValueError) as error:
             yield Item(f"line {number}", "", error=" ".join(str(error).split()))
             continue
@@ -190,7 +190,7 @@ def _listed(job: Batch) -> Iterator[Item]:
         yield item
 
 
-def _in_line(line: str, number: int, batch: Batch, defaults: Mapping[str, Any]) -> Item:
+def _in_line(line: str, number: int, batch: Batch, defaults: Mapping[str, Any], taken: Container[str]) -> Item:
     data = json.loads(line)
     if not isinstance(data, dict):
         raise InputError('it is no job: a job is an object, such as {"content": "photo.jpg"}')
@@ -200,9 +200,11 @@ def _in_line(line: str, number: int, batch: Batch, defaults: Mapping[str, Any]) 
     own = {"style", "style_name", "model", "quality"} & data.keys()
     usual = {n: v for n, v in defaults.items() if n in options_of(kind) and not (own and n in ("style", "style_name"))}
     given = data.pop("output", None)
-    file = given or _file_of(data, number, kind, batch.format)
-    made = job_of({**usual, **data, **({} if makes_pictures(kind) else {"output": str(file)})})
-    return Item(str(file), os.path.join(batch.output, str(file)), made)
+    file = str(given or _file_of(data, number, kind, batch.format))
+    if given is None and folded(os.path.join(batch.output, file)) in taken:
+        file = str(PurePath(file).with_stem(f"{PurePath(file).stem}-{number}"))
+    made = job_of({**usual, **data, **({} if makes_pictures(kind) else {"output": file})})
+    return Item(file, os.path.join(batch.output, file), made)
 
 
 def _file_of(data: Mapping[str, Any], number: int, kind: type[Job], format: str) -> str:
