@@ -176,41 +176,52 @@ def scaling(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
     return {"seconds a picture": best, "ratio": best[1] / best[2], "runs": runs}
 
 
-BARE = """
-import sys, time, json
-import torch, impasto
-from pathlib import Path
-torch.set_num_threads(1)
-photos, style, out = sys.argv[1:]
-from impasto.memory import keep_freed_memory
-keep_freed_memory(also_large=False)
-from impasto.jobs.paint import Brush, paint_records
-from impasto.jobs.running import computing, resolved
-Path(out).mkdir(parents=True, exist_ok=True)
-job = impasto.Stylize(style, style, quality="instant", size=512, threads=1, force=True)
-brush = None
-for photo in sorted(Path(photos).iterdir()):
-    one = job.changed(content=str(photo), output=f"{out}/{photo.stem}.png")
-    brush = brush or Brush(resolved(one)[0], [])
-    for record in paint_records(one, lambda record: None, brush):
-        pass
-"""
-
-
 def overhead(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
-    """A batch of one worker beside a loop over the same pictures in one process, in turns: CPU seconds a picture."""
-    photos = {n: photographs(folder / str(n), n) for n in (4, 4 + a.count // 10)}
-    few, many = sorted(photos)
-    rows: dict[str, list[dict[str, float]]] = {"bare": [], "batch": []}
-    for _ in range(a.times):
-        found = {}
-        for count, source in photos.items():
-            command = [sys.executable, "-c", BARE, str(source), STYLE, str(folder / "bare")]
-            found[count] = timed(command, OMP_NUM_THREADS="1", GOMP_SPINCOUNT="0")
-        rows["bare"].append({k: (found[many][k] - found[few][k]) / (many - few) for k in ("seconds", "cpu")})
-        rows["batch"].append(slope(folder, photos, "out", "--size", 512, "--workers", 1))
-    pairs = zip(rows["batch"], rows["bare"], strict=True)
-    return {"ratio": statistics.median(b["cpu"] / c["cpu"] for b, c in pairs), "runs": rows}
+    """What a batch adds to the same picture painted in a plain loop at 512: in the worker, by turns in one process, and
+    in the process that hands out the work; CPU seconds, medians."""
+    import torch
+
+    from impasto.jobs.batch import Batch
+    from impasto.jobs.many import Plan, Report, Run
+    from impasto.jobs.paint import Brush, paint_records
+    from impasto.jobs.running import computing, resolved
+    from impasto.jobs.work import all_made_apart
+    from impasto.jobs.worklist import items_of
+
+    torch.set_num_threads(1)
+    photos = photographs(folder / "photos", a.count // 10)
+    job = Batch(str(photos), STYLE, output=str(folder / "out"), quality="instant", size=512, workers=1, threads=1)
+    run = Run(job, items_of(job), Report(str(folder / "report.jsonl")))
+    run.plan = Plan(1, 1)
+    brush, taken = None, {name: list[float]() for name in ("bare", "worker", "driver")}
+
+    def plain(photo: str, number: int) -> None:
+        nonlocal brush
+        one = run.items[0].manner.job(photo).changed(output=str(folder / f"bare{number}.png"), force=True)
+        with computing(one):
+            brush = brush or Brush(resolved(one)[0], [])
+            for _ in paint_records(one, lambda record: None, brush):
+                pass
+
+    for number, item in enumerate(run.items):
+        began = time.process_time()
+        task = run.task(item)
+        sent = pickle.dumps((all_made_apart, [task]))
+        taken["driver"].append(time.process_time() - began)
+        works = {"bare": lambda: plain(str(item.source), number), "worker": lambda: _work(sent)}  # noqa: B023
+        for name in ("bare", "worker") if number % 2 else ("worker", "bare"):
+            began = time.process_time()
+            works[name]()
+            taken[name].append(time.process_time() - began)
+    ratios = [(w + d) / b for b, w, d in zip(*(taken[n][2:] for n in ("bare", "worker", "driver")), strict=True)]
+    medians = {name: statistics.median(values[2:]) for name, values in taken.items()}
+    return {"ratio": statistics.median(ratios), "cpu": medians}
+
+
+def _work(sent: bytes) -> None:
+    function, tasks = pickle.loads(sent)
+    (outcome,) = pickle.loads(pickle.dumps(function(tasks)))
+    assert not outcome.error, outcome.error
 
 
 def memory(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
@@ -233,6 +244,8 @@ def memory(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
 
 def rates(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
     """CPU seconds of a picture at a thread, by quality and size, and what is stored of it."""
+    from impasto.media import encode, read_image
+
     table = {}
     sizes: dict[str, tuple[int, ...]] = {
         "instant": (256, 512, 1024, 2048),
@@ -242,13 +255,16 @@ def rates(folder: Path, a: argparse.Namespace) -> dict[str, Any]:
     }
     for quality, sides in sizes.items():
         for side in sides:
-            pair = (2, max(6, 24 * 256 // side)) if quality == "instant" else (1, 3)
-            photos = {n: photographs(folder / f"{quality}{side}-{n}", n, (side, 3 * side // 4)) for n in pair}
-            encoder = ("--encoder", "lite") if quality == "best" else ()
-            more = ("--size", side, "--workers", 1, *encoder)
-            found = slope(folder, photos, "out", *more, "--quality", quality)
-            sizes_of = [p.stat().st_size for p in (folder / "out").glob("*.png")]
-            row = {**found, "png": statistics.mean(sizes_of), "pixels": side * side * 3 // 4}
+            count = max(4, 24 * 256 // side) if quality == "instant" else 3
+            photos = photographs(folder / f"{quality}{side}", count, (side, 3 * side // 4))
+            out, encoder = folder / f"{quality}{side}-out", ("--encoder", "lite") if quality == "best" else ()
+            more = ("--size", side, "--workers", 1, "--threads", 1, *encoder)
+            timed(words(photos, out, *more, quality=quality), OMP_NUM_THREADS="1")
+            lines = [json.loads(line) for line in (out / "report.jsonl").read_text().splitlines()][1:]
+            row = {name: statistics.median(line[name] for line in lines) for name in ("seconds", "cpu_seconds")}
+            made = sorted(out.glob("*.png"))
+            row["png"] = statistics.mean(p.stat().st_size for p in made)
+            row["jpg"] = statistics.mean(len(encode(read_image(p).pixels, ".jpg")) for p in made)
             table[f"{quality} {side}"] = row
             print(quality, side, {k: round(v, 3) for k, v in row.items()}, flush=True)
     return {"rows": table}
