@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 from impasto.errors import InputError
-from impasto.files import check_apart, check_target, file_hash, replacing, write_bytes, write_text
+from impasto.files import (
+    check_apart,
+    check_target,
+    file_hash,
+    remove_unfinished,
+    replacing,
+    write_bytes,
+    write_text,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes and links as on POSIX systems")
 
@@ -123,3 +131,23 @@ def test_the_hash_of_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> Non
     assert file_hash(tmp_path / "a").startswith("e3b0c442")
     with pytest.raises(InputError, match="cannot be read: No such file"):
         file_hash(tmp_path / "b")
+
+
+def test_what_a_killed_process_left_of_a_file_is_found(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a.png") as mine, replacing(tmp_path / "b.png") as other:
+        mine.write_text("half")
+        remove_unfinished(tmp_path / "b.png")
+        assert mine.exists() and not other.exists()
+        other.touch()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.png", "b.png"]
+
+
+def test_a_file_that_changes_has_another_hash(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("one")
+    first = file_hash(path)
+    path.write_text("two!")
+    assert file_hash(path) != first
+    os.utime(path, ns=(0, 1))
+    path.write_text("six!")
+    assert file_hash(path) not in (first, None) and file_hash(path) == file_hash(path)

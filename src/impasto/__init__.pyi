@@ -1,4 +1,5 @@
 from .api import again as again
+from .api import batch as batch
 from .api import doodle as doodle
 from .api import dream as dream
 from .api import excite as excite
@@ -23,6 +24,7 @@ from .features import ModuleEncoder as ModuleEncoder
 from .features import load_encoder as load_encoder
 from .jobs.base import Job as Job
 from .jobs.base import job_of as job_of
+from .jobs.batch import Batch as Batch
 from .jobs.dream import Dream as Dream
 from .jobs.invert import Invert as Invert
 from .jobs.invert import Reconstruct as Reconstruct

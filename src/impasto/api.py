@@ -13,9 +13,11 @@ from torch import Tensor
 
 from impasto.errors import unknown
 from impasto.jobs.base import Job, OptimizingJob, PictureJob, job_of, locate_in
+from impasto.jobs.batch import Batch
 from impasto.jobs.dream import Dream
 from impasto.jobs.invert import Invert, Reconstruct
 from impasto.jobs.look import GRADIENTS, Excite
+from impasto.jobs.many import Summary
 from impasto.jobs.records import Note, Painted, Progress, Record, Tell
 from impasto.jobs.report import manifest_of, resumed_job
 from impasto.jobs.result import Result
@@ -90,6 +92,23 @@ texture = _function(Texture, "texture")
 invert = _function(Invert, "invert")
 reconstruct = _function(Reconstruct, "reconstruct")
 dream = _function(Dream, "dream")
+
+
+def batch(content: str | os.PathLike[str], *style: Source, watch: Tell | None = None, **options: Any) -> Summary:
+    """All photographs of a folder, painted, or a list of jobs run; what is proved to be there is left alone.
+
+        impasto.batch("photos/", "painting.jpg", output="out/", quality="instant").failed
+
+    Args:
+        content: the folder, or the list, `.jsonl`.
+        style: paintings; see `impasto.Batch`.
+        watch: see `run`.
+        options: of `impasto.Batch`.
+
+    Returns:
+        Counts, seconds and pixels; what became of each picture is in the report.
+    """
+    return cast(Summary, run(Batch(cast(str, content), cast(Any, style), **options), watch))
 
 
 def excite(*units: str | int, watch: Tell | None = None, **options: Any) -> Result[Excite]:

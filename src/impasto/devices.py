@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from impasto.errors import InputError, unknown
@@ -37,3 +42,12 @@ def resolve_device(name: str | torch.device = "auto") -> str:
     if kind != name and not (index.isdecimal() and int(index) < there[kind]):
         raise InputError(f"the device is {name!r}; of {kind} this machine has {there[kind]}, counted from 0")
     return name
+
+
+def cores() -> int:
+    """Processor cores that this process may use: fewer than there are in a container, or under `taskset`."""
+    count = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no container, or one without a limit
+        quota, period = (float(n) for n in Path("/sys/fs/cgroup/cpu.max").read_text().split())
+        count = min(count, math.ceil(quota / period))
+    return max(1, count)

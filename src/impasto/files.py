@@ -9,6 +9,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,7 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        temporary = target.with_name(f".impasto-{secrets.token_hex(6)}{target.suffix}")
+        temporary = target.with_name(f"{_unfinished(target)}{secrets.token_hex(4)}{target.suffix}")
         temporary.touch()
         mode = temporary.stat().st_mode
         yield temporary
@@ -51,6 +52,19 @@ def replacing(path: str | os.PathLike[str], what: str = "") -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _unfinished(target: Path) -> str:
+    """How the temporary names of a file begin."""
+    return f".impasto-{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]}-"
+
+
+def remove_unfinished(path: str | os.PathLike[str]) -> None:
+    """Remove what a process left of a file whose writing it did not survive, as nobody writes it now."""
+    target = Path(path).resolve()
+    with suppress(OSError):
+        for left in target.parent.glob(f"{_unfinished(target)}*"):
+            left.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes, what: str = "") -> None:
@@ -125,13 +139,19 @@ def check_apart(**paths: str | os.PathLike[str] | None) -> None:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """SHA-256 of a file, in hex.
+    """SHA-256 of a file, in hex; it is read once, as long as size and time stay the same.
 
     Raises:
         InputError: if it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        about = os.stat(path)
+        return _digest(os.path.abspath(path), about.st_ino, about.st_size, about.st_mtime_ns)
     except (OSError, ValueError) as error:
         raise InputError(f"{os.fspath(path)!r} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+@lru_cache(512)
+def _digest(path: str, *about: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

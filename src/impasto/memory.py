@@ -11,6 +11,7 @@ from impasto.errors import InputError
 
 #: Of the memory that is free, how much a run may take unless told otherwise.
 SHARE = 0.75
+_own: list[float] = []
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -2, -3, -4  # of mallopt(3)
 
 
@@ -20,6 +21,8 @@ def allowance(device: str = "cpu") -> float | None:
         import torch
 
         return SHARE * torch.cuda.mem_get_info(device)[0]
+    if _own:
+        return _own[-1]
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         free = next(1024.0 * float(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
@@ -29,6 +32,11 @@ def allowance(device: str = "cpu") -> float | None:
         except (ValueError, OSError, AttributeError):
             return None
     return SHARE * min(free, _limit())
+
+
+def limit_to(limit: float) -> None:
+    """Let `allowance` of the CPU be so many bytes in this process, which has others beside it."""
+    _own[:] = [limit]
 
 
 def too_large(what: str, size: tuple[int, int], needs: float, limit: float, fix: str) -> InputError:

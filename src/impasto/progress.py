@@ -27,7 +27,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Watcher]:
             impasto.stylize("photo.jpg", "painting.jpg", watch=watch)
 
     Args:
-        quiet: show nothing.
+        quiet: show nothing but what was lost.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -48,7 +48,7 @@ class Watcher:
 
     Args:
         bar: of progress.
-        quiet: show nothing.
+        quiet: show nothing but what was lost.
     """
 
     def __init__(self, bar: Progress, quiet: bool) -> None:
@@ -56,7 +56,7 @@ class Watcher:
         self.task = bar.add_task("", total=None, visible=False, text="")
 
     def __call__(self, record: records.Record) -> None:
-        if self.quiet:
+        if self.quiet and not (isinstance(record, records.Note) and record.lost):
             return
         if isinstance(record, records.Note):
             say(f"note: {record.text}")

@@ -60,7 +60,7 @@ def test_a_style_is_trained_used_and_joined_by_another(ok: Run, photos: Path, pa
         "spectrum",
         "loss",
     }
-    assert (tmp_path / "m-samples.png").is_file() and not (tmp_path / "m.checkpoint.pt").exists()
+    assert (tmp_path / "m-samples.png").is_file() and (tmp_path / "m.checkpoint.pt").exists()
     ok("stylize", photos / "0.png", "-o", tmp_path / "o.png", "--model", model, "--size", 48)
     assert json.loads(read_metadata(tmp_path / "o.png")["impasto"])["job"]["model"]["file"] == "m.safetensors"
     other = tmp_path / "other.png"
@@ -137,16 +137,22 @@ def test_an_interrupted_training_goes_on_where_it_was(
     monkeypatch.setattr(loop, "train", watched)
     ok(*words)
     assert seen == [3, 4] and model.is_file()
+    ok(*words, "--steps", 6, "--force")  # what is finished goes on, too
+    assert seen == [3, 4, 5, 6]
+    ok(*words, "--seed", 1, "--force")  # and is no hindrance to another training
+    assert seen[4:] == [1, 2, 3, 4]
 
 
 def test_a_folder_is_painted_and_goes_on(
     ok: Run, run: Run, photos: Path, painting: Path, model_file: Path, tmp_path: Path
 ) -> None:
     (photos / "broken.png").write_text("no picture")
-    words = ("stylize", photos, painting, "-o", tmp_path / "out", "--model", model_file, "--size", 40, "--quiet")
-    assert run(*words).code == 2
+    words = ("batch", photos, painting, "-o", tmp_path / "out", "--model", model_file, "--size", 40, "--quiet")
+    words = (*words, "--workers", 0)
+    ran = run(*words)
+    assert ran.code == 1 and "note: broken.png failed" in ran.err  # errors are told even so
     made = sorted(p.name for p in (tmp_path / "out").iterdir())
-    assert made == ["0.png", "1.png", "2.png"]
+    assert made == ["0.png", "1.png", "2.png", "report.jsonl"]
     before = (tmp_path / "out" / "1.png").stat().st_mtime_ns
     (tmp_path / "out" / "0.png").unlink()
     (photos / "broken.png").unlink()

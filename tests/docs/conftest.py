@@ -41,6 +41,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for inside, name in (("holidays", "one"), ("holidays", "two"), ("monet", "lilies"), ("monet", "haystacks")):
         (folder / inside).mkdir(exist_ok=True)
         shutil.copy(folder / "photo.jpg", folder / inside / f"{name}.jpg")
+    lines = (
+        '{"content": "photo.jpg", "style": "a.jpg"}',
+        '{"job": "video", "content": "video.mp4", "output": "v.mp4"}',
+    )
+    (folder / "jobs.jsonl").write_text("\n".join(lines))
     half = np.zeros((96, 96), np.uint8)
     half[:40] = 255
     for name, mask in (("sky", half), ("ground", 255 - half), ("person", half), ("corner", half)):

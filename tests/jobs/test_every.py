@@ -23,6 +23,7 @@ from impasto.options import FLAG, NUMBER, option, options_of
 #: What each job must be given.
 NEEDED: dict[str, dict[str, Any]] = {
     "stylize": {"content": "a.png", "style": "b.png"},
+    "batch": {"content": "photos", "style": "b.png", "output": "out"},
     "doodle": {"map": "a.png", "style": "b.png", "style_map": "c.png"},
     "video": {"content": "a.mp4", "style": "b.png"},
     "live": {"source": "0"},

@@ -233,3 +233,14 @@ def test_a_body_sees_pixels_unless_its_styles_stay(lite: Encoder, paintings: lis
     task = styles_recipe(paintings[:1], Material([], [], lite), body=body, add=add).task
     assert isinstance(task.network, StyledNetwork)
     assert task.network.generator.options["front"] == front
+
+
+def test_a_style_whose_name_is_taken_has_a_number(lite: Encoder, paintings: list[Path]) -> None:
+    said: list[str] = []
+    generator = Quarter(8, 12, 1, 2)
+    body = Model("quarter", generator, {"stripes": generator.plain_style(), "stripes-2": generator.plain_style()})
+    material = Material([], [], lite, side=32, notice=said.append)
+    recipe = styles_recipe(paintings[:2], material, body=body, add=True)
+    assert isinstance(recipe.task.network, StyledNetwork)
+    assert list(recipe.task.network.names) == ["stripes", "stripes-2", "stripes-3", "checks"]
+    assert said == ["the style of stripes.png is called stripes-3, as there is a stripes already"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from inspect import GEN_CLOSED, getgeneratorstate
 
-from impasto.errors import InputError, Interrupted
+from impasto.errors import InputError
 from impasto.jobs.base import Job, PictureJob
 from impasto.jobs.live import Live
 from impasto.jobs.records import Note, Record
@@ -36,15 +38,6 @@ def without_libtiff(job: Job) -> Iterator[None]:
             os.close(nothing)
 
 
-def allow_tf32(job: Job) -> None:
-    """GPUs may round float32 to TensorFloat-32 in convolutions, as torch lets them, unless the precision is `fp32`: a
-    switch of the whole process, so the command line sets it and the library does not. Statistics stay in float32."""
-    if "precision" in job.active():
-        import torch
-
-        torch.backends.cudnn.allow_tf32 = job.as_dict()["precision"] != "fp32"
-
-
 def watch(job: Job, *, quiet: bool) -> int:
     """Run a job and show it; returns the exit code."""
     if isinstance(job, PictureJob) and job.output is None and not (isinstance(job, Video) and job.shots):
@@ -52,7 +45,10 @@ def watch(job: Job, *, quiet: bool) -> int:
     if job.mode == "one pass":
         # Threads that wait for work without spinning: half of the processor's time, or more where it is shared.
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    allow_tf32(job)
+    if "precision" in job.active():
+        from impasto.jobs.running import allow_tf32
+
+        allow_tf32(job)
     keep_freed_memory(also_large=job.mode != "one pass")
     if isinstance(job, Live) and job.output is None:
         from impasto.cli.window import show_live
@@ -67,11 +63,14 @@ def watch(job: Job, *, quiet: bool) -> int:
             bar(record)
 
         records = job.records(show)
-        try:
-            for record in records:
-                show(record)
-        except Interrupted:  # it came from the job, which has ended
-            raise
-        except KeyboardInterrupt as stop:  # while a record was shown: it is one in the job
-            records.throw(stop)
-    return code
+        go_on: Callable[[], Record] = records.__next__
+        while True:
+            try:
+                show(go_on())
+                go_on = records.__next__
+            except StopIteration:
+                return code
+            except KeyboardInterrupt as stop:
+                if getgeneratorstate(records) == GEN_CLOSED:  # it came from the job, which has ended
+                    raise
+                go_on = partial(records.throw, stop)  # while a record was shown: it is one in the job

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from impasto.jobs.base import Job
+from impasto.jobs.batch import Batch
 from impasto.jobs.dream import Dream
 from impasto.jobs.export import Export
 from impasto.jobs.grid import Grid
@@ -20,6 +21,7 @@ JOBS: dict[str, type[Job]] = {
     job.name: job
     for job in (
         Stylize,
+        Batch,
         Doodle,
         Video,
         Live,

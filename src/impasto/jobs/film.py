@@ -7,12 +7,12 @@ the number of workers change a byte of it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shutil
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -25,11 +25,12 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError, Interrupted
-from impasto.files import check_target, file_hash, write_text
+from impasto.files import check_target, write_text
 from impasto.jobs.ahead import Foreseen, ahead
+from impasto.jobs.pool import Outcome, Processes
 from impasto.jobs.records import Measured, Note, Painted, Progress, Record, Tell, Wrote
 from impasto.jobs.reel import Reel
-from impasto.jobs.report import manifest
+from impasto.jobs.report import identity, manifest
 from impasto.jobs.running import resolved
 from impasto.jobs.studio import MOST_SAMPLES, SAMPLED, Studio, motion_of
 from impasto.jobs.stylize import ONE_PASS
@@ -183,19 +184,9 @@ def told(shot: Shot, plan: Plan) -> dict[str, Any]:
     return {"first frame": shot.first + 1, "frames": shot.count, "from": plan.seconds[shot.first], "to": last}
 
 
-def identity(job: Video) -> str:
-    """A hash of all that decides the frames."""
-    about = job.as_json(portable=True)
-    decides = {name: value for name, value in about.items() if name == "job" or job.active()[name].decides}
-    decides["threads"] = job.threads
-    path = Path(job.content)
-    decides["content"] = file_hash(path) if path.is_file() else job.content
-    return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
-
-
 def opened(job: Video, folder: Path, tell: Tell) -> Generator[Record, None, Plan]:
     """The plan in the folder, if it is of the same job; else a new one, and an empty folder."""
-    path, mine = folder / "plan.json", identity(job)
+    path, mine = folder / "plan.json", f"{identity(job)} {job.threads}"
     try:
         found = json.loads(path.read_text())
         if found["job"] == mine:
@@ -234,34 +225,38 @@ def painted(job: Video, plan: Plan, folder: Path) -> int:
     return sum(Reel(folder, number, turn).count() for number in range(len(plan.shots)) for turn in turns)
 
 
-def work_at(task: tuple[dict[str, Any], Plan, str, int]) -> None:
+def work_at(task: tuple[Video, Plan, Path, int]) -> None:
     """Paint a shot in a process of its own."""
-    from impasto.jobs.base import job_of
     from impasto.jobs.running import computing
 
-    data, plan, folder, number = task
-    job = job_of(data)
-    assert isinstance(job, Video)
+    job, plan, folder, number = task
     with computing(job):
         studio = Studio(job, job.settings(max(plan.size)))
-        for _ in shot_frames(studio, plan, plan.shots[number], Reel(Path(folder), number)):
+        for _ in shot_frames(studio, plan, plan.shots[number], Reel(folder, number)):
             pass
 
 
 def side_by_side(job: Video, plan: Plan, folder: Path) -> Generator[Record, None, None]:
-    """Shots in several processes, the longest first."""
-    import multiprocessing
-
-    order = sorted(range(len(plan.shots)), key=lambda i: -plan.shots[i].count)
-    tasks = [(job.as_json(), plan, str(folder), i) for i in order]
-    total = plan.count * job.turns
-    # Processes that are made anew: threads and locks of this one are not theirs.
-    with multiprocessing.get_context("spawn").Pool(min(job.workers, len(order))) as pool:
-        done = pool.map_async(work_at, tasks, chunksize=1)
-        while not done.ready():
-            done.wait(0.5)
+    """Shots in several processes, the longest first; one whose process dies goes on once more."""
+    left = deque(sorted(range(len(plan.shots)), key=lambda i: -plan.shots[i].count))
+    flying, dead, total = set[int](), set[int](), plan.count * job.turns
+    pool = Processes(min(job.workers, len(left)), module=__name__)
+    try:
+        while left or flying:
+            while left and len(flying) < pool.width:
+                pool.submit(left[0], work_at, (job, plan, folder, left[0]))
+                flying.add(left.popleft())
+            number, outcome = pool.wait(0.5) or (None, Outcome())
+            if number is not None:
+                flying.remove(number)
+            if number is not None and outcome.died and number not in dead:
+                dead.add(number)
+                left.append(number)
+            elif outcome.error:
+                raise InputError(f"shot {int(number or 0) + 1}: {outcome.error}")
             yield Progress("painting", painted(job, plan, folder), total, f"{job.workers} workers")
-        done.get()
+    finally:
+        pool.close()
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
+import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, is_out_of_memory
 from impasto.jobs.live import Live
 from impasto.jobs.records import Note, Progress, Record, Tell
 from impasto.jobs.report import manifest
@@ -16,7 +18,7 @@ from impasto.jobs.running import fitted, memory_limit, resolved, written
 from impasto.jobs.stylize import Stylize
 from impasto.media import Picture, read_image
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
-from impasto.methods.regions import Region
+from impasto.methods.regions import Region, scaled
 from impasto.networks.models import Model, default_model
 
 
@@ -26,13 +28,19 @@ class Brush:
     Args:
         job: resolved.
         notes: what is to be said is added to these.
+        looks: of the paintings, if they have been measured before.
     """
 
-    def __init__(self, job: Stylize, notes: list[Note]) -> None:
+    def __init__(self, job: Stylize, notes: list[Note], looks: Sequence[Tensor] = ()) -> None:
         self.job, self.scene = job, job.scene(notes)
         self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=False))
         self.painter = open_network(job, job.model or default_model(job.style_name), job.device, memory_limit(job))
         self._vector: Tensor | None = None
+        if job.style and self.painter.model.any_style and job.color == "style" and not job.semantic:
+            # Else colors, or what is where, change with the photograph.
+            self.scene = replace(
+                self.scene, looks=[v.to(job.device) for v in looks or self.scene.described(self.painter)]
+            )
         known_styles = self.painter.model.styles
         if not job.style:
             if not self.own and len(known_styles) != 1:
@@ -66,6 +74,33 @@ class Brush:
         )
         return painted.cpu()
 
+    @torch.inference_mode()
+    def together(self, photos: Sequence[Picture]) -> list[Tensor | None]:
+        """Photographs painted, those of one size at once; None for each that is painted otherwise."""
+        job, found = self.job, list[Tensor | None]([None] * len(photos))
+        styles = self._styles(photos[0])
+        if not isinstance(styles, Tensor) or job.strength < 1 or job.color != "style":
+            return found
+        sizes: dict[torch.Size, list[int]] = {}
+        pictures = [scaled(photo.pixels.to(job.device), job.size) for photo in photos]
+        for number, picture in enumerate(pictures):
+            if photos[number].alpha is None:
+                sizes.setdefault(picture.shape, []).append(number)
+        for numbers in sizes.values():
+            for number, painted in zip(numbers, self._at_once([pictures[n] for n in numbers], styles), strict=True):
+                found[number] = painted
+        return found
+
+    def _at_once(self, pictures: list[Tensor], vector: Tensor) -> list[Tensor]:
+        """Pictures of one size, painted; in halves where there is not the memory."""
+        try:
+            return list(torch.split(self.painter(torch.cat(pictures), vector).cpu(), 1))
+        except (RuntimeError, MemoryError) as error:
+            if len(pictures) == 1 or not is_out_of_memory(error):
+                raise
+        half = len(pictures) // 2
+        return self._at_once(pictures[:half], vector) + self._at_once(pictures[half:], vector)
+
 
 def open_network(job: Stylize | Live, model: str | Model, device: str, max_memory: float | None = None) -> Painter:
     """The painter of a network, computed by what its file or the job says."""
@@ -81,14 +116,16 @@ def open_network(job: Stylize | Live, model: str | Model, device: str, max_memor
     return open_painter(model, device, job.precision, max_memory)
 
 
-def paint_records(asked: Stylize, tell: Tell, brush: Brush | None = None) -> Generator[Record, None, Result[Stylize]]:
-    """Paint one picture, with the brush of an equal job if there is one."""
+def paint_records(
+    asked: Stylize, tell: Tell, brush: Brush | None = None, painted: tuple[Picture, Tensor] | None = None
+) -> Generator[Record, None, Result[Stylize]]:
+    """Paint one picture, with the brush of an equal job if there is one, unless it is painted already."""
     job, notes = resolved(asked)
-    photo = read_image(job.content)
+    photo = read_image(job.content) if painted is None else painted[0]
     brush = brush or Brush(job, notes)
     job = job.changed(precision=brush.painter.precision, model=job.model or default_model(job.style_name))
     began = time.perf_counter()
-    pixels = brush(photo, tell)
+    pixels = brush(photo, tell) if painted is None else painted[1]
     yield from notes
     seconds = time.perf_counter() - began
     result = Result(pixels, job, fitted(photo.alpha, pixels), (), manifest(job))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +16,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from impasto.errors import InputError
-from impasto.files import read_tensors, replacing
+from impasto.errors import InputError, WeightsError
+from impasto.features import resolve
+from impasto.features.weights import locate
+from impasto.files import file_hash, read_tensors, replacing
 from impasto.jobs.base import Job, OptimizingJob, job_of
 from impasto.media import read_metadata
+from impasto.networks.models import PACKAGED, default_model, packaged_file
 from impasto.optimize import State
 from impasto.options import label_of, options_of
 
@@ -33,6 +39,33 @@ def manifest(job: Job) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "job": job.as_json(portable=True),
     }
+
+
+def identity(job: Job) -> str:
+    """A hash of all that decides what a job makes: its options, what is in the files that they name, the weights of its
+    networks, and the version.
+
+    Raises:
+        InputError: if a file cannot be read.
+    """
+    options, about = job.active(), job.as_json(portable=True)
+    decides = {name: value for name, value in about.items() if name == "job" or options[name].decides}
+    decides |= {n: file_hash(v) for n, v in decides.items() if isinstance(v, str) and n != "job" and os.path.isfile(v)}
+    decides |= {"impasto": version("impasto"), "networks": [file_hash(path) for path in _networks(job)]}
+    return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _networks(job: Job) -> Iterator[str | Path]:
+    """The files of the networks that a job names or does not need to name."""
+    asked = {name: value for name, value in job.as_dict().items() if name in job.active()}
+    if "model" in asked and asked.get("content") is not None:
+        model = asked["model"] or default_model(asked.get("style_name", ()))
+        if model in PACKAGED:
+            yield packaged_file(model)
+    if isinstance(asked.get("encoder"), str):
+        weights = asked.get("weights")
+        with suppress(WeightsError):  # told when it is opened
+            yield locate(resolve(asked["encoder"], weights), weights)
 
 
 def manifest_of(path: str | Path) -> dict[str, Any]:

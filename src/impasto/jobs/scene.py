@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.media import pictures_in, read_image
 from impasto.media.image import Source
-from impasto.methods.instant import instant, open_painter
-from impasto.methods.regions import Region, StyleImage, flat_colors, sized_as
+from impasto.methods.instant import Painter, instant, open_painter, painting_vector
+from impasto.methods.regions import Prepare, Region, StyleImage, flat_colors, sized_as, unchanged
 from impasto.methods.settings import STARTS, StylizeSettings
 
 #: Brightest value of a mask that is taken for a mask of 0 and 1, or for numbers of labels.
@@ -65,6 +65,11 @@ class Scene:
         regions = [Region(groups[n - 1] if n else [], mask) for n, mask in by_style.items()]
         free = [s for n, g in enumerate(groups, 1) if n not in by_style for s in g]
         return [*regions, Region(free)] if free else regions
+
+    def described(self, painter: Painter, prepare: Prepare = unchanged) -> list[Tensor]:
+        """A look `(1, P)` for each style, by a network for any style: what is dear of a painting, once."""
+        alone = replace(self, blend=(), semantic=(), looks=())
+        return [painting_vector(painter, alone._group(n), prepare) for n in range(1, len(self.styles) + 1)]
 
     def guide(self) -> Tensor | None:
         """The content's semantic map, `(1, 3, h, w)`."""
@@ -128,13 +133,14 @@ class Scene:
     def _group(self, number: int) -> list[StyleImage]:
         """The paintings of a style: one, or those of a folder, which share its weight."""
         source, share = self.styles[number - 1], self.blend[number - 1] if self.blend else 1.0
-        if self.looks:
-            return [StyleImage(lambda: self._painting(source), share, look=self.looks[number - 1])]
+        look = self.looks[number - 1] if self.looks else None
         if files := _pictures(source):
             return [
-                StyleImage(lambda f=f: self._painting(f), share / len(files), name=f"style {f.name}")  # type: ignore[misc]
+                StyleImage(lambda f=f: self._painting(f), share / len(files), name=f"style {f.name}", look=look)  # type: ignore[misc]
                 for f in files
             ]
+        if look is not None:
+            return [StyleImage(lambda: self._painting(source), share, look=look)]
         picture, path = self._painting(source), _path(source)
         masks = self._united([pair for pair in self.style_masks if pair[1] == number], "style mask", picture)
         guide = self._maps[number] if self.semantic else None

@@ -17,7 +17,7 @@ from impasto.jobs.video import Video
 from impasto.media import read_image
 from impasto.media.flow import Estimator, Still, estimator
 from impasto.media.image import Source
-from impasto.methods.instant import Painter, instant, open_painter, painting_vector
+from impasto.methods.instant import Painter, instant, open_painter
 from impasto.methods.regions import Prepare, Region, StyleImage, scaled, unchanged
 from impasto.methods.settings import StylizeSettings, encoder_name
 from impasto.methods.stylize import recolor
@@ -74,10 +74,8 @@ class Studio:
         colors = torch.cat([scaled(s, min(256, max(s.shape[-2:]))) for s in samples], 3).to(device)
         prepare = recolor(self.settings, colors)
         if self.painter is not None and self.painter.model.any_style:
-            for number in range(len(job.style)):
-                masks = [(mask, 1) for mask, n in job.style_masks if n == number + 1]
-                (region,) = Scene([job.style[number]], style_masks=masks, device=device).regions(None)
-                self._vectors.append(painting_vector(self.painter, region.styles, prepare))
+            scene = Scene(job.style, style_masks=job.style_masks, device=device)
+            self._vectors = scene.described(self.painter, prepare)
         self._styles = [self._prepared(style, prepare) for style in job.style]
 
     def _own_styles(self) -> None:

@@ -132,6 +132,10 @@ class Stylize(OptimizingJob, StylizeSettings):
             )
         if self.quality == "refined" and not (self.model in (None, "any") or str(self.model).endswith(".safetensors")):
             raise InputError(f"refined begins with any or with a network's .safetensors file, not with {self.model}")
+        self.check_style()
+
+    def check_style(self) -> None:
+        """Raise InputError if there is none."""
         if not self.style and self.mode != ONE_PASS:
             raise InputError("style is missing: give a painting, or a folder of paintings")
 
@@ -150,11 +154,13 @@ class Stylize(OptimizingJob, StylizeSettings):
             lambda text: notes.append(Note(text)),
         )
 
-    def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
+    def work(self, tell: Tell) -> Generator[Record, None, Any]:
         if isinstance(self.content, str) and Path(self.content).is_dir():
-            from impasto.jobs.folder import folder_records
+            from impasto.jobs.batch import Batch
 
-            return folder_records(self, tell)
+            for name in Batch.left_out & self.given:
+                raise InputError(f"{name.replace('_', ' ')} has no effect with a folder of photographs: leave it out")
+            return Batch(**{name: getattr(self, name) for name in self.given}).work(tell)
         if self.mode == ONE_PASS:
             from impasto.jobs.paint import paint_records
 

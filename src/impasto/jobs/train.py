@@ -163,16 +163,18 @@ class Train(Job, TrainSettings, LossWeights):
         from impasto.files import file_hash, write_text
         from impasto.jobs.records import Learnt, Wrote
         from impasto.networks.models import save_model
-        from impasto.training.loop import train
+        from impasto.training.loop import goes_on, train
 
         settings = TrainSettings(
             **{f.name: getattr(self, f.name) for f in fields(TrainSettings)} | {"precision": precision}
         )
         checkpoint = Path(self.output).with_name(f"{Path(self.output).stem}.checkpoint.pt")
-        steps = train(recipe.task, settings, checkpoint=checkpoint, device=trainer, identity=recipe.identity)
+        main = trainer is None or trainer.is_main_process
+        # The state beside a finished model is of no worth to a training of something else.
+        anew = Path(self.output).exists() and not goes_on(checkpoint, settings, recipe.identity)
+        steps = train(recipe.task, settings, checkpoint=checkpoint, device=trainer, identity=recipe.identity, anew=anew)
         curve: list[dict[str, Any]] = []
         last: TrainStep | None = None
-        writes = trainer is None or trainer.is_main_process
         try:
             for last in steps:
                 yield from notes
@@ -181,9 +183,9 @@ class Train(Job, TrainSettings, LossWeights):
                     held = None if last.held_out is None else dict(last.held_out)
                     seconds = round(last.seconds, 1)
                     curve.append({"step": last.step, "seconds": seconds, "losses": last.losses, "held_out": held})
-                if last.held_out is not None and writes:
+                if last.held_out is not None and main:
                     self._sheet(recipe, last)
-                if writes:
+                if main:
                     yield Learnt(last.step, last.done, last.loss, last.seconds, last.held_out)
         except KeyboardInterrupt:
             text = f"interrupted: the state is in {checkpoint}; the same command goes on from it"
@@ -191,7 +193,7 @@ class Train(Job, TrainSettings, LossWeights):
         except NonFiniteError as error:
             error.args = (f"{error}; the last good state is in {checkpoint}",)
             raise
-        if not writes:
+        if not main:
             return
         model = recipe.model(recipe.task.network)
         model.about = self.as_json(portable=True) | {
@@ -201,10 +203,10 @@ class Train(Job, TrainSettings, LossWeights):
             "seconds": round(last.seconds) if last else 0,
         }
         save_model(model, self.output)
-        checkpoint.unlink(missing_ok=True)
         if self.report is not None:
             write_text(self.report, json.dumps(model.about | {"curve": curve}, indent=1))
-        yield Wrote(self.output)
+        more = "--minutes" if self.minutes else "--steps"
+        yield Wrote(self.output, f"with more {more} and --force it goes on from {checkpoint}")
 
     def _sheet(self, recipe: Recipe, step: TrainStep) -> None:
         """What the network makes of the first held-out batch now, below the photographs."""

@@ -146,6 +146,8 @@ def read_metadata(source: str | os.PathLike[str] | bytes | BinaryFile) -> dict[s
     with _binary(source) as (file, name):
         image = open_picture(file, name)
         if isinstance(image, PngImagePlugin.PngImageFile):
+            if "impasto" in image.info:  # ours stands before the pixels, which need not be decoded
+                return {str(name): text for name, text in image.info.items() if isinstance(text, str)}
             return {str(key): str(value) for key, value in image.text.items()}
         description = None if isinstance(image, Samples) else image.getexif().get(IMAGE_DESCRIPTION)
     with suppress(TypeError, ValueError):

@@ -222,7 +222,9 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     """
     model = _loaded(path)
     if isinstance(model, UpscaleModel):
-        raise InputError(f"the model {path} enlarges pictures and paints none; use impasto upscale")
+        raise InputError(
+            f"the model {path} enlarges pictures and paints none; use impasto upscale, as it cannot be exported"
+        )
     return model
 
 
@@ -235,7 +237,7 @@ def load_upscaler(path: str | os.PathLike[str]) -> UpscaleModel:
 
 
 def _loaded(path: str | os.PathLike[str]) -> Model | UpscaleModel:
-    path = _packaged_file(str(path)) if str(path) in PACKAGED else path
+    path = packaged_file(str(path)) if str(path) in PACKAGED else path
     about = read_about(path)
     try:
         tensors = read_tensors(path)[1]
@@ -292,7 +294,12 @@ def _data(name: str) -> Path:
     return Path(str(files("impasto") / "data" / f"{name}.safetensors"))
 
 
-def _packaged_file(name: str) -> Path:
+def packaged_file(name: str) -> Path:
+    """The file of a model that comes with the package.
+
+    Raises:
+        InputError: if this installation came without it.
+    """
     if not is_packaged(name):
         raise InputError(f"this installation came without the model {name}; give the file of one: impasto train")
     return _data(name)

@@ -156,6 +156,8 @@ def agreed(device: Device, value: float, on: torch.device) -> float:
     return float(device.reduce(torch.tensor(value, device=on), "mean"))
 
 
+#: Seconds between checkpoints at most, whatever the number of steps.
+SAVED = 20.0
 #: Settings that a training keeps when it goes on from a checkpoint; the others say only for how long, and who looks.
 KEPT = ("optimizer", "rate", "warmup", "decay", "average", "clip", "precision", "seed")
 
@@ -167,6 +169,7 @@ def train(
     checkpoint: Path | None = None,
     device: Device | None = None,
     identity: Mapping[str, Any] | None = None,
+    anew: bool = False,
 ) -> Iterator[TrainStep]:
     """Train `task.network`, from its last checkpoint if there is one; stop asking for steps at any time.
 
@@ -177,9 +180,11 @@ def train(
     Args:
         task: network, batches and objectives.
         settings: how.
-        checkpoint: a file for the full state, written at the start, every `save_every` steps and at the end.
+        checkpoint: a file for the full state, written at the start, every `save_every` steps or `SAVED` seconds and at
+            the end.
         device: an `accelerate.Accelerator`, or a `Plain` one; the network's own device if not given.
         identity: what is trained on and for, name -> value for JSON; a checkpoint of another is refused.
+        anew: begin from nothing, and replace a checkpoint that is there.
 
     Yields:
         A record after each step.
@@ -194,9 +199,10 @@ def train(
     own, on = task.network, next(task.network.parameters()).device
     wrapped, optimizer = device.prepare(own, optimizer)  # on several devices, what averages their gradients
     average = Average(task.network, settings.average)
-    fresh = checkpoint is None or not checkpoint.exists()
-    step, seconds, best, waited = _restore(checkpoint, task, optimizer, average, settings, identity or {})
-    began, saved = time.perf_counter() - seconds, 0 if fresh else step
+    fresh = anew or checkpoint is None or not checkpoint.exists()
+    found = None if fresh else checkpoint
+    step, seconds, best, waited = _restore(found, task, optimizer, average, settings, identity or {})
+    began, saved, when = time.perf_counter() - seconds, 0 if fresh else step, seconds
     about = json.dumps(asdict(settings) | dict(identity or {}))
 
     def snapshot() -> dict[str, Any]:
@@ -232,9 +238,9 @@ def train(
                 held["loss"] = agreed(device, held["loss"], on)
                 best, waited = (held["loss"], 0) if held["loss"] < best else (best, waited + 1)
             whole, done = snapshot(), behind()
-            if step % settings.save_every == 0:
+            if step % settings.save_every == 0 or seconds - when > SAVED:
                 _save(checkpoint, whole)
-                saved = step
+                saved, when = step, seconds
             network = functools.partial(averaged, own, average)
             yield TrainStep(step, settings.steps, loss, parts, held, rate, seconds, done, network)
     except NonFiniteError:
@@ -338,12 +344,11 @@ def _restore(
     identity: Mapping[str, Any],
 ) -> tuple[int, float, float, int]:
     """Take everything back from a checkpoint: steps done, seconds spent, best held-out loss, looks without it."""
-    if path is None or not path.exists():
+    if path is None:
         return 0, 0.0, math.inf, 0
     try:
         saved: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        ours = {name: getattr(settings, name) for name in KEPT} | json.loads(json.dumps(identity))
-        _check_same(path, json.loads(saved["settings"]), ours)
+        _check_same(path, json.loads(saved["settings"]), _told(settings, identity))
         task.network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         for name, value in average.state.items():
@@ -355,6 +360,22 @@ def _restore(
         detail = (str(error).splitlines() or [type(error).__name__])[-1].strip()
         raise InputError(f"{path} is no checkpoint of this training: {detail}; remove it to begin anew") from error
     return int(step), float(seconds), float(best), int(waited)
+
+
+def goes_on(path: Path, settings: TrainSettings, identity: Mapping[str, Any]) -> bool:
+    """Whether a checkpoint is of such a training."""
+    try:
+        saved: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        _check_same(path, json.loads(saved["settings"]), _told(settings, identity))
+    except (RuntimeError, KeyError, TypeError, ValueError, OSError, EOFError, pickle.UnpicklingError):
+        return False
+    return True
+
+
+def _told(settings: TrainSettings, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """All that must be the same for a training to go on."""
+    found: dict[str, Any] = json.loads(json.dumps(identity))
+    return {name: getattr(settings, name) for name in KEPT} | found
 
 
 def _check_same(path: Path, theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> None:

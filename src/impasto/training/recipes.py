@@ -6,7 +6,7 @@ import base64
 import copy
 import io
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -122,12 +122,12 @@ def apart(files: Sequence[Path], one_in: int = 10) -> tuple[list[Path], list[Pat
     return [p for i, p in enumerate(files) if i % one_in], list(files)[::one_in]
 
 
-def style_names(paintings: Sequence[Path]) -> list[str]:
-    """A name for each painting: its file's, and a number where two have the same."""
+def style_names(paintings: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
+    """A name for each painting: its file's, and a number where two have the same, or one is taken."""
     names: dict[str, None] = {}
     for path in paintings:
         name, number = path.stem, 2
-        while name in names:
+        while name in names or name in taken:
             name, number = f"{path.stem}-{number}", number + 1
         names[name] = None
     return list(names)
@@ -157,7 +157,10 @@ def styles_recipe(
     if add and (body is None or not body.styles):
         raise InputError("styles are added to a model that has some; name one with --add")
     _check_shape(options, body)
-    names = style_names(paintings)
+    names = style_names(paintings, body.styles if add and body is not None else ())
+    for path, name in zip(paintings, names, strict=True):
+        if add and name != path.stem:
+            material.notice(f"the style of {path.name} is called {name}, as there is a {path.stem} already")
     torch.manual_seed(material.seed)
     if body is None:
         generator = build(kind, options)
