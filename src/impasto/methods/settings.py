@@ -30,6 +30,9 @@ PICTURE, LOSS, STYLE, SEARCH, ENCODER = "picture", "loss", "style", "optimizatio
 #: The modes in which a picture is optimized step by step, from `init` or, refined, from what a network makes of it;
 #: options without modes work in one pass of a network, too.
 OPTIMIZE = ("optimize", "refined")
+#: The modes in which a texture is made of the sample's own pixels.
+EFROS_LEUNG = "efros-leung"
+CLASSIC = (EFROS_LEUNG,)
 
 
 def encoder_name(encoder: str | Encoder) -> str:
@@ -249,10 +252,11 @@ class TextureSettings(Settings):
         group=PICTURE, least=1, most=LONGEST)
     sample_size: int | Auto = option(AUTO, WHOLE,
         "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1, most=LONGEST,
-        auto="the texture's", modes=OPTIMIZE)
+        auto="the texture's; its own where its pixels are copied", modes=(*OPTIMIZE, *CLASSIC))
     own_size: bool = option(
         False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE, modes=OPTIMIZE)
-    tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE, modes=OPTIMIZE)
+    tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE,
+        modes=(*OPTIMIZE, *CLASSIC))
     style_loss: str = option("gram", TEXT, "How textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
         modes=OPTIMIZE)
     layers: tuple[str, ...] | Auto = option(
@@ -269,7 +273,7 @@ class TextureSettings(Settings):
     scales: int = option(
         2, WHOLE, "Scales from coarse to fine, each twice as large as the one before.", group=SEARCH, least=1,
         modes=OPTIMIZE)
-    seed: int = _seed("Random seed of the noise.")
+    seed: int = _seed("Random seed of the noise, or of what is copied.")
     encoder: str | Encoder = encoder_option(OPTIMIZE)
     pooling: str = _pooling(OPTIMIZE)
     precision: str = precision_option(OPTIMIZE)

@@ -1,0 +1,88 @@
+"""Textures by every method: one job, whose modes refuse what has no effect in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+import impasto
+from impasto.errors import InputError
+from impasto.media import read_image
+from impasto.methods.settings import CLASSIC
+
+SMALL = {"size": (24, 16)}
+
+
+@pytest.mark.parametrize("method", CLASSIC)
+def test_a_classic_texture_is_of_the_sample_s_pixels(method: str, pictures: dict[str, Path], tmp_path: Path) -> None:
+    sample, where = pictures["style"], tmp_path / "where.png"
+    job = impasto.Texture(str(sample), method=method, sample_size=40, coherence=str(where), **SMALL)
+    made = impasto.run(job)
+    assert made.pixels.shape == (1, 3, 16, 24) and read_image(where).pixels.shape == made.pixels.shape
+    assert torch.equal(made.pixels, impasto.run(job.changed(force=True)).pixels)
+    assert not torch.equal(made.pixels, impasto.run(job.changed(force=True, seed=1)).pixels)
+
+
+@pytest.mark.parametrize("method", CLASSIC)
+def test_it_is_made_again_from_its_manifest(
+    method: str, ok: Callable, pictures: dict[str, Path], tmp_path: Path
+) -> None:  # type: ignore[type-arg]
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    ok("texture", pictures["style"], "-o", first, "--method", method, "--size", "24x16", "--sample-size", 40)
+    ok("again", first, "-o", second, "--inputs", pictures["style"].parent)
+    assert torch.equal(read_image(first).pixels, read_image(second).pixels)
+
+
+def test_a_hole_is_filled_by_the_command(ok: Callable, pictures: dict[str, Path], tmp_path: Path) -> None:  # type: ignore[type-arg]
+    hole = Image.new("L", (96, 80))
+    hole.paste(255, (40, 30, 48, 38))
+    hole.save(tmp_path / "hole.png")
+    options = ("--mask", tmp_path / "hole.png", "--method", "efros-leung", "--window", 5, "--reach", 12)
+    ok("texture", pictures["content"], "-o", tmp_path / "out.png", *options)
+    same = (read_image(tmp_path / "out.png").pixels == read_image(pictures["content"]).pixels).all(1)[0]
+    same[30:38, 40:48] = True
+    assert same.all()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"method": "efros"}, "did you mean efros-leung"),
+        ({"window": 7}, "window has no effect without a model"),
+        ({"method": "efros-leung", "steps": 3}, "steps has no effect with method efros-leung"),
+        ({"method": "efros-leung", "own_size": True}, "own size has no effect"),
+        ({"method": "efros-leung", "resume": "a"}, "resume has no effect"),
+        ({"method": "gatys", "mask": "a.png"}, "mask has no effect with method gatys"),
+        ({"method": "network"}, "model is missing"),
+        ({"method": "efros-leung", "mask": "a.png", "size": 64}, "leave size"),
+        ({"method": "efros-leung", "device": "cuda"}, "leave device out"),
+        ({"method": "gatys", "model": "a"}, "model has no effect with method gatys"),
+    ],
+)
+def test_an_option_without_effect_is_refused(options: dict, said: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(InputError, match=said):
+        impasto.Texture("a.png", **options)
+
+
+def test_a_method_without_its_input_is_refused() -> None:
+    for options, said in (
+        ({"method": "network"}, "model is missing"),
+        ({"method": "efros-leung"}, "sample is missing"),
+    ):
+        with pytest.raises(InputError, match=said):
+            impasto.Texture(**options)
+
+
+def test_a_mask_of_another_size_is_refused(pictures: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match="the mask is 48x40 and the picture 96x80"):
+        impasto.texture(str(pictures["content"]), method="efros-leung", mask=str(pictures["small"]))
+
+
+def test_a_small_texture_of_copied_pixels_needs_no_scales(pictures: dict[str, Path]) -> None:
+    assert impasto.Texture("a.png", method="efros-leung", size=8).size == (8, 8)
+    with pytest.raises(InputError, match="both sides must be 32 or more"):
+        impasto.Texture("a.png", size=8)
