@@ -14,6 +14,7 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.methods.patches.efros_leung import efros_leung, fill_hole
 from impasto.methods.patches.settings import PatchSettings
+from impasto.methods.patches.synthesis import holes_in
 
 PLAIN = runpy.run_path(str(Path(__file__).parents[3] / "benchmarks" / "classic_plain.py"))["efros_leung"]
 SETTINGS = PatchSettings(window=5)
@@ -72,6 +73,18 @@ def test_a_hole_is_filled_and_nothing_else() -> None:
     assert not hole[rows[hole], columns[hole]].any()
     near = fill_hole(picture, hole, SETTINGS.changed(reach=6)).source[:, hole]
     assert near[0].min() >= 4 and near[0].max() < 24 and near[1].min() >= 24
+
+
+def test_holes_are_filled_one_after_the_other() -> None:
+    picture, holes = sample(60), torch.zeros(60, 60, dtype=torch.bool)
+    holes[5:9, 5:9] = holes[10:13, 5:8] = holes[50:54, 50:54] = True
+    pieces = list(holes_in(holes))
+    assert [int(p.sum()) for p in pieces] == [25, 16] and torch.equal(pieces[0] | pieces[1], holes)
+    told = list[tuple[int, int]]()
+    settings = SETTINGS.changed(reach=8)
+    made = fill_hole(picture, holes, settings, progress=lambda done, total: told.append((done, total)))
+    assert torch.equal(made.source[0] >= 0, holes) and told[-1] == (41, 41) and told == sorted(told)
+    assert made.source[:, 50:54, 50:54].min() >= 42 and made.source[:, 5:13, 5:9].max() < 21
 
 
 @pytest.mark.parametrize(("mask", "said"), [(0, "black all over"), (1, "white all over")])

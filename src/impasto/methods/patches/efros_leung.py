@@ -7,15 +7,17 @@ once by one product of matrices, which finds those that may be near enough; thes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d
 
 from impasto.errors import InputError
 from impasto.methods.patches.settings import PatchSettings
-from impasto.methods.patches.synthesis import Array, Progress, Sample, Synthesis, box_of, pasted
+from impasto.methods.patches.synthesis import Array, Progress, Sample, Synthesis, filled
 
 #: Deviation of the windows' Gaussian is their side by this, and so much larger the absolute threshold becomes where
 #: nothing is near enough: the authors' numbers.
@@ -84,16 +86,20 @@ def fill_hole(
     Raises:
         InputError: if there is no hole, or no window without a part of it.
     """
-    box = box_of(hole, settings.reach)
-    part, missing = picture[..., *box], hole[box].cpu().numpy()
-    around = Sample.of(part)
-    around = Sample(around.colors, around.usable & ~missing)
-    canvas = _Canvas((missing.shape[0], missing.shape[1]), settings.window, False)
-    places = np.arange(missing.size).reshape(missing.shape)
-    canvas.put(canvas.cells[around.usable], places[around.usable], around)
-    canvas.open[canvas.cells[~missing]] = False
-    _grow(canvas, _Matcher(around, settings), np.random.default_rng(seed), settings.max_error, progress)
-    return pasted(picture, box, np.where(missing, canvas.result(), -1), around)
+    random, total, done = np.random.default_rng(seed), int(hole.sum()), 0
+
+    def fill(around: Sample, missing: Array) -> Array:
+        nonlocal done
+        canvas = _Canvas((missing.shape[0], missing.shape[1]), settings.window, False)
+        places = np.arange(missing.size).reshape(missing.shape)
+        canvas.put(canvas.cells[around.usable], places[around.usable], around)
+        canvas.open[canvas.cells[~missing]] = False
+        before = done
+        _grow(canvas, _Matcher(around, settings), random, settings.max_error, lambda n, _: progress(before + n, total))
+        done += int(missing.sum())
+        return canvas.result()
+
+    return filled(picture, hole, settings.reach, fill)
 
 
 class _Canvas:
@@ -156,23 +162,28 @@ class _Matcher:
 
     The distance of a window `t`, known where `m` is 1, to one of the sample's, `s`, is the mean over the known pixels
     and the colors of their squared differences, weighted by a Gaussian `g`: `Σ g m |t - s|² / (3 Σ g m)`. It is
-    `Σ w t² - 2 Σ w t s + Σ w s²`: one product with a matrix of the sample's windows and their squares.
+    `Σ w t² - 2 Σ w t s + Σ w s²`: one convolution of the sample and its squares.
     """
 
     def __init__(self, sample: Sample, settings: PatchSettings) -> None:
         side, width = settings.window, sample.usable.shape[1]
         self.sample, self.tolerance = sample, settings.tolerance
-        self.middles = sample.middles(side)
+        middles = sample.middles(side)
         around = np.arange(side) - side // 2
         self.offsets = (around[:, None] * width + around).ravel()
         line = np.exp(-0.5 * (around / (side / SIDES_PER_DEVIATION)) ** 2)
         self.gaussian = np.outer(line, line).ravel()
         self.exact = sample.colors.reshape(-1, 3).astype(np.float64)
-        self.center = self.exact[self.middles].mean(0)
-        centered = (self.exact - self.center).astype(np.float32)
-        planes = np.concatenate([centered, (centered**2).sum(1, keepdims=True)], 1)
-        self.slack = ROUNDING * float(planes[:, 3].max())
-        self.matrix = torch.from_numpy(planes.T[:, self.offsets[:, None] + self.middles].reshape(-1, len(self.middles)))
+        self.center = self.exact[middles].mean(0)
+        centered = self.exact - self.center
+        squares = (centered**2).sum(1, keepdims=True)
+        self.slack = ROUNDING * float(squares.max())
+        planes = np.concatenate([centered, squares], 1).T.reshape(1, 4, -1, width)
+        self.planes = torch.from_numpy(planes.astype(np.float32))
+        places = np.arange(len(self.exact)).reshape(-1, width)
+        half = side // 2
+        self.middles = places[half : len(places) - half, half : width - half].ravel()
+        self.unusable = np.where(np.isin(self.middles, middles), np.float32(0), np.float32(np.inf))
 
     def __call__(self, colors: Array, known: Array, chance: Array) -> tuple[Array, Array]:
         """Of each window one of the places near enough to it, and how far that is.
@@ -201,9 +212,11 @@ class _Matcher:
         """Pairs of a window and a place that may be near enough, in order."""
         centered = colors - self.center
         cross = -2 * weights[..., None] * centered
-        rows = np.concatenate([cross.transpose(0, 2, 1), weights[:, None]], 1).reshape(len(colors), -1)
+        side = math.isqrt(weights.shape[1])
+        filters = np.concatenate([cross.transpose(0, 2, 1), weights[:, None]], 1).reshape(-1, 4, side, side)
         own = (weights[..., None] * centered**2).sum((1, 2))
-        found = torch.mm(torch.from_numpy(rows.astype(np.float32)), self.matrix).numpy()
+        found = conv2d(self.planes, torch.from_numpy(filters.astype(np.float32)))[0].flatten(1).numpy()
+        found += self.unusable
         nearest = np.maximum(found.min(1) + own + self.slack, 0)
         limits = (1 + self.tolerance) * nearest + self.slack - own
         return np.divmod(np.flatnonzero(found <= limits[:, None]), found.shape[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,10 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from impasto.errors import InputError
 
 Array: TypeAlias = npt.NDArray[Any]
+#: Pixels between holes that are filled as one, at most.
+APART = 16
 #: Told how many pixels are made, and of how many.
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -87,16 +90,29 @@ class Sample:
         return Synthesis(torch.from_numpy(pixels).movedim(-1, 0)[None], torch.from_numpy(places), shape)
 
 
-def box_of(hole: Tensor, reach: int) -> tuple[slice, slice]:
-    """Rows and columns of the hole, `(H, W)`, bool, and of `reach` pixels around it.
+def holes_in(mask: Tensor) -> Iterator[Tensor]:
+    """The holes of a mask, `(H, W)`, bool, one after the other; those that are nearly side by side are one.
 
     Raises:
-        InputError: if there is no hole, or nothing else.
+        InputError: if there is none, or nothing else.
     """
-    if not hole.any() or hole.all():
-        raise InputError(
-            f"the mask is {'white' if hole.any() else 'black'} all over: paint the hole white, the rest black"
-        )
+    if not mask.any() or mask.all():
+        color = "white" if mask.any() else "black"
+        raise InputError(f"the mask is {color} all over: paint the hole white, the rest black")
+    left = mask.clone()
+    while left.any():
+        hole, size = torch.zeros_like(left), 0
+        hole.view(-1)[left.flatten().nonzero()[0]] = True
+        while int(hole.sum()) > size:
+            size = int(hole.sum())
+            near = max_pool2d(hole[None].float(), (2 * APART + 1, 1), 1, (APART, 0))
+            hole = (max_pool2d(near, (1, 2 * APART + 1), 1, (0, APART))[0] > 0) & left
+        left &= ~hole
+        yield hole
+
+
+def box_of(hole: Tensor, reach: int) -> tuple[slice, slice]:
+    """Rows and columns of a hole, `(H, W)`, bool, and of `reach` pixels around it."""
     sides = []
     for line in (hole.any(1), hole.any(0)):
         places = line.nonzero()
@@ -104,20 +120,27 @@ def box_of(hole: Tensor, reach: int) -> tuple[slice, slice]:
     return sides[0], sides[1]
 
 
-def pasted(picture: Tensor, box: tuple[slice, slice], source: Array, sample: Sample) -> Synthesis:
-    """A picture, in a box of which pixels are from elsewhere in that box.
+#: From part of a picture and what is missing in it, `(h, w)`, to where in that part each pixel is from, flat indices.
+Fill: TypeAlias = Callable[[Sample, Array], Array]
+
+
+def filled(picture: Tensor, mask: Tensor, reach: int, fill: Fill) -> Synthesis:
+    """A picture whose holes are filled, each from what is around it.
 
     Args:
-        picture: `(1, 3 or 4, H, W)`.
-        box: rows and columns.
-        source: of the box; see `Sample.synthesis`.
-        sample: the box.
+        picture: `(1, 3 or 4, H, W)`; what is transparent is not copied.
+        mask: `(H, W)`, bool: what is to be filled.
+        reach: pixels around a hole that are looked at.
+        fill: of each hole.
     """
-    filled = sample.synthesis(source, sample.colors)
-    pixels = picture[:, :3].cpu().float().clone()
-    pixels[..., *box] = filled.pixels
-    shape = (int(pixels.shape[2]), int(pixels.shape[3]))
-    places = torch.full((2, *shape), -1)
-    corner = torch.tensor([box[0].start, box[1].start])[:, None, None]
-    places[:, *box] = torch.where(filled.source < 0, -1, filled.source + corner)
-    return Synthesis(pixels, places, shape)
+    pixels, source = picture.cpu().float().clone(), torch.full((2, *mask.shape), -1)
+    for hole in holes_in(mask.cpu()):
+        box = box_of(hole, reach)
+        part, missing = Sample.of(pixels[..., *box]), mask[box].cpu().numpy()
+        part = Sample(part.colors, part.usable & ~missing)
+        inside = np.where(hole[box].numpy(), fill(part, hole[box].numpy()), -1)
+        made = part.synthesis(inside, part.colors)
+        pixels[:, :3, *box] = made.pixels
+        corner = torch.tensor([box[0].start, box[1].start])[:, None, None]
+        source[:, *box] = torch.where(made.source < 0, source[:, *box], made.source + corner)
+    return Synthesis(pixels[:, :3], source, (int(mask.shape[0]), int(mask.shape[1])))
