@@ -37,12 +37,15 @@ def test_it_is_made_again_from_its_manifest(
     assert torch.equal(read_image(first).pixels, read_image(second).pixels)
 
 
-def test_a_hole_is_filled_by_the_command(ok: Callable, pictures: dict[str, Path], tmp_path: Path) -> None:  # type: ignore[type-arg]
+@pytest.mark.parametrize("options", [("efros-leung", "--window", 5), ("quilting", "--block", 8)])
+def test_a_hole_is_filled_by_the_command(
+    options: tuple, ok: Callable, pictures: dict[str, Path], tmp_path: Path
+) -> None:  # type: ignore[type-arg]
     hole = Image.new("L", (96, 80))
     hole.paste(255, (40, 30, 48, 38))
     hole.save(tmp_path / "hole.png")
-    options = ("--mask", tmp_path / "hole.png", "--method", "efros-leung", "--window", 5, "--reach", 12)
-    ok("texture", pictures["content"], "-o", tmp_path / "out.png", *options)
+    words = ("--mask", tmp_path / "hole.png", "--reach", 12, "--method", *options)
+    ok("texture", pictures["content"], "-o", tmp_path / "out.png", *words)
     same = (read_image(tmp_path / "out.png").pixels == read_image(pictures["content"]).pixels).all(1)[0]
     same[30:38, 40:48] = True
     assert same.all()
@@ -60,6 +63,9 @@ def test_a_hole_is_filled_by_the_command(ok: Callable, pictures: dict[str, Path]
         ({"method": "network"}, "model is missing"),
         ({"method": "efros-leung", "mask": "a.png", "size": 64}, "leave size"),
         ({"method": "efros-leung", "device": "cuda"}, "leave device out"),
+        ({"method": "quilting", "window": 7}, "window has no effect with method quilting"),
+        ({"method": "quilting", "max_error": 1}, "max error has no effect"),
+        ({"method": "efros-leung", "block": 7}, "block has no effect"),
         ({"method": "gatys", "model": "a"}, "model has no effect with method gatys"),
     ],
 )
@@ -86,3 +92,39 @@ def test_a_small_texture_of_copied_pixels_needs_no_scales(pictures: dict[str, Pa
     assert impasto.Texture("a.png", method="efros-leung", size=8).size == (8, 8)
     with pytest.raises(InputError, match="both sides must be 32 or more"):
         impasto.Texture("a.png", size=8)
+
+
+def test_a_photograph_is_quilted_of_a_painting(ok: Callable, pictures: dict[str, Path], tmp_path: Path) -> None:  # type: ignore[type-arg]
+    first, second = tmp_path / "a.png", tmp_path / "b.png"
+    ok(
+        "stylize",
+        pictures["content"],
+        pictures["style"],
+        "-o",
+        first,
+        "--quality",
+        "quilting",
+        "--size",
+        48,
+        "--rounds",
+        2,
+    )
+    ok("again", first, "-o", second, "--inputs", pictures["style"].parent)
+    assert torch.equal(read_image(first).pixels, read_image(second).pixels)
+    assert read_image(first).pixels.shape == (1, 3, 40, 48)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"masks": [("m.png", 1)]}, "masks has no effect with quality quilting"),
+        ({"color": "histogram"}, "color has no effect with quality quilting"),
+        ({"steps": 3}, "steps has no effect with quality quilting"),
+        ({"style": ("a.png", "b.png")}, "give one style"),
+        ({"device": "cuda"}, "leave device out"),
+        ({"quality": "best", "rounds": 3}, "rounds has no effect with quality best"),
+    ],
+)
+def test_quilting_refuses_what_has_no_effect(options: dict, said: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(InputError, match=said):
+        impasto.Stylize("a.png", **{"style": "b.png", "quality": "quilting"} | options)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -122,25 +121,13 @@ class Texture(OptimizingJob, PatchSettings, TextureSettings):
 
     def _by_copying(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         """Of the sample's own pixels."""
-        from impasto.jobs.records import Progress, Wrote
-        from impasto.jobs.report import manifest
-        from impasto.jobs.result import Result
-        from impasto.jobs.running import resolved, written
-        from impasto.media import check_output, write_image
+        from impasto.jobs.copying import copying_records
+        from impasto.media import check_output
 
-        job, _ = resolved(self.changed(device="cpu"))
-        check_apart(output=job.output, report=job.report, coherence=job.coherence)
-        if job.coherence is not None:
-            check_output(job.coherence, force=job.force)
-        yield Progress("copying", 0, 0)
-        began = time.perf_counter()
-        made = copied(job, lambda done, total: tell(Progress("copying", done, total)))
-        result = Result(made.pixels, job, None, (), manifest(job))
-        yield from written(result, time.perf_counter() - began)
-        if job.coherence is not None:
-            write_image(job.coherence, made.coherence())
-            yield Wrote(job.coherence)
-        return result
+        check_apart(output=self.output, report=self.report, coherence=self.coherence)
+        if self.coherence is not None:
+            check_output(self.coherence, force=self.force)
+        return (yield from copying_records(self, tell, lambda progress: copied(self, progress), where=self.coherence))
 
 
 def copied(job: Texture, progress: Callable[[int, int], None]) -> Synthesis:
