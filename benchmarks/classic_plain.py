@@ -1,4 +1,4 @@
-"""The plain loop of Efros and Leung 1999: one pixel after the other, each compared with every window of the sample."""
+"""Plain loops of the papers: one pixel after the other, each compared with every window of the sample."""
 
 from __future__ import annotations
 
@@ -45,3 +45,43 @@ def efros_leung(
         if not made:
             max_error *= 1.1
     return colors, source
+
+
+def wei_levoy(levels: list[Any], shape: tuple[int, int], window: int, seed: int) -> Any:
+    """Where the pixels of the texture are from, `(2, H, W)`, round its edges.
+
+    Args:
+        levels: the sample's pyramid, `(h, w, 3)` each, the largest first; the rest as for
+            `impasto.methods.patches.wei_levoy`.
+    """
+    random, r, above = np.random.default_rng(seed), window // 2, (window // 2 + 1) // 2
+    coarse: Any = None
+    for number in reversed(range(len(levels))):
+        sample = levels[number].astype(np.float64)
+        h, w = sample.shape[:2]
+        height, width = (-(-side // 2**number) for side in shape)
+        source = np.stack(np.divmod(random.choice(np.arange(h * w), (height, width)), w))
+
+        def around(picture: Any, y: int, x: int, reach: int) -> Any:
+            return picture[np.arange(y - reach, y + reach + 1) % len(picture)][
+                :, np.arange(x - reach, x + reach + 1) % picture.shape[1]
+            ].reshape(-1, 3)
+
+        def vector(picture: Any, y: int, x: int, coarser: Any) -> Any:
+            own = around(picture, y, x, r)[: window * r + r]
+            return own if coarser is None else np.concatenate([own, around(coarser, y // 2, x // 2, above)])
+
+        smaller = levels[number + 1].astype(np.float64) if coarse is not None else None
+        places = [(y, x) for y in range(r, h) for x in range(r, w - r)]
+        if smaller is not None:
+            places = [
+                (y, x)
+                for y, x in places
+                if above <= y // 2 < len(smaller) - above and above <= x // 2 < smaller.shape[1] - above
+            ]
+        known = np.stack([vector(sample, y, x, smaller) for y, x in places])
+        for y, x in sorted(np.ndindex(height, width), key=lambda at: (at[1] + (r + 1) * at[0], at[0])):
+            wanted = vector(sample[tuple(source)], y, x, coarse)
+            source[:, y, x] = places[int(((known - wanted) ** 2).sum((1, 2)).argmin())]
+        coarse = sample[tuple(source)]
+    return source

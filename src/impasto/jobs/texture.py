@@ -10,7 +10,7 @@ from impasto.errors import InputError
 from impasto.files import check_apart
 from impasto.jobs.base import FILES, INPUT, OptimizingJob
 from impasto.methods.patches.settings import FILLING, PatchSettings
-from impasto.methods.settings import CLASSIC, EFROS_LEUNG, OPTIMIZE, TextureSettings
+from impasto.methods.settings import CLASSIC, EFROS_LEUNG, OPTIMIZE, WEI_LEVOY, TextureSettings
 from impasto.options import AUTO, FILE, MODEL, PICTURE, TEXT, option
 
 if TYPE_CHECKING:
@@ -27,7 +27,10 @@ NETWORK = "network"
 #: Method -> mode.
 MODES = {"gatys": OPTIMIZE[0], NETWORK: NETWORK, **{name: name for name in CLASSIC}}
 #: Method -> values of options that are not given.
-USUAL: Mapping[str, Mapping[str, Any]] = {EFROS_LEUNG: {"size": (256, 256)}}
+USUAL: Mapping[str, Mapping[str, Any]] = {
+    EFROS_LEUNG: {"size": (256, 256)},
+    WEI_LEVOY: {"size": (256, 256), "window": 7},
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,7 +47,8 @@ class Texture(OptimizingJob, PatchSettings, TextureSettings):
     _: KW_ONLY
     method: str = option(AUTO, TEXT,
         "gatys: optimize noise until a network's features agree (Gatys, Ecker, Bethge 2015); network: one pass of a "
-        "trained one (Ulyanov et al. 2016); or of the sample's pixels: efros-leung (Efros and Leung 1999).",
+        "trained one (Ulyanov et al. 2016); or of the sample's pixels: efros-leung (Efros and Leung 1999), "
+        "wei-levoy (Wei and Levoy 2000), quilting (Efros and Freeman 2001).",
         group=INPUT, choices=tuple(MODES), auto="network with a model, else gatys")
     model: str | None = option(None, MODEL, "Texture network of `impasto train --task texture`, instead of a sample.",
         group=INPUT, metavar="FILE", modes=(NETWORK,))

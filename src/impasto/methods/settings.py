@@ -33,8 +33,8 @@ OPTIMIZE = ("optimize", "refined")
 #: The modes in which a network sees the picture: optimization, and one pass.
 BY_NETWORK = (*OPTIMIZE, "one pass")
 #: The modes in which a texture is made of the sample's own pixels.
-EFROS_LEUNG, QUILTING = "efros-leung", "quilting"
-CLASSIC = (EFROS_LEUNG, QUILTING)
+EFROS_LEUNG, WEI_LEVOY, QUILTING = "efros-leung", "wei-levoy", "quilting"
+CLASSIC = (EFROS_LEUNG, WEI_LEVOY, QUILTING)
 
 
 def encoder_name(encoder: str | Encoder) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from impasto.errors import InputError
-from impasto.methods.settings import EFROS_LEUNG, PICTURE, QUILTING, SEARCH
-from impasto.options import AUTO, NUMBER, WHOLE, Auto, Settings, option
+from impasto.methods.settings import EFROS_LEUNG, PICTURE, QUILTING, SEARCH, WEI_LEVOY
+from impasto.options import AUTO, NUMBER, TEXT, WHOLE, Auto, Settings, option
 
 #: The methods that fill holes.
 FILLING = (EFROS_LEUNG, QUILTING)
@@ -47,10 +47,14 @@ class PatchSettings(QuiltSettings):
     # fmt: off
     window: int = option(11, WHOLE,
         "Side of the neighborhoods that are compared, in pixels, odd: about that of the texture's largest element.",
-        group=SEARCH, least=3, modes=(EFROS_LEUNG,))
+        group=SEARCH, least=3, modes=(EFROS_LEUNG, WEI_LEVOY))
     max_error: float = option(0.3, NUMBER,
         "Mean squared difference above which a match waits until more is known around it.", group=SEARCH, above=0,
         modes=(EFROS_LEUNG,))
+    levels: int = option(4, WHOLE, "Levels of the pyramid, as many as the sample has room for.", group=SEARCH, least=1,
+        modes=(WEI_LEVOY,))
+    search: str = option("tree", TEXT, "How neighborhoods are looked for: in a tree, or exhaustive.", group=SEARCH,
+        choices=("tree", "exhaustive"), modes=(WEI_LEVOY,))
     reach: int = option(64, WHOLE, "Pixels around a hole from which it is filled.", group=PICTURE, least=1,
         modes=FILLING)
     # fmt: on

@@ -62,6 +62,12 @@ class Sample:
         usable = planes[..., 3] > 0.5 if planes.shape[2] == 4 else np.ones(planes.shape[:2], bool)
         return Sample(np.ascontiguousarray(planes[..., :3]), usable)
 
+    def fits(self, side: int) -> bool:
+        """Whether a window of that side can be used whole."""
+        if min(self.usable.shape) < side:
+            return False
+        return bool(np.lib.stride_tricks.sliding_window_view(self.usable, (side, side)).all((2, 3)).any())
+
     def middles(self, side: int) -> Array:
         """Flat indices of the pixels in the middle of the windows of that side that can be used whole, in order.
 
