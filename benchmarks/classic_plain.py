@@ -27,6 +27,17 @@ def efros_leung(
     gaussian = np.outer(line, line)
     windows = np.lib.stride_tricks.sliding_window_view(sample, (window, window), (0, 1)).transpose(0, 1, 3, 4, 2)
     mode = {"mode": "wrap"} if tileable else {}
+
+    def distances_at(y: int, x: int, mask: Any) -> Any:
+        t = np.pad(colors, ((r, r), (r, r), (0, 0)), **mode)[y : y + window, x : x + window]
+        mask = gaussian * mask
+        return (((windows - t) ** 2).sum(-1) * mask).sum((2, 3)) / (3 * mask.sum())
+
+    def one_of(distances: Any, share: float) -> tuple[int, int]:
+        near = np.argwhere(distances <= (1 + tolerance) * distances.min())
+        i, j = near[int(share * len(near))]
+        return int(i), int(j)
+
     while not known.all():
         padded = np.pad(known, 1, **mode).astype(int)
         count = sum(padded[i : i + height, j : j + width] for i in range(3) for j in range(3))
@@ -35,15 +46,20 @@ def efros_leung(
         order = order[np.argsort(-count[tuple(cells[order].T)], kind="stable")]
         chance, made = random.random(len(cells)), False
         for (y, x), share in zip(cells[order], chance, strict=True):
-            t = np.pad(colors, ((r, r), (r, r), (0, 0)), **mode)[y : y + window, x : x + window]
-            mask = gaussian * np.pad(known, r, **mode)[y : y + window, x : x + window]
-            distances = (((windows - t) ** 2).sum(-1) * mask).sum((2, 3)) / (3 * mask.sum())
-            near = np.argwhere(distances <= (1 + tolerance) * distances.min())
-            i, j = near[int(share * len(near))]
+            distances = distances_at(y, x, np.pad(known, r, **mode)[y : y + window, x : x + window])
+            i, j = one_of(distances, share)
             if distances[i, j] < max_error:
                 colors[y, x], source[:, y, x], known[y, x], made = sample[i + r, j + r], (i + r, j + r), True, True
         if not made:
             max_error *= 1.1
+    edge = np.ones((height, width), bool)
+    edge[window : height - window, window : width - window] = False
+    others = np.arange(window * window).reshape(window, window) != window * window // 2
+    for _ in range(4 if tileable else 0):
+        order = random.permutation(int(edge.sum()))
+        for (y, x), share in zip(np.argwhere(edge)[order], random.random(len(order)), strict=True):
+            i, j = one_of(distances_at(y, x, others), share)
+            colors[y, x], source[:, y, x] = sample[i + r, j + r], (i + r, j + r)
     return colors, source
 
 

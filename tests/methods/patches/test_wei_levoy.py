@@ -57,9 +57,9 @@ def test_a_texture_is_of_the_sample_s_pixels(search: str, tileable: bool) -> Non
 def test_opposite_sides_of_a_tile_fit() -> None:
     for tileable in (True, False):
         end, inside = 0.0, 0.0
-        for seed, dim in itertools.product(range(3), (2, 3)):
+        for seed, dim in itertools.product(range(2), (2, 3)):
             settings = PatchSettings(window=5)
-            pixels = wei_levoy(gravel(40, 40), (56, 56), settings, seed=seed, tileable=tileable).pixels
+            pixels = wei_levoy(gravel(40, 40), (48, 48), settings, seed=seed, tileable=tileable).pixels
             steps = (pixels - pixels.roll(-1, dim)).abs().mean([d for d in range(4) if d != dim])
             end, inside = end + float(steps[-1]), inside + float(steps[:-1].mean())
         assert (end <= 1.1 * inside) == tileable and (end > 1.4 * inside) != tileable

@@ -24,6 +24,8 @@ from impasto.methods.patches.synthesis import Array, Progress, Sample, Synthesis
 SIDES_PER_DEVIATION, RELAXED = 6.4, 1.1
 #: Side of the piece of the sample that a texture grows from.
 SEED_SIDE = 3
+#: Rounds in which pixels near the edges of a tile are chosen again.
+MENDED = 4
 #: Distances that are held at once, and windows that are measured exactly at once.
 HELD, MEASURED = 2**23, 2**14
 #: Error of distances in float32, in units of the largest square of a value.
@@ -47,7 +49,8 @@ def efros_leung(
         size: width and height.
         settings: window, tolerance, max error.
         seed: of the choice among what is near enough.
-        tileable: whether windows go round the edges.
+        tileable: whether windows go round the edges; pixels near these, where what grew from two sides met, are chosen
+            again with all that is around them known.
         progress: told how many pixels are made.
 
     Raises:
@@ -63,7 +66,10 @@ def efros_leung(
     offsets = around[:rows, None] * source.usable.shape[1] + around[None, :columns]
     top, left = (canvas.shape[0] - rows) // 2, (canvas.shape[1] - columns) // 2
     canvas.put(canvas.cells[top : top + rows, left : left + columns], first + offsets, source)
-    _grow(canvas, _Matcher(source, settings), random, settings.max_error, progress)
+    match = _Matcher(source, settings)
+    _grow(canvas, match, random, settings.max_error, progress)
+    if tileable:
+        _mend(canvas, match, random)
     return source.synthesis(canvas.result())
 
 
@@ -251,6 +257,21 @@ def _grow(canvas: _Canvas, match: _Matcher, random: np.random.Generator, max_err
         progress(total - int(canvas.open.sum()), total)
         if not made:
             max_error *= RELAXED
+
+
+def _mend(canvas: _Canvas, match: _Matcher, random: np.random.Generator) -> None:
+    """Choose the pixels near the edges of a tile again, in rounds."""
+    near = np.ones(canvas.shape, bool)
+    side = 2 * canvas.radius + 1
+    near[side : canvas.shape[0] - side, side : canvas.shape[1] - side] = False
+    for _ in range(MENDED):
+        cells = canvas.cells[near][random.permutation(int(near.sum()))]
+        chance, windows = random.random(len(cells)), canvas.windows(cells)
+        for group in _groups(canvas, cells, windows, HELD // len(match.middles)):
+            known = canvas.known[windows[group]]
+            known[:, known.shape[1] // 2] = False
+            source, _error = match(canvas.colors[windows[group]], known, chance[group])
+            canvas.put(cells[group], source, match.sample)
 
 
 def _groups(canvas: _Canvas, cells: Array, windows: Array, most: int) -> Iterator[Array]:

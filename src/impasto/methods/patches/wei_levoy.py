@@ -21,6 +21,8 @@ from impasto.pictures.resample import blur
 
 #: Deviation of the blur between the levels of the pyramid.
 SIGMA = 1.0
+#: Whether neighborhoods go all around, and to what depth from the edges each pass then goes, in windows; 0: all.
+PASSES = ((False, (0,)), (True, (0, 1, 1)))
 #: Error of distances in float32, in units of the largest square of a neighborhood.
 ROUNDING = 1e-5
 #: Of the tree: neighborhoods in a leaf at most, nodes that are followed down, dimensions in which it is searched, and
@@ -47,9 +49,9 @@ def wei_levoy(
         size: width and height.
         settings: window, levels, search.
         seed: of the noise.
-        tileable: whether each level is made a second time, with neighborhoods that go all around a pixel and over the
-            edges; else what is begun in noise is cut off.
-        progress: told how many pixels are made.
+        tileable: whether each level is made once more, and its edges twice more, with neighborhoods that go all
+            around a pixel and over the edges; else what is begun in noise is cut off.
+        progress: told how many pixels are made, after each level.
 
     Raises:
         InputError: if no neighborhood fits into the sample, or the texture is too small for one.
@@ -57,21 +59,21 @@ def wei_levoy(
     margin = 0 if tileable else 2 * settings.window
     shape = (size[1] + margin, size[0] + margin)
     pyramid = _pyramid(Sample.of(sample), shape, settings)
-    random, passes = np.random.default_rng(seed), (False, True) if tileable else (False,)
+    random, passes = np.random.default_rng(seed), PASSES if tileable else PASSES[:1]
     shapes = [tuple(-(-side // 2**number) for side in shape) for number in range(len(pyramid))]
-    done, total = 0, len(passes) * sum(math.prod(sides) for sides in shapes)
+    done, total = 0, sum(math.prod(sides) for sides in shapes)
     coarser: _Level | None = None
     for number in reversed(range(len(pyramid))):
         level = _Level(pyramid[number], random.choice(np.flatnonzero(pyramid[number].usable), shapes[number]))
-        for around in passes:
+        for around, depths in passes:
             neighborhood = _Neighborhood(settings.window, around, coarser is not None)
             places, vectors = neighborhood.of_sample(level.sample, None if coarser is None else coarser.sample)
             match = SEARCHES[settings.search](vectors)
-            for cells, wanted in neighborhood.lines(level, coarser):
-                level.put(cells, places[match(wanted)])
-                done += len(cells)
-                progress(done, total)
-        coarser = level
+            for depth in depths:
+                for cells, wanted in neighborhood.lines(level, coarser, depth * settings.window):
+                    level.put(cells, places[match(wanted)])
+        coarser, done = level, done + len(level.source)
+        progress(done, total)
     assert coarser is not None
     return coarser.sample.synthesis(coarser.source.reshape(shape)[margin:, margin:])
 
@@ -154,8 +156,9 @@ class _Neighborhood:
         vectors = [level.colors[y[whole], x[whole]].reshape(int(whole.sum()), -1) for level, y, x in parts]
         return (rows * width + columns)[whole], np.concatenate(vectors, 1)
 
-    def lines(self, level: _Level, coarser: _Level | None) -> Iterator[tuple[Array, Array]]:
-        """The pixels of each slanting line, and their vectors as they are when it is their turn."""
+    def lines(self, level: _Level, coarser: _Level | None, depth: int = 0) -> Iterator[tuple[Array, Array]]:
+        """The pixels of each slanting line, and their vectors as they are when it is their turn; only those that are
+        less than `depth` from an edge, if it is not 0."""
         height, width = level.shape
         step = self.radius + 1
         tables = [(level, _table(level.shape, self.own, 1))]
@@ -164,6 +167,9 @@ class _Neighborhood:
         for line in range(width + step * (height - 1)):
             rows = np.arange(max(0, -(-(line - width + 1) // step)), min(height - 1, line // step) + 1)
             columns = line - step * rows
+            if depth:
+                inside = np.minimum(np.minimum(rows, height - 1 - rows), np.minimum(columns, width - 1 - columns))
+                rows, columns = rows[inside < depth], columns[inside < depth]
             parts = [of.colors[y[rows] + x[columns]].reshape(len(rows), -1) for of, (y, x) in tables]
             yield rows * width + columns, np.concatenate(parts, 1)
 
