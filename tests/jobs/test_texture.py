@@ -11,6 +11,7 @@ from PIL import Image
 
 import impasto
 from impasto.errors import InputError
+from impasto.jobs.base import job_of
 from impasto.media import read_image
 from impasto.methods.settings import CLASSIC
 
@@ -128,3 +129,20 @@ def test_a_photograph_is_quilted_of_a_painting(ok: Callable, pictures: dict[str,
 def test_quilting_refuses_what_has_no_effect(options: dict, said: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(InputError, match=said):
         impasto.Stylize("a.png", **{"style": "b.png", "quality": "quilting"} | options)
+
+
+def test_a_sheet_of_textures_has_a_row_for_each_sample(ok: Callable, pictures: dict[str, Path], tmp_path: Path) -> None:  # type: ignore[type-arg]
+    words = ("--size", "40x32", "--sample-size", 36, "--windows", "5,7", "--steps", 2, "--encoder", "lite")
+    ok("textures", pictures["style"], pictures["other"], "-o", tmp_path / "sheet.png", *words)
+    made = read_image(tmp_path / "sheet.png").pixels
+    assert made.shape[3] >= 6 * 40 and 2 * 32 <= made.shape[2] < 4 * 32
+    with pytest.raises(InputError, match="window is 6; it must be odd"):
+        impasto.run(job_of({"job": "textures", "samples": ["a.png"], "windows": [6]}))
+
+
+def test_a_large_sample_is_read_at_512_pixels_unless_more_are_asked_for() -> None:
+    from impasto.jobs.texture import copied
+
+    job = impasto.Texture(torch.rand(3, 24, 600), method="quilting", size=16, block=8)
+    assert copied(job, lambda *_: None).shape == (20, 512)
+    assert copied(job.changed(sample_size=600), lambda *_: None).shape == (24, 600)

@@ -11,7 +11,7 @@ from impasto.files import check_apart
 from impasto.jobs.base import FILES, INPUT, OptimizingJob
 from impasto.methods.patches.settings import FILLING, PatchSettings
 from impasto.methods.settings import CLASSIC, EFROS_LEUNG, OPTIMIZE, WEI_LEVOY, TextureSettings
-from impasto.options import AUTO, FILE, MODEL, PICTURE, TEXT, option
+from impasto.options import AUTO, FILE, MODEL, PICTURE, TEXT, known, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: The mode in which a texture network makes it.
 NETWORK = "network"
+#: Long side at which a sample whose pixels are copied is read, at most, if nothing is said.
+LARGEST = 512
 #: Method -> mode.
 MODES = {"gatys": OPTIMIZE[0], NETWORK: NETWORK, **{name: name for name in CLASSIC}}
 #: Method -> values of options that are not given.
@@ -150,8 +152,9 @@ def copied(job: Texture, progress: Callable[[int, int], None]) -> Synthesis:
     if job.mask is not None:
         return FILL[job.method](sample, hole_of(job.mask, sample), job, seed=job.seed, progress=progress)
     sample = opaque_part(sample)
-    if job.sample_size != AUTO:
-        sample = scaled(sample, job.sample_size)
+    side = min(max(sample.shape[-2:]), LARGEST) if job.sample_size == AUTO else known(job.sample_size)
+    if side != max(sample.shape[-2:]):
+        sample = scaled(sample, side)
     return SYNTHESIZE[job.method](sample, job.size, job, seed=job.seed, tileable=job.tileable, progress=progress)
 
 

@@ -256,7 +256,7 @@ class TextureSettings(Settings):
         group=PICTURE, least=1, most=LONGEST)
     sample_size: int | Auto = option(AUTO, WHOLE,
         "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1, most=LONGEST,
-        auto="the texture's; its own where its pixels are copied", modes=(*OPTIMIZE, *CLASSIC))
+        auto="the texture's; its own, at most 512, where its pixels are copied", modes=(*OPTIMIZE, *CLASSIC))
     own_size: bool = option(
         False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE, modes=OPTIMIZE)
     tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE,
