@@ -41,7 +41,7 @@ class Textures(OptimizingJob, TextureSettings):
     # fmt: on
 
     def usual(self) -> Mapping[str, Any]:
-        return {"size": (160, 160), "scales": 1}
+        return {"size": (160, 160)}
 
     @property
     def mode(self) -> str:

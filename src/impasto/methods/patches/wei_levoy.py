@@ -27,7 +27,7 @@ PASSES = ((False, (0,)), (True, (0, 1, 1)))
 ROUNDING = 1e-5
 #: Of the tree: neighborhoods in a leaf at most, nodes that are followed down, dimensions in which it is searched, and
 #: neighborhoods that are then compared in all dimensions.
-LEAF, FOLLOWED, DIMENSIONS, COMPARED = 16, 3, 16, 4
+LEAF, FOLLOWED, DIMENSIONS, COMPARED = 16, 6, 24, 8
 #: Steps by which the direction is found along which a node is halved.
 POWERS = 4
 
