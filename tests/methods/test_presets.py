@@ -39,6 +39,7 @@ NUMBERS: dict[str, dict[str, object]] = {
         "scale_factor": 2**0.5, "encoder": "vgg19",
     },
     "mrf": {"style_loss": "patches", "scales": 3, "tv": "squared", "content_layers": ("relu4_2",), "encoder": "auto"},
+    "quilting": {"size": 512},
     "nearest": {"style_loss": "nearest", "scales": 3, "encoder": "auto"},
     "nnst": {
         "encoder": "vgg16", "style_loss": "nearest", "style_rotations": (0, 90, 180, 270), "steps": 200, "scales": 4,

@@ -12,6 +12,7 @@ from impasto.jobs.live import Live
 from impasto.jobs.look import Activations, Deconv, Excite, Filters, Guided, Saliency, SmoothGrad
 from impasto.jobs.stylize import Doodle, Stylize
 from impasto.jobs.texture import Texture
+from impasto.jobs.textures import Textures
 from impasto.jobs.train import Train
 from impasto.jobs.upscale import Upscale
 from impasto.jobs.video import Video
@@ -26,6 +27,7 @@ JOBS: dict[str, type[Job]] = {
         Video,
         Live,
         Texture,
+        Textures,
         Dream,
         Invert,
         Reconstruct,

@@ -270,7 +270,7 @@ def written(result: Result[J], seconds: float, text: str = "") -> Generator[Reco
 
 def in_turn(
     job: J,
-    cells: Mapping[str, Tensor | Iterator[Step]],
+    cells: Mapping[str, Tensor | Iterator[Step] | Callable[[], Tensor]],
     *,
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
@@ -279,7 +279,7 @@ def in_turn(
 
     Args:
         job: resolved.
-        cells: label -> a picture, or the steps that make one; the first one's size is that of all.
+        cells: label -> a picture, or the steps or the function that make one; the last one's size is that of all.
         rows, columns: labels of a table, row by row; without them a gallery.
     """
     pictures: list[Tensor] = []
@@ -287,6 +287,10 @@ def in_turn(
     for number, (label, cell) in enumerate(cells.items()):
         if isinstance(cell, Tensor):
             pictures.append(cell.cpu())
+            continue
+        if callable(cell):
+            yield Progress(label, number, len(cells))
+            pictures.append(cell())
             continue
         last: Step | None = None
         for last in cell:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import FILES, INPUT, OptimizingJob
+from impasto.methods.patches.settings import TransferSettings
 from impasto.methods.presets import QUALITIES, quality
-from impasto.methods.settings import OPTIMIZE, StylizeSettings, encoder_name
+from impasto.methods.settings import BY_NETWORK, OPTIMIZE, QUILTING, StylizeSettings, encoder_name
 from impasto.options import (
     AUTO,
     BLEND,
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
     from impasto.optimize import State
 
 J = TypeVar("J", "Stylize", "Doodle")
-ONE_PASS, REFINED = "one pass", "refined"
+REFINED, ONE_PASS = BY_NETWORK[1:]
 RUNTIMES = ("torch", "onnx")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stylize(OptimizingJob, StylizeSettings):
+class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
     """Paint CONTENT in the manner of STYLE."""
 
     name: ClassVar[str] = "stylize"
@@ -60,20 +61,22 @@ class Stylize(OptimizingJob, StylizeSettings):
     quality: str = option("auto", TEXT,
         "best: optimize the picture; quick: in fewer steps, by lite; instant: one pass of a network; refined: a few "
         "steps from there; or the settings of a paper: gatys, neural-style, johnson, cnnmrf, crowsonkb, nnst, mrf, "
-        "nearest.", group=INPUT, choices=tuple(QUALITIES), auto="instant with model or style name, else best")
+        "nearest; quilting: blocks of the painting, no network.", group=INPUT,
+        choices=tuple(QUALITIES), auto="instant with model or style name, else best")
     blend: tuple[float, ...] = option((), BLEND,
-        "Weight of each style: 0.3,0.7; of a network's own styles by name: waves=0.3,dots=0.7.", group=INPUT)
+        "Weight of each style: 0.3,0.7; of a network's own styles by name: waves=0.3,dots=0.7.", group=INPUT,
+        modes=BY_NETWORK)
     masks: tuple[tuple[Source, int], ...] = option((), PLACES,
         "Mask, and the number of the style (from 1) that goes where it is white; 0 leaves the photograph there.",
-        group=INPUT,
-        flag="--mask")
+        group=INPUT, flag="--mask", modes=BY_NETWORK)
     style_masks: tuple[tuple[Source, int], ...] = option((), PLACES,
         "Mask, and the number of the style (from 1) of which only the white part counts.",
-        group=INPUT, flag="--style-mask")
+        group=INPUT, flag="--style-mask", modes=BY_NETWORK)
     semantic: tuple[Source, ...] = option((), PICTURES,
         "Semantic maps in flat colors: of the photograph and of the first style; of further ones by --style-map.",
-        group=INPUT, metavar="CONTENT_MAP STYLE_MAP")
-    style_map: tuple[Source, ...] = option((), PICTURES, "Semantic map of the second style, the third, ….", group=INPUT)
+        group=INPUT, metavar="CONTENT_MAP STYLE_MAP", modes=BY_NETWORK)
+    style_map: tuple[Source, ...] = option((), PICTURES, "Semantic map of the second style, the third, ….", group=INPUT,
+        modes=BY_NETWORK)
     model: str | Model | None = option(None, MODEL, "Network that paints in one pass: a file, or any, gallery or live.",
         group=INPUT, modes=(ONE_PASS, REFINED), metavar="FILE")
     style_name: tuple[str, ...] = option((), NAMES, "Name of a style of the network; several are blended.", group=INPUT,
@@ -111,7 +114,7 @@ class Stylize(OptimizingJob, StylizeSettings):
 
     @property
     def mode(self) -> str:
-        return {"instant": ONE_PASS, "refined": REFINED}.get(self.quality, OPTIMIZE[0])
+        return {"instant": ONE_PASS, "refined": REFINED, "quilting": QUILTING}.get(self.quality, OPTIMIZE[0])
 
     @property
     def mode_shown(self) -> str:
@@ -138,6 +141,10 @@ class Stylize(OptimizingJob, StylizeSettings):
         """Raise InputError if there is none."""
         if not self.style and self.mode != ONE_PASS:
             raise InputError("style is missing: give a painting, or a folder of paintings")
+        if self.mode == QUILTING and (len(self.style) > 1 or Path(str(self.style[0])).is_dir()):
+            raise InputError("quilting takes blocks of one painting: give one style")
+        if self.mode == QUILTING and self.device not in (AUTO, "cpu"):
+            raise InputError("quilting computes on the processor: leave device out")
 
     def scene(self, notes: list[Note]) -> Scene:
         """Styles, masks and maps; what is to be said of them is added to `notes`."""
@@ -165,7 +172,27 @@ class Stylize(OptimizingJob, StylizeSettings):
             from impasto.jobs.paint import paint_records
 
             return paint_records(self, tell)
+        if self.mode == QUILTING:
+            return self._by_copying(tell)
         return optimize_records(self, tell)
+
+    def _by_copying(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
+        """Of blocks of the painting."""
+        from impasto.jobs.copying import copying_records
+        from impasto.jobs.running import fitted
+        from impasto.media import read_image
+        from impasto.methods.patches.quilting import transfer
+        from impasto.methods.regions import scaled
+        from impasto.methods.texture import opaque_part
+
+        photo, painting = read_image(self.content), opaque_part(read_image(self.style[0]).channels)
+        content, painting = (scaled(x, self.size) for x in (photo.pixels, painting))
+        alpha = fitted(photo.alpha, content)
+        return (
+            yield from copying_records(
+                self, tell, lambda progress: transfer(content, painting, self, seed=self.seed, progress=progress), alpha
+            )
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

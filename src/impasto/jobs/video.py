@@ -43,7 +43,7 @@ class Video(Stylize):
     # fmt: off
     left_out: ClassVar[frozenset[str]] = frozenset((
         "semantic", "style_map", "save_every", "resume", "plot", "layer_losses", "runtime", "init", "warmup_steps",
-        "warmup_encoder", "cache",
+        "warmup_encoder", "cache", "block", "overlap", "tolerance", "rounds",
     ))
 
     content: str = option(None, TEXT, "A video, a folder of pictures, or a pattern such as frames/%04d.png.",

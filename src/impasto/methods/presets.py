@@ -169,6 +169,12 @@ def nearest() -> StylizeSettings:
     return StylizeSettings(style_loss="nearest", scales=3)
 
 
+def quilting() -> StylizeSettings:
+    """Efros and Freeman 2001, "Image quilting for texture synthesis and transfer", §3: blocks of the painting that are
+    as dark and light as the photograph, in rounds of smaller and smaller ones; no network."""
+    return StylizeSettings()
+
+
 #: Quality -> its settings; the four of ours first, then those of papers.
 QUALITIES: dict[str, Callable[[], StylizeSettings]] = {
     "best": best,
@@ -183,6 +189,7 @@ QUALITIES: dict[str, Callable[[], StylizeSettings]] = {
     "nnst": nnst,
     "mrf": mrf,
     "nearest": nearest,
+    "quilting": quilting,
 }
 
 

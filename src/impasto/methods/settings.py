@@ -30,6 +30,11 @@ PICTURE, LOSS, STYLE, SEARCH, ENCODER = "picture", "loss", "style", "optimizatio
 #: The modes in which a picture is optimized step by step, from `init` or, refined, from what a network makes of it;
 #: options without modes work in one pass of a network, too.
 OPTIMIZE = ("optimize", "refined")
+#: The modes in which a network sees the picture: optimization, and one pass.
+BY_NETWORK = (*OPTIMIZE, "one pass")
+#: The modes in which a texture is made of the sample's own pixels.
+EFROS_LEUNG, WEI_LEVOY, QUILTING = "efros-leung", "wei-levoy", "quilting"
+CLASSIC = (EFROS_LEUNG, WEI_LEVOY, QUILTING)
 
 
 def encoder_name(encoder: str | Encoder) -> str:
@@ -89,11 +94,13 @@ class StylizeSettings(Settings):
         group=PICTURE, least=1, most=LONGEST)
     color: str = option("style", TEXT,
         "Colors of the result: style, the photograph's own (content-luminance), or the painting's given the "
-        "photograph's mean and covariance (content-match) or histogram (histogram).", group=PICTURE, choices=COLORS)
+        "photograph's mean and covariance (content-match) or histogram (histogram).", group=PICTURE, choices=COLORS,
+        modes=BY_NETWORK)
     color_form: str = option("cholesky", TEXT, "Matrix root of content-match: cholesky or symmetric.", group=PICTURE,
-        choices=("cholesky", "symmetric"))
+        choices=("cholesky", "symmetric"), modes=BY_NETWORK)
     feather: float = option(
-        0.01, NUMBER, "Blur of masks as a fraction of the long side.", group=PICTURE, least=0, most=0.5)
+        0.01, NUMBER, "Blur of masks as a fraction of the long side.", group=PICTURE, least=0, most=0.5,
+        modes=BY_NETWORK)
     content_weight: float = _weight(1.0, "How much of the photograph is kept.", OPTIMIZE)
     style_weight: float = _weight(10.0, "How strong the style is.", OPTIMIZE)
     tv_weight: float = _weight(0.0, "How smooth the picture is: weight of the total variation.", OPTIMIZE)
@@ -164,10 +171,10 @@ class StylizeSettings(Settings):
     init: str = option("content", MODEL,
         f"First picture: {', '.join(STARTS)}, or the path of a picture or of a trained network.", group=SEARCH,
         modes=OPTIMIZE[:1])
-    seed: int = _seed("Random seed of noise and jitter.", OPTIMIZE)
+    seed: int = _seed("Random seed of noise and jitter, or of what is copied.", (*OPTIMIZE, QUILTING))
     encoder: str | Encoder = encoder_option(OPTIMIZE)
     pooling: str = _pooling(OPTIMIZE)
-    precision: str = precision_option()
+    precision: str = precision_option(BY_NETWORK)
     # fmt: on
 
     def check(self) -> None:
@@ -256,10 +263,11 @@ class TextureSettings(Settings):
         group=PICTURE, least=1, most=LONGEST)
     sample_size: int | Auto = option(AUTO, WHOLE,
         "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1, most=LONGEST,
-        auto="the texture's", modes=OPTIMIZE)
+        auto="the texture's; its own, at most 512, where its pixels are copied", modes=(*OPTIMIZE, *CLASSIC))
     own_size: bool = option(
         False, FLAG, "Read the sample as it is: a larger texture has more of the same.", group=PICTURE, modes=OPTIMIZE)
-    tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE, modes=OPTIMIZE)
+    tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE,
+        modes=(*OPTIMIZE, *CLASSIC))
     style_loss: str = option(
         "gram", TEXT, "Measure by which textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
         modes=OPTIMIZE)
@@ -278,7 +286,7 @@ class TextureSettings(Settings):
     scales: int = option(
         2, WHOLE, "Scales from coarse to fine, each twice as large as the one before.", group=SEARCH, least=1,
         modes=OPTIMIZE)
-    seed: int = _seed("Random seed of the noise.")
+    seed: int = _seed("Random seed of the noise, or of what is copied.")
     encoder: str | Encoder = encoder_option(OPTIMIZE)
     pooling: str = _pooling(OPTIMIZE)
     precision: str = precision_option(OPTIMIZE)
