@@ -81,17 +81,26 @@ def opened_cluster(job: Batch) -> tuple[Cluster, Plan]:
 
 
 def connected(address: str) -> Any:
-    """Ray, connected to a cluster; `auto` starts one here if none runs."""
+    """Ray, connected to a cluster; `auto` starts one here if none runs.
+
+    Raises:
+        InputError: if that fails.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = needed("ray", "ray")
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
-        ray.init(address=address, **quiet)
-    except ConnectionError as error:
-        if address != AUTO:
-            raise InputError(f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}") from error
-        ray.init(include_dashboard=False, **quiet)
+        try:
+            ray.init(address=address, **quiet)
+        except ConnectionError:
+            if address != AUTO:
+                raise
+            ray.init(include_dashboard=False, **quiet)
+    except Exception as error:  # it has many: its processes may be slow to start, of another version, or out of memory
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = "cannot be started here" if address == AUTO else f"cannot be reached at {address}"
+        raise InputError(f"Ray {what}: {reason}") from error
     return ray
 
 
