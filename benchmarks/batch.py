@@ -71,7 +71,7 @@ def timed(command: list[str], **more: str) -> dict[str, float]:
     """Seconds, CPU seconds of all its processes, and the exit code of a command."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     ran = subprocess.run(command, env=environment(**more), capture_output=True, check=False, text=True)
-    if (code := ran.returncode) not in (0, 1):
+    if (code := ran.returncode) not in (0, 1) or "Traceback" in ran.stderr:
         raise SystemExit(ran.stderr)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -388,6 +391,41 @@ def test_killed_and_interrupted_it_is_the_same_in_the_end(
     summary, _ = run(job)
     assert 3 <= summary.skipped < 6 and summary.skipped + summary.painted == 6
     assert bytes_in(tmp_path / "whole") == bytes_in(tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_thousand_with_ten_bad_ones_and_one_that_kills(
+    deadly: None, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(999):
+        source = pictures["text" if number % 100 == 50 else "content"]
+        shutil.copy(source, photos / f"{number}.png")
+    shutil.copy(pictures["content"], photos / "poison.png")
+    summary, _ = run(batch(photos, pictures["style"], tmp_path / "out", workers=2))
+    assert (summary.total, summary.painted, summary.failed, summary.died) == (1000, 989, 11, 2)
+    assert len(set(bytes_in(tmp_path / "out"))) == 989 and len(lines(tmp_path / "out")) == 1000
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_killed_leaves_whole_pictures_and_no_process(
+    photos: Path, pictures: dict[str, Path], tmp_path: Path
+) -> None:
+    for number in range(30):
+        shutil.copy(photos / "a.jpg", photos / f"{number}.jpg")
+    run(batch(photos, pictures["style"], tmp_path / "whole", size=256))
+    out = tmp_path / "out"
+    options = ("--quality", "instant", "--size", "256", "--threads", "1", "--workers", "2")
+    command = [sys.executable, "-m", "impasto", "batch", str(photos), str(pictures["style"]), "-o", str(out), *options]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while len(list(out.glob("*.png"))) < 4 and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    summary, _ = run(batch(photos, pictures["style"], out, size=256, workers=2))
+    assert summary.skipped >= 4 and summary.anew == 0 and summary.painted + summary.skipped == 34
+    assert bytes_in(out) == bytes_in(tmp_path / "whole")
 
 
 def test_interrupted_in_this_process(

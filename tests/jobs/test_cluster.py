@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import sys
+import types
 from pathlib import Path
 
 import pytest
 
 import impasto
 from impasto.errors import InputError
-from impasto.jobs.cluster import seen
+from impasto.jobs.cluster import connected, seen
 
 #: A picture of this name ends the process that reads it.
 DEADLY = """
@@ -42,6 +43,22 @@ def test_without_ray_it_is_said_how_to_get_it(
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(InputError, match=r"this needs the package ray.*extra ray"):
         impasto.batch(str(pair[0].parent / "paintings"), pair[1], output=str(tmp_path), ray="auto", quality="instant")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"), [("auto", "cannot be started here"), ("10.0.0.1:1", "cannot be reached at")]
+)
+def test_a_cluster_that_is_not_there_is_one_line(address: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def init(address: str | None = None, **options: object) -> None:
+        asked.append(address)
+        raise ConnectionError("nobody there") if address else RuntimeError("The node timed out.\nDetails")
+
+    monkeypatch.setitem(sys.modules, "ray", types.SimpleNamespace(init=init))
+    with pytest.raises(InputError, match=said) as caught:
+        connected(address)
+    assert "\n" not in str(caught.value) and asked == ([address, None] if address == "auto" else [address])
 
 
 @pytest.mark.slow

@@ -23,6 +23,15 @@ if TYPE_CHECKING:
     from impasto.jobs.many import Plan
 
 
+#: Processes that are made ready before there is work for them.
+MOST_READIED = 256
+
+
+def ready(_: None) -> None:
+    """Import what painting needs, while paintings are measured elsewhere."""
+    import impasto.jobs.work  # noqa: F401
+
+
 class Cluster:
     """Tasks on a cluster.
 
@@ -37,6 +46,8 @@ class Cluster:
         # What is tried again, and how often, is the batch's to say.
         self._task = ray.remote(called).options(max_retries=0, num_cpus=cpus, num_gpus=gpus)
         self._flying: dict[Any, int] = {}
+        for _ in range(min(width, MOST_READIED)):
+            self._task.remote(ready, None)
 
     def submit(self, key: int, function: Callable[[Any], Any], task: Any) -> None:
         self._flying[self._task.remote(function, task)] = key
@@ -58,8 +69,8 @@ class Cluster:
         self._ray.shutdown()
 
 
-def opened_cluster(job: Batch) -> tuple[Cluster, Plan]:
-    """A cluster that sees the job's folders from each of its nodes.
+def opened_cluster(job: Batch, count: int) -> tuple[Cluster, Plan]:
+    """A cluster for so many items that sees the job's folders from each of its nodes.
 
     Raises:
         InputError: if Ray is not installed, there is no such cluster, or a node does not see them.
@@ -73,7 +84,7 @@ def opened_cluster(job: Batch) -> tuple[Cluster, Plan]:
         cpus = 1 if job.threads == AUTO else known(job.threads)
         gpus = 1 if job.device in (AUTO, "cuda") and all(node["Resources"].get("GPU") for node in nodes) else 0
         each = [int(n["Resources"]["GPU"] if gpus else n["Resources"].get("CPU", 0) // cpus) for n in nodes]
-        width = max(1, sum(each)) if job.workers == AUTO else known(job.workers)
+        width = min(count, max(1, sum(each)) if job.workers == AUTO else known(job.workers))
         return Cluster(ray, width, cpus, gpus), Plan(cpus, max(1, *each), batch=batch_of(job, gpu=bool(gpus)))
     except BaseException:
         ray.shutdown()
@@ -81,17 +92,26 @@ def opened_cluster(job: Batch) -> tuple[Cluster, Plan]:
 
 
 def connected(address: str) -> Any:
-    """Ray, connected to a cluster; `auto` starts one here if none runs."""
+    """Ray, connected to a cluster; `auto` starts one here if none runs.
+
+    Raises:
+        InputError: if that fails.
+    """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray = needed("ray", "ray")
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
     try:
-        ray.init(address=address, **quiet)
-    except ConnectionError as error:
-        if address != AUTO:
-            raise InputError(f"there is no Ray cluster at {address}: {str(error).splitlines()[0]}") from error
-        ray.init(include_dashboard=False, **quiet)
+        try:
+            ray.init(address=address, **quiet)
+        except ConnectionError:
+            if address != AUTO:
+                raise
+            ray.init(include_dashboard=False, **quiet)
+    except Exception as error:  # it has many: its processes may be slow to start, of another version, or out of memory
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        what = "cannot be started here" if address == AUTO else f"cannot be reached at {address}"
+        raise InputError(f"Ray {what}: {reason}") from error
     return ray
 
 

@@ -418,7 +418,7 @@ def opened(job: Batch, count: int) -> tuple[Executor, Plan]:
     if job.ray is not None:
         from impasto.jobs.cluster import opened_cluster
 
-        return opened_cluster(job)
+        return opened_cluster(job, count)
     gpus = gpus_of(job)
     batch = batch_of(job, gpu=resolve_device(job.device) == "cuda" or bool(gpus))
     if job.workers == 0:

@@ -171,7 +171,7 @@ class _Process:
 
 
 class Processes:
-    """So many processes of this machine; they are started when they are needed.
+    """So many processes of this machine, which are started at once.
 
     Args:
         width: number of them.
@@ -187,8 +187,10 @@ class Processes:
         self._ended: queue.SimpleQueue[tuple[int, Outcome] | InputError] = queue.SimpleQueue()
         self._lock, self._closed = threading.Lock(), False
         self._running: dict[int, _Process] = {}
-        self._threads: list[threading.Thread] = []
-        self._flying = 0
+        # Pipes are read and written by threads, which Ctrl-C does not interrupt half way.
+        self._threads = [threading.Thread(target=self._serve, args=(n,), daemon=True) for n in range(width)]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, key: int, function: Callable[[Any], Any], task: Any) -> None:
         """Raises:
@@ -198,12 +200,6 @@ class Processes:
             data = pickle.dumps((function, task), pickle.HIGHEST_PROTOCOL)
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise InputError(f"this cannot be sent to another process ({error}): set workers to 0") from error
-        self._flying += 1
-        if len(self._threads) < min(self.width, self._flying):
-            # Pipes are read and written by threads, which Ctrl-C does not interrupt half way.
-            thread = threading.Thread(target=self._serve, args=(len(self._threads),), daemon=True)
-            self._threads.append(thread)
-            thread.start()
         self._begun.put((key, data))
 
     def wait(self, seconds: float) -> tuple[int, Outcome] | None:
@@ -216,7 +212,6 @@ class Processes:
             return None
         if isinstance(ended, InputError):
             raise ended
-        self._flying -= 1
         return ended
 
     def close(self) -> None:
@@ -230,26 +225,28 @@ class Processes:
             thread.join(5)
 
     def _serve(self, number: int) -> None:
-        """What a thread does: start a process, and hand it one task after the other until it dies."""
-        item = self._begun.get()
-        while item is not None:
+        """What a thread does: start a process, and hand it one task after the other; when it dies, another one."""
+        while not self._closed:
             try:
                 with self._started(number) as process:
-                    while item is not None:
-                        try:
-                            outcome = process.answer(item[1])
-                        except _Died as end:
-                            self._ended.put((item[0], Outcome(error=str(end), died=True)))
-                            item = self._begun.get()
-                            break
-                        self._ended.put((item[0], outcome))
-                        item = self._begun.get()
+                    if not self._tasks_for(process):
+                        return
             except (_Died, OSError) as error:
                 self._ended.put(InputError(f"a worker cannot be started: {error}"))
                 return
             finally:
                 with self._lock:
                     self._running.pop(number, None)
+
+    def _tasks_for(self, process: _Process) -> bool:
+        """Hand tasks to a process until there are no more, or it dies: then True."""
+        while (item := self._begun.get()) is not None:
+            try:
+                self._ended.put((item[0], process.answer(item[1])))
+            except _Died as end:
+                self._ended.put((item[0], Outcome(error=str(end), died=True)))
+                return True
+        return False
 
     def _started(self, number: int) -> _Process:
         for left in reversed(range(STARTS)):
