@@ -24,7 +24,7 @@ from impasto.pictures.resample import blur
 #: Blocks are this part of the sample's short side if nothing is said, and within these bounds.
 PART, SMALLEST, LARGEST = 5, 8, 64
 #: Of transfer: part of the picture's long side, and deviation of the blur of lumas in pixels.
-TRANSFER_PART, BLUR = 16, 1.0
+TRANSFER_PART, BLUR = 24, 1.0
 #: Sides that Fourier transforms are quick at are multiples of this.
 QUICK = 16
 #: Error of sums in float32 by Fourier transforms, in units of the sum of squares.
@@ -154,11 +154,11 @@ def transfer(
 def _aims(
     canvas: _Quilt, place: tuple[int, ...], before: Array | None, light: Array, share: float
 ) -> tuple[Array, Array]:
-    """Colors and luma that a block should have, `(B, B, 4)`, and their weights: `share` for the mean over what is known
-    there and over the round before, the rest for the mean over the luma."""
+    """Colors and luma that a block should have, `(B, B, 4)`, and their weights: `share` for what is known there and for
+    the round before, the rest for the luma."""
     area, cells = canvas.block**2, canvas.cells(place)
     target, weights = canvas.seen(place)
-    weights = weights * (share / max(1.0, float(weights.sum())))
+    weights = weights * (share / (3 * area))
     if before is not None:
         both = weights + share / (3 * area)
         target = (weights * target + share / (3 * area) * before[cells]) / both
