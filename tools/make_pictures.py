@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw
+from skimage import data
 from torch import Tensor
 
 from impasto.cli import app
@@ -112,6 +113,20 @@ PICTURES = {
         },
         width=SIDE,
     ),
+    "textures": Sheet(
+        {
+            "": "textures brick.png gravel.png sample.png --encoder lite --sample-size 64 --size 112 "
+            "--windows 5,9,17 --steps 60"
+        },
+        0,
+    ),
+    "copying": Sheet(
+        {
+            "photo.png": "photo.png",
+            "--mask spire.png": "texture photo.png --mask spire.png --method quilting --block 24",
+            "--quality quilting": "stylize photo.png painting.png --quality quilting",
+        }
+    ),
     "looking": Sheet(
         {
             "dream": "dream photo.png --encoder lite --size 320",
@@ -136,6 +151,11 @@ def write_inputs(folder: Path) -> None:
         ImageDraw.Draw(picture).polygon(skyline, color)
     sky.save(folder / "sky.png")
     ground.save(folder / "ground.png")
+    spire = Image.new("L", (768, 512))
+    ImageDraw.Draw(spire).polygon([(470, 109), (499, 24), (530, 109)], 255)
+    spire.save(folder / "spire.png")
+    for name, pixels in {"brick": data.brick(), "gravel": data.gravel()}.items():
+        Image.fromarray(pixels[:320, :320]).resize((160, 160)).save(folder / f"{name}.png")
     flat(sun=(265, 210), trees=(625, 715), right=True).save(folder / "painting_map.png")
     flat(sun=(540, 170), trees=(120, 215), right=False).save(folder / "map.png")
 

@@ -28,7 +28,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "video": {"content": "a.mp4", "style": "b.png"},
     "live": {"source": "0"},
     "texture": {"sample": "a.png"},
-    "textures": {"samples": ("a.png", "b.png")},
+    "textures": {"sample": ("a.png", "b.png")},
     "dream": {"image": "a.png"},
     "invert": {"image": "a.png"},
     "reconstruct": {"image": "a.png"},

@@ -137,7 +137,7 @@ def test_a_sheet_of_textures_has_a_row_for_each_sample(ok: Callable, pictures: d
     made = read_image(tmp_path / "sheet.png").pixels
     assert made.shape[3] >= 6 * 40 and 2 * 32 <= made.shape[2] < 4 * 32
     with pytest.raises(InputError, match="window is 6; it must be odd"):
-        impasto.run(job_of({"job": "textures", "samples": ["a.png"], "windows": [6]}))
+        impasto.run(job_of({"job": "textures", "sample": ["a.png"], "windows": [6]}))
 
 
 def test_a_large_sample_is_read_at_512_pixels_unless_more_are_asked_for() -> None:

@@ -33,7 +33,7 @@ class Textures(OptimizingJob, TextureSettings):
     left_out: ClassVar[frozenset[str]] = frozenset(("own_size", "resume", "save_every"))
 
     # fmt: off
-    samples: tuple[Source, ...] = option((), PICTURES, "Pictures of textures.", group=INPUT, positional=True,
+    sample: tuple[Source, ...] = option((), PICTURES, "Pictures of textures.", group=INPUT, positional=True,
         required=True, metavar="SAMPLE")
     _: KW_ONLY
     windows: tuple[int, ...] = option((5, 11, 21), WHOLES, "Sides of Efros and Leung's windows, a column each, odd.",
@@ -68,7 +68,7 @@ class Textures(OptimizingJob, TextureSettings):
         yield from notes
         plain = TextureSettings(**{n: getattr(job, n) for n in TextureSettings().as_dict() if n not in job.left_out})
         cells: dict[str, Tensor | Iterator[Step] | Callable[[], Tensor]] = {}
-        for number, source in enumerate(job.samples, 1):
+        for number, source in enumerate(job.sample, 1):
             side = SIDE if job.sample_size == AUTO else known(job.sample_size)
             sample = scaled(opaque_part(read_image(source).channels), side)
             cells[f"{number}"] = framed(sample[:, :3], job.size)
@@ -78,7 +78,7 @@ class Textures(OptimizingJob, TextureSettings):
             own = plain.changed(sample_size=AUTO, own_size=True)
             cells[f"{number} gatys"] = texture(network, sample.to(job.device), own, max_memory=memory_limit(job))
         columns = ["sample", *job.settings(), "gatys"]
-        return (yield from in_turn(job, cells, rows=[""] * len(job.samples), columns=columns))
+        return (yield from in_turn(job, cells, rows=[""] * len(job.sample), columns=columns))
 
 
 def _pixels(make: Callable[..., Any], seed: int, tileable: bool) -> Tensor:

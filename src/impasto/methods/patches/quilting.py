@@ -24,7 +24,7 @@ from impasto.pictures.resample import blur
 #: Blocks are this part of the sample's short side if nothing is said, and within these bounds.
 PART, SMALLEST, LARGEST = 5, 8, 64
 #: Of transfer: part of the picture's long side, and deviation of the blur of lumas in pixels.
-TRANSFER_PART, BLUR = 16, 1.0
+TRANSFER_PART, BLUR = 24, 1.0
 #: Sides that Fourier transforms are quick at are multiples of this.
 QUICK = 16
 #: Error of sums in float32 by Fourier transforms, in units of the sum of squares.
@@ -141,8 +141,9 @@ def transfer(
         share = 0.1 + 0.8 * turn / max(1, settings.rounds - 1)
         canvas = _Quilt(source, shape, block, overlap_of(settings, block), False)
         search = _Search(planes, source.usable, block)
+        light = np.pad(wanted, [(0, whole - side) for whole, side in zip(canvas.whole, shape, strict=True)], "edge")
         for done, place in enumerate(canvas.places, 1):
-            target, weights = _aims(canvas, place, before, wanted, share)
+            target, weights = _aims(canvas, place, before, light, share)
             canvas.lay(place, near(search(target, weights), settings.tolerance, search.slack, random))
             progress(done, len(canvas.places))
         before = canvas.colors
@@ -151,20 +152,19 @@ def transfer(
 
 
 def _aims(
-    canvas: _Quilt, place: tuple[int, ...], before: Array | None, wanted: Array, share: float
+    canvas: _Quilt, place: tuple[int, ...], before: Array | None, light: Array, share: float
 ) -> tuple[Array, Array]:
-    """Colors and luma that a block should have, `(B, B, 4)`, and their weights: `share` for the mean over what is known
-    there and over the round before, the rest for the mean over the luma."""
+    """Colors and luma that a block should have, `(B, B, 4)`, and their weights: `share` for what is known there and for
+    the round before, the rest for the luma."""
     area, cells = canvas.block**2, canvas.cells(place)
     target, weights = canvas.seen(place)
-    weights = weights * (share / max(1.0, float(weights.sum())))
+    weights = weights * (share / (3 * area))
     if before is not None:
         both = weights + share / (3 * area)
         target = (weights * target + share / (3 * area) * before[cells]) / both
         weights = both
-    light = np.pad(wanted, [(0, max(0, n - m)) for n, m in zip(canvas.whole, wanted.shape, strict=True)], "edge")[cells]
-    rest = np.full((*light.shape, 1), (1 - share) / area)
-    return np.concatenate([target, light[..., None]], 2), np.concatenate([weights, rest], 2)
+    rest = np.full((canvas.block, canvas.block, 1), (1 - share) / area)
+    return np.concatenate([target, light[cells][..., None]], 2), np.concatenate([weights, rest], 2)
 
 
 def blocks_of(settings: TransferSettings, shape: tuple[int, int]) -> list[int]:

@@ -34,7 +34,7 @@ class TransferSettings(QuiltSettings):
 
     # fmt: off
     block: int | Auto = option(AUTO, WHOLE, "Side of the first round's blocks in pixels.", group=SEARCH, least=4,
-        modes=(QUILTING,), auto="a sixteenth of the picture's long side")
+        modes=(QUILTING,), auto="a twenty-fourth of the picture's long side")
     rounds: int = option(3, WHOLE, "Rounds, each with blocks two thirds as large and nearer to what was there before.",
         group=SEARCH, least=1, modes=(QUILTING,))
     # fmt: on

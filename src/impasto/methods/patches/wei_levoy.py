@@ -7,6 +7,7 @@ Pixels are made in slanting lines, in which none is in another's neighborhood: a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 
@@ -27,7 +28,9 @@ PASSES = ((False, (0,)), (True, (0, 1, 1)))
 ROUNDING = 1e-5
 #: Of the tree: neighborhoods in a leaf at most, nodes that are followed down, dimensions in which it is searched, and
 #: neighborhoods that are then compared in all dimensions.
-LEAF, FOLLOWED, DIMENSIONS, COMPARED = 16, 6, 24, 8
+LEAF, FOLLOWED, DIMENSIONS, COMPARED = 16, 10, 32, 8
+#: Depth in the tree at which all nodes are looked at.
+FIRST = 6
 #: Steps by which the direction is found along which a node is halved.
 POWERS = 4
 
@@ -140,21 +143,19 @@ class _Neighborhood:
 
     def of_sample(self, sample: Sample, coarser: Sample | None) -> tuple[Array, Array]:
         """The pixels of the sample with a whole neighborhood, as flat indices, and their vectors, `(N, D)`."""
-        width = sample.usable.shape[1]
-        rows, columns = np.divmod(np.flatnonzero(sample.usable), width)
-        levels = [(sample, rows, columns, self.own)]
-        if coarser is not None:
-            levels.append((coarser, rows // 2, columns // 2, self.above))
-        whole, parts = np.ones(len(rows), bool), []
-        for level, row, column, offsets in levels:
-            y, x = row[:, None] + offsets[:, 0], column[:, None] + offsets[:, 1]
-            h, w = level.usable.shape
-            whole &= ((y >= 0) & (y < h) & (x >= 0) & (x < w)).all(1)
-            y, x = y.clip(0, h - 1), x.clip(0, w - 1)
-            whole &= level.usable[y, x].all(1)
-            parts.append((level, y, x))
-        vectors = [level.colors[y[whole], x[whole]].reshape(int(whole.sum()), -1) for level, y, x in parts]
-        return (rows * width + columns)[whole], np.concatenate(vectors, 1)
+        parts = [(sample, self.own, 1)] if coarser is None else [(sample, self.own, 1), (coarser, self.above, 2)]
+        whole = sample.usable.copy()
+        for level, offsets, scale in parts:
+            whole &= _whole(level.usable, offsets).repeat(scale, 0).repeat(scale, 1)[: len(whole), : whole.shape[1]]
+        rows, columns = np.nonzero(whole)
+        if not len(rows):
+            raise InputError("no neighborhood fits into what can be used of the sample: choose a smaller window")
+        vectors = []
+        for level, offsets, scale in parts:
+            width = level.usable.shape[1]
+            cells = (rows // scale * width + columns // scale)[:, None] + offsets[:, 0] * width + offsets[:, 1]
+            vectors.append(level.colors.reshape(-1, 3).take(cells, 0).reshape(len(rows), -1))
+        return rows * whole.shape[1] + columns, np.concatenate(vectors, 1)
 
     def lines(self, level: _Level, coarser: _Level | None, depth: int = 0) -> Iterator[tuple[Array, Array]]:
         """The pixels of each slanting line, and their vectors as they are when it is their turn; only those that are
@@ -172,6 +173,16 @@ class _Neighborhood:
                 rows, columns = rows[inside < depth], columns[inside < depth]
             parts = [of.colors[y[rows] + x[columns]].reshape(len(rows), -1) for of, (y, x) in tables]
             yield rows * width + columns, np.concatenate(parts, 1)
+
+
+def _whole(usable: Array, offsets: Array) -> Array:
+    """Where all pixels at the offsets are usable, `(h, w)`."""
+    reach = int(np.abs(offsets).max())
+    padded, (height, width) = np.pad(usable, reach), usable.shape
+    found = np.ones_like(usable)
+    for y, x in offsets + reach:
+        found &= padded[y : y + height, x : x + width]
+    return found
 
 
 def _table(shape: tuple[int, ...], offsets: Array, scale: int) -> tuple[Array, Array]:
@@ -215,43 +226,58 @@ class Tree:
     def __init__(self, vectors: Array) -> None:
         self.vectors, self.center = vectors, vectors.mean(0)
         centered = torch.from_numpy(vectors - self.center)
-        _, axes = torch.linalg.eigh(centered.T.double() @ centered.double())
-        self.axes = axes[:, -DIMENSIONS:].float().contiguous()
-        reduced = centered @ self.axes
+        _, axes = torch.linalg.eigh((centered.T @ centered).double())
+        self.axes = axes[:, -DIMENSIONS:].float().contiguous().numpy()
+        reduced = centered @ torch.from_numpy(self.axes)
         depth = max(0, math.ceil(math.log2(len(vectors) / LEAF)))
-        leaf = -(-len(vectors) // 2**depth)
-        order = torch.arange(leaf * 2**depth) % len(vectors)
-        self.means = [reduced.mean(0, keepdim=True).numpy()]
+        order = torch.arange(-(-len(vectors) // 2**depth) * 2**depth) % len(vectors)
+        depths = [*range(min(depth, FIRST), depth, 2), depth]
+        self.means = {0: _scored(reduced.mean(0, keepdim=True))}
         for level in range(depth):
-            nodes = reduced[order].view(2**level, -1, reduced.shape[1])
-            along = nodes - nodes.mean(1, keepdim=True)
-            axis = torch.nn.functional.one_hot(along.square().sum(1).argmax(1), reduced.shape[1]).float()[..., None]
-            for _ in range(POWERS):
-                axis = along.transpose(1, 2) @ (along @ axis)
-                axis = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-12)
-            inside = (along @ axis)[..., 0].argsort(1)
-            order = order.view(2**level, -1).gather(1, inside).flatten()
-            self.means.append(reduced[order.view(2 ** (level + 1), -1)].mean(1).numpy())
-        self.order = order.view(2**depth, leaf).numpy()
-        self.leaves = reduced[order].view(2**depth, leaf, -1).numpy()
+            order = _halved(reduced, order.view(2**level, -1)).view(2 ** (level + 1), -1)
+            if level + 1 in depths:
+                self.means[level + 1] = _scored(reduced[order].mean(1))
+        self.steps = [2 ** (after - before) for before, after in itertools.pairwise(depths)]
+        self.depths, self.order = depths, order.view(2**depth, -1).numpy()
+        self.leaves = _scored(reduced[order]).reshape(2**depth, -1)
 
     def __call__(self, wanted: Array) -> Array:
         """Of each of `(B, D)` the nearest one that is found."""
-        reduced = (wanted - self.center) @ self.axes.numpy()
-        rows = np.arange(len(wanted))[:, None]
-        nodes = np.zeros((len(wanted), 1), np.int64)
-        for means in self.means[1:]:
-            nodes = (2 * nodes[:, :, None] + np.arange(2)).reshape(len(wanted), -1)
-            if nodes.shape[1] > FOLLOWED:
-                distances = ((means[nodes] - reduced[:, None]) ** 2).sum(2)
-                nodes = nodes[rows, np.argpartition(distances, FOLLOWED - 1, 1)[:, :FOLLOWED]]
-        near = self.order[nodes].reshape(len(wanted), -1)
-        distances = ((self.leaves[nodes] - reduced[:, None, None]) ** 2).sum(3).reshape(len(wanted), -1)
-        if near.shape[1] > COMPARED:
-            near = near[rows, np.argpartition(distances, COMPARED - 1, 1)[:, :COMPARED]]
-        distances = ((self.vectors[near] - wanted[:, None]) ** 2).sum(2)
-        best: Array = near[rows[:, 0], distances.argmin(1)]
-        return best
+        reduced = np.concatenate([(wanted - self.center) @ self.axes, np.ones((len(wanted), 1), np.float32)], 1)
+        nodes = _least(reduced @ self.means[self.depths[0]].T, FOLLOWED)
+        for depth, step in zip(self.depths[1:], self.steps, strict=True):
+            nodes = (step * nodes[:, :, None] + np.arange(step)).reshape(len(wanted), -1)
+            scores = np.einsum("bnk,bk->bn", self.means[depth].take(nodes, 0), reduced)
+            nodes = np.take_along_axis(nodes, _least(scores, FOLLOWED), 1)
+        near = self.order.take(nodes, 0).reshape(len(wanted), -1)
+        leaves = self.leaves.take(nodes, 0).reshape(*near.shape, -1)
+        near = np.take_along_axis(near, _least(np.einsum("bnk,bk->bn", leaves, reduced), COMPARED), 1)
+        differences = self.vectors.take(near, 0) - wanted[:, None]
+        best = np.einsum("bnk,bnk->bn", differences, differences).argmin(1)
+        return np.asarray(near[np.arange(len(wanted)), best])
+
+
+def _scored(vectors: Tensor) -> Array:
+    """Vectors `(…, K)` as `(…, K + 1)`, whose products with `(q, 1)` are `|v|² - 2 v q`: the smaller the nearer."""
+    return torch.cat([-2 * vectors, vectors.square().sum(-1, keepdim=True)], -1).numpy()
+
+
+def _least(scores: Array, count: int) -> Array:
+    """The places of the least of each row's scores, `(B, count)` or all."""
+    if scores.shape[1] <= count:
+        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    return np.argpartition(scores, count - 1, 1)[:, :count]
+
+
+def _halved(vectors: Tensor, nodes: Tensor) -> Tensor:
+    """Numbers of vectors, `(nodes, n)`, with each node's in the order of where they lie along its longest direction."""
+    along = vectors[nodes]
+    along -= along.mean(1, keepdim=True)
+    axis = torch.nn.functional.one_hot(along.square().sum(1).argmax(1), vectors.shape[1]).float()[..., None]
+    for _ in range(POWERS):
+        axis = along.transpose(1, 2) @ (along @ axis)
+        axis = axis / axis.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return nodes.gather(1, (along @ axis)[..., 0].argsort(1))
 
 
 SEARCHES: dict[str, Callable[[Array], Exhaustive | Tree]] = {"tree": Tree, "exhaustive": Exhaustive}
