@@ -46,7 +46,7 @@ class Reel:
 
     def count(self) -> int:
         """Of frames that are there."""
-        return sum(1 for _ in self.place.glob("*.png"))
+        return sum(1 for _ in self.place.glob("[0-9]*.png"))  # not what a killed process left half written
 
     def write(self, at: int, pixels: Tensor, error: float = math.nan) -> None:
         """Keep a frame, `(1, 3, H, W)`, with its warp error."""
@@ -82,6 +82,8 @@ class Reel:
 
     def restore(self, follower: Follower, device: str) -> int:
         """Bring `follower` to where a state left it; how many frames were done then."""
+        for left in self.place.glob(".impasto-*"):
+            left.unlink(missing_ok=True)
         try:
             about, tensors = read_tensors(self.place / "state.safetensors")
             numbers, done = json.loads(about["numbers"]), int(about["done"])
