@@ -86,7 +86,8 @@ def wei_levoy() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in SAMPLES:
         picture = sample(name, 256)
-        slow, quick = (made("wei-levoy", picture, 256, window=7, search=s)[1] for s in ("exhaustive", "tree"))
+        runs = [[made("wei-levoy", picture, 256, window=7, search=s)[1] for s in SEARCHES] for _ in range(2)]
+        quick, slow = np.min(runs, 0)  # in turn, as others use the machine, too
         Both.errors[:] = 0
         with mock.patch.dict(SEARCHES, tree=Both):
             made("wei-levoy", picture, 256, window=7)

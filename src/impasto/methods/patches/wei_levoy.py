@@ -32,7 +32,7 @@ LEAF, FOLLOWED, DIMENSIONS, COMPARED = 16, 10, 32, 8
 #: Depth in the tree at which all nodes are looked at.
 FIRST = 6
 #: Steps by which the direction is found along which a node is halved.
-POWERS = 4
+POWERS = 2
 
 
 def wei_levoy(
