@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,16 @@ def test_interrupted_and_side_by_side_it_is_the_same_video(
     if quality == "instant":
         list(job.changed(output=str(tmp_path / "c.mp4"), workers=2).records())
         assert torch.equal(pixels_of(tmp_path / "c.mp4"), pixels_of(tmp_path / "a.mp4"))
+
+
+def test_a_still_stands(painting: str, tmp_path: Path) -> None:
+    still = str(tmp_path / "still" / "%04d.png")
+    with VideoWriter(still, Fraction(10)) as writer:
+        for _ in range(16):
+            writer.write(next(shot(1, 1)))
+    made = painted(Video(still, painting, output=str(tmp_path / "out.mp4"), size=64, threads=1))
+    assert len(made) == 16  # with a state on the way
+    assert all(torch.equal(a.pixels, b.pixels) for a, b in pairwise(made))
 
 
 def test_another_job_does_not_go_on_from_its_frames(clip: str, painting: str, tmp_path: Path) -> None:

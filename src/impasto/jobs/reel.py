@@ -75,8 +75,9 @@ class Reel:
             return
         tensors = {}
         for number, past in enumerate(follower.past):
-            tensors[f"painted {number}"] = past.painted.detach().cpu().contiguous()
-            tensors[f"gray {number}"] = torch.from_numpy(past.view.gray).contiguous()
+            # Copies: frames of a still share their memory, which a file does not tell.
+            tensors[f"painted {number}"] = past.painted.detach().cpu().clone(memory_format=torch.contiguous_format)
+            tensors[f"gray {number}"] = torch.from_numpy(past.view.gray.copy())
         about = {"done": str(done), "numbers": json.dumps([p.view.number for p in follower.past])}
         write_bytes(self.place / "state.safetensors", save(tensors, about))
 
