@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from impasto.devices import allow_tf32
 from impasto.errors import InputError, Interrupted
 from impasto.jobs.base import Job, PictureJob
 from impasto.jobs.live import Live
@@ -36,15 +37,6 @@ def without_libtiff(job: Job) -> Iterator[None]:
             os.close(nothing)
 
 
-def allow_tf32(job: Job) -> None:
-    """GPUs may round float32 to TensorFloat-32 in convolutions, as torch lets them, unless the precision is `fp32`: a
-    switch of the whole process, so the command line sets it and the library does not. Statistics stay in float32."""
-    if "precision" in job.active():
-        import torch
-
-        torch.backends.cudnn.allow_tf32 = job.as_dict()["precision"] != "fp32"
-
-
 def watch(job: Job, *, quiet: bool) -> int:
     """Run a job and show it; returns the exit code."""
     if isinstance(job, PictureJob) and job.output is None and not (isinstance(job, Video) and job.shots):
@@ -52,7 +44,8 @@ def watch(job: Job, *, quiet: bool) -> int:
     if job.mode == "one pass":
         # Threads that wait for work without spinning: half of the processor's time, or more where it is shared.
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    allow_tf32(job)
+    if "precision" in job.active():
+        allow_tf32(job.as_dict()["precision"] != "fp32")
     keep_freed_memory(also_large=job.mode != "one pass")
     if isinstance(job, Live) and job.output is None:
         from impasto.cli.window import show_live

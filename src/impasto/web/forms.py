@@ -1,0 +1,176 @@
+"""Forms made from the jobs' fields, and jobs made from filled-in forms: no option is declared here."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from impasto.errors import InputError, unknown
+from impasto.features.registry import ENCODERS
+from impasto.jobs.base import COMPUTING, FILES, Job
+from impasto.jobs.every import JOBS
+from impasto.jobs.stylize import MODES
+from impasto.methods.presets import QUALITIES
+from impasto.methods.settings import OPTIMIZE, STARTS
+from impasto.options import AUTO, Option, defaults_of, label_of, options_of
+
+#: Job -> the fields that its form shows first; all others are behind "more".
+FORMS: Mapping[str, tuple[str, ...]] = {
+    "stylize": ("content", "style", "style_name", "quality", "size", "strength", "content_weight", "style_weight",
+                "color", "masks"),
+    "texture": ("sample", "size", "own_size", "tileable", "steps"),
+    "doodle": ("map", "style", "style_map", "size", "steps"),
+    "dream": ("image", "guide", "layer", "size", "octaves", "steps"),
+}  # fmt: skip
+#: Fields that make many files, or name one of this machine.
+LEFT_OUT = frozenset(("zoom", "runtime", "weights"))
+#: Pictures in a job at most.
+MOST_PICTURES = 64
+#: From the number of a picture that was dropped to its path.
+Locate = Callable[[str], str]
+
+
+def fields_of(job: type[Job]) -> dict[str, Option]:
+    """The options that a form has: not where things go, nor how the server computes."""
+    return {
+        name: about
+        for name, about in options_of(job).items()
+        if about.group not in (FILES, COMPUTING) and name not in LEFT_OUT
+    }
+
+
+def _choices(name: str, about: Option) -> list[str]:
+    """Names that a field takes. What could be a path on the command line is one of the known names here."""
+    if about.kind.read == "encoder" or name == "warmup_encoder":
+        return [AUTO, *ENCODERS] if about.auto else [*ENCODERS]
+    if name == "init":
+        return list(STARTS)
+    if about.kind.read == "file":
+        return ["any", "gallery", "live"]
+    return ([AUTO] if about.auto and about.choices else []) + about.names()
+
+
+def _widget(about: Option) -> str:
+    """What a form shows for a field."""
+    if about.kind.read == "picture":
+        return "masks" if about.kind.words == 2 else "pictures" if about.kind.several else "picture"
+    if about.kind.is_flag:
+        return "flag"
+    return "number" if about.kind.numeric and not about.kind.several and about.kind.metavar in ("N", "X") else "text"
+
+
+def _finite(bound: float) -> float | None:
+    return bound if abs(bound) != float("inf") else None
+
+
+def _field(job: type[Job], name: str, about: Option, default: Any) -> dict[str, Any]:
+    choices = _choices(name, about)
+    return {
+        "name": name,
+        "label": label_of(name).capitalize(),
+        "help": about.help,
+        "group": about.group,
+        "widget": "choice" if choices and not about.kind.several else _widget(about),
+        "choices": choices,
+        "whole": about.kind.metavar == "N",
+        "default": default if isinstance(default, str | int | float | bool) else None,
+        "shown": ",".join(map(str, default)) if isinstance(default, tuple) else "",
+        "auto": about.auto,
+        "least": _finite(max(about.least, about.above)),
+        "most": _finite(min(about.most, about.below)),
+        "modes": list(about.modes),
+        "required": about.required,
+        "first": FORMS[job.name].index(name) if name in FORMS[job.name] else None,
+    }
+
+
+def _form(job: type[Job]) -> dict[str, Any]:
+    defaults = defaults_of(job)
+    fields = [_field(job, name, about, defaults[name]) for name, about in fields_of(job).items()]
+    modes = {}
+    if job.name == "stylize":  # the quality decides which options have an effect
+        modes = {quality: MODES.get(quality, OPTIMIZE[0]) for quality in QUALITIES}
+    return {"name": job.name, "about": (job.__doc__ or "").splitlines()[0], "fields": fields, "modes": modes}
+
+
+@cache
+def forms() -> dict[str, Any]:
+    """All that the page needs to draw its forms, for JSON."""
+    return {"forms": [_form(JOBS[name]) for name in FORMS], "styles": styles()}
+
+
+def styles() -> list[dict[str, str]]:
+    """The packaged styles: name, and a small JPEG in base64. Read from the file's head, as torch takes seconds."""
+    path = files("impasto") / "data" / "gallery.safetensors"
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        about = json.loads(json.loads(file.read(length))["__metadata__"]["impasto-model"])
+    return [{"name": style["name"], "thumbnail": style.get("thumbnail", "")} for style in about["styles"]]
+
+
+def job_from(data: Any, locate: Locate) -> Job:
+    """The job that a form describes.
+
+    Args:
+        data: `{"job": name, option: value, …}`, a picture being `{"file": number}`.
+        locate: finds the pictures.
+
+    Raises:
+        InputError: if it is no such job, an option does not fit, or names something of this machine.
+    """
+    if not isinstance(data, Mapping) or not isinstance(data.get("job"), str):
+        raise InputError('this is no job: it is an object such as {"job": "stylize", …}')
+    if data["job"] not in FORMS:
+        raise unknown("job", data["job"], FORMS)
+    kind = JOBS[data["job"]]
+    given = {name: value for name, value in data.items() if name != "job"}
+    known = fields_of(kind)
+    for name in given:
+        if name not in known:
+            raise unknown("option", name, known)
+    if len(pictures_of(data)) > MOST_PICTURES:
+        raise InputError(f"there are {len(pictures_of(data))} pictures; a job takes {MOST_PICTURES}")
+    return kind(**{name: _value(name, value, known[name], locate) for name, value in given.items()})
+
+
+def pictures_of(data: Any) -> list[str]:
+    """The numbers of the pictures in a form."""
+    if isinstance(data, Mapping):
+        if isinstance(data.get("file"), str):
+            return [data["file"]]
+        return [number for value in data.values() for number in pictures_of(value)]
+    return [number for item in data for number in pictures_of(item)] if isinstance(data, list) else []
+
+
+def _value(name: str, value: Any, about: Option, locate: Locate) -> Any:
+    if about.kind.read == "picture":
+        return _located(name, value, locate)
+    choices = _choices(name, about)
+    for word in _words(value):
+        if choices and word not in choices:
+            raise unknown(label_of(name), word, choices)
+        if "/" in word or "\\" in word:
+            raise InputError(f"{label_of(name)} has a slash in it; from the page no file can be named")
+    return value
+
+
+def _words(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [word for item in value for word in _words(item)]
+    return [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
+
+
+def _located(name: str, value: Any, locate: Locate) -> Any:
+    if isinstance(value, list):
+        return [_located(name, item, locate) for item in value]
+    if isinstance(value, int):  # the number of a mask's style
+        return value
+    if isinstance(value, Mapping) and isinstance(value.get("file"), str):
+        return locate(value["file"])
+    raise InputError(f"{label_of(name)} is no picture that was given to the studio: drop it into the page")
