@@ -8,7 +8,7 @@ from pathlib import Path
 from impasto.jobs.base import COMPUTING, FILES
 from impasto.jobs.every import JOBS
 from impasto.options import options_of
-from impasto.web.forms import FORMS, LEFT_OUT, forms
+from impasto.web.forms import FORMS, LEFT_OUT, forms, reachable
 from impasto.web.store import safe_name
 
 
@@ -16,7 +16,7 @@ def test_every_field_is_in_its_form_with_help() -> None:
     for form in forms()["forms"]:
         fields = {field["name"]: field for field in form["fields"]}
         for name, about in options_of(JOBS[form["name"]]).items():
-            hidden = about.group in (FILES, COMPUTING) or name in LEFT_OUT
+            hidden = about.group in (FILES, COMPUTING) or name in LEFT_OUT or not reachable(about)
             assert (name in fields) != hidden, name
         assert all(field["help"] and field["label"] for field in fields.values())
         assert set(FORMS[form["name"]]) <= set(fields)
@@ -32,7 +32,7 @@ def test_ranges_choices_and_modes_are_the_fields() -> None:
 
 
 def test_no_torch_until_it_is_needed(in_process: Callable[..., str]) -> None:
-    code = "import sys; from impasto.web.forms import forms; forms(); import impasto.web.settings; print('torch' in sys.modules)"
+    code = "import sys, impasto.web.app as app; app.forms(); print('torch' in sys.modules)"
     assert in_process(code).strip() == "False"
 
 

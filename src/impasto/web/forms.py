@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -16,7 +17,7 @@ from impasto.jobs.every import JOBS
 from impasto.jobs.stylize import MODES
 from impasto.methods.presets import QUALITIES
 from impasto.methods.settings import OPTIMIZE, STARTS
-from impasto.options import AUTO, Option, defaults_of, label_of, options_of
+from impasto.options import AUTO, SIDES, Option, defaults_of, label_of, options_of
 
 #: Job -> the fields that its form shows first; all others are behind "more".
 FORMS: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +27,13 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "doodle": ("map", "style", "style_map", "size", "steps"),
     "dream": ("image", "guide", "layer", "size", "octaves", "steps"),
 }  # fmt: skip
+#: Words of the page where those of the command line speak of folders and numbers: (job, field) -> label and help.
+WORDS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("stylize", "content"): ("Photograph", "What is painted."),
+    ("stylize", "style"): ("Paintings", "In whose manner; several are blended by their shares."),
+    ("stylize", "style_name"): ("Or styles of the package", "Painted in one pass of a network; several are blended."),
+    ("stylize", "masks"): ("Regions", "What goes where: a painting for each region, or the photograph as it is."),
+}
 #: Fields that make many files, or name one of this machine.
 LEFT_OUT = frozenset(("zoom", "runtime", "weights"))
 #: Pictures in a job at most.
@@ -34,12 +42,17 @@ MOST_PICTURES = 64
 Locate = Callable[[str], str]
 
 
+def reachable(about: Option) -> bool:
+    """Whether a form leads to a mode in which the option has an effect; to a texture's own network none does."""
+    return not about.modes or bool({*OPTIMIZE, *MODES.values()} & set(about.modes))
+
+
 def fields_of(job: type[Job]) -> dict[str, Option]:
     """The options that a form has: not where things go, nor how the server computes."""
     return {
         name: about
         for name, about in options_of(job).items()
-        if about.group not in (FILES, COMPUTING) and name not in LEFT_OUT
+        if about.group not in (FILES, COMPUTING) and name not in LEFT_OUT and reachable(about)
     }
 
 
@@ -69,16 +82,18 @@ def _finite(bound: float) -> float | None:
 
 def _field(job: type[Job], name: str, about: Option, default: Any) -> dict[str, Any]:
     choices = _choices(name, about)
+    label, help_ = WORDS.get((job.name, name), (label_of(name).capitalize(), about.help))
     return {
         "name": name,
-        "label": label_of(name).capitalize(),
-        "help": about.help,
+        "label": label,
+        "help": help_,
         "group": about.group,
         "widget": "choice" if choices and not about.kind.several else _widget(about),
         "choices": choices,
         "whole": about.kind.metavar == "N",
         "default": default if isinstance(default, str | int | float | bool) else None,
-        "shown": ",".join(map(str, default)) if isinstance(default, tuple) else "",
+        "sides": about.kind is SIDES,
+        "shown": ("x" if about.kind is SIDES else ",").join(map(str, default)) if isinstance(default, tuple) else "",
         "auto": about.auto,
         "least": _finite(max(about.least, about.above)),
         "most": _finite(min(about.most, about.below)),
@@ -94,7 +109,9 @@ def _form(job: type[Job]) -> dict[str, Any]:
     modes = {}
     if job.name == "stylize":  # the quality decides which options have an effect
         modes = {quality: MODES.get(quality, OPTIMIZE[0]) for quality in QUALITIES}
-    return {"name": job.name, "about": (job.__doc__ or "").splitlines()[0], "fields": fields, "modes": modes}
+    labels = {field["name"]: f"the {field['label'].lower()}" for field in fields}
+    about = re.sub(r"\b[A-Z_]{3,}\b", lambda m: labels.get(m[0].lower(), m[0]), (job.__doc__ or "").splitlines()[0])
+    return {"name": job.name, "about": about, "fields": fields, "modes": modes}
 
 
 @cache
