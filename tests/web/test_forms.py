@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from impasto.jobs.base import COMPUTING, FILES
 from impasto.jobs.every import JOBS
 from impasto.options import options_of
-from impasto.web.forms import FORMS, LEFT_OUT, forms, reachable
+from impasto.web.forms import FORMS, forms
 from impasto.web.store import safe_name
 
 
 def test_every_field_is_in_its_form_with_help() -> None:
     for form in forms()["forms"]:
         fields = {field["name"]: field for field in form["fields"]}
-        for name, about in options_of(JOBS[form["name"]]).items():
-            hidden = about.group in (FILES, COMPUTING) or name in LEFT_OUT or not reachable(about)
-            assert (name in fields) != hidden, name
+        names = set(options_of(JOBS[form["name"]]))
+        assert set(fields) <= names and {"output", "device", "weights", "resume"}.isdisjoint(fields)
+        missing = {name for name in names - set(fields) if options_of(JOBS[form["name"]])[name].decides}
+        assert missing <= {"style_map", "zoom", "model", "style_name", "layer_losses"}
         assert all(field["help"] and field["label"] for field in fields.values())
         assert set(FORMS[form["name"]]) <= set(fields)
     assert len(forms()["styles"]) == 12

@@ -33,27 +33,29 @@ WORDS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("stylize", "style"): ("Paintings", "In whose manner; several are blended by their shares."),
     ("stylize", "style_name"): ("Or styles of the package", "Painted in one pass of a network; several are blended."),
     ("stylize", "masks"): ("Regions", "What goes where: a painting for each region, or the photograph as it is."),
+    ("stylize", "style_masks"): ("Parts of paintings", "Of a painting only what its mask has white counts."),
+    ("stylize", "semantic"): ("Semantic maps", "In flat colors: of the photograph, then of each painting in turn."),
+    ("stylize", "init"): ("First picture", "What the optimization begins with."),
+    ("stylize", "model"): ("Network", "What paints in one pass."),
 }
-#: Fields that make many files, or name one of this machine.
-LEFT_OUT = frozenset(("zoom", "runtime", "weights"))
+#: Fields that make many files or name one of this machine; and maps that `semantic` takes.
+LEFT_OUT = frozenset((("dream", "zoom"), ("stylize", "runtime"), ("stylize", "style_map")))
 #: Pictures in a job at most.
 MOST_PICTURES = 64
 #: From the number of a picture that was dropped to its path.
 Locate = Callable[[str], str]
 
 
-def reachable(about: Option) -> bool:
-    """Whether a form leads to a mode in which the option has an effect; to a texture's own network none does."""
-    return not about.modes or bool({*OPTIMIZE, *MODES.values()} & set(about.modes))
+def shown(job: type[Job], name: str, about: Option) -> bool:
+    """Whether a form has the option: not where things go, nor how the server computes, nor what has no effect in any
+    mode that a form leads to, such as those of a texture's own network."""
+    is_ours = about.group in (FILES, COMPUTING) or name == "weights" or (job.name, name) in LEFT_OUT
+    return not is_ours and (not about.modes or bool({*OPTIMIZE, *MODES.values()} & set(about.modes)))
 
 
 def fields_of(job: type[Job]) -> dict[str, Option]:
-    """The options that a form has: not where things go, nor how the server computes."""
-    return {
-        name: about
-        for name, about in options_of(job).items()
-        if about.group not in (FILES, COMPUTING) and name not in LEFT_OUT and reachable(about)
-    }
+    """The options that a form has."""
+    return {name: about for name, about in options_of(job).items() if shown(job, name, about)}
 
 
 def _choices(name: str, about: Option) -> list[str]:
