@@ -37,11 +37,3 @@ def resolve_device(name: str | torch.device = "auto") -> str:
     if kind != name and not (index.isdecimal() and int(index) < there[kind]):
         raise InputError(f"the device is {name!r}; of {kind} this machine has {there[kind]}, counted from 0")
     return name
-
-
-def allow_tf32(allow: bool) -> None:
-    """Whether GPUs may round float32 to TensorFloat-32 in convolutions, as torch lets them; not at precision `fp32`: a
-    switch of the whole process, so programs set it and the library does not. Statistics stay in float32."""
-    import torch
-
-    torch.backends.cudnn.allow_tf32 = allow

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from inspect import GEN_CLOSED, getgeneratorstate
 
-from impasto.devices import allow_tf32
-from impasto.errors import InputError, Interrupted
+from impasto.errors import InputError
 from impasto.jobs.base import Job, PictureJob
 from impasto.jobs.live import Live
 from impasto.jobs.records import Note, Record
@@ -45,7 +46,9 @@ def watch(job: Job, *, quiet: bool) -> int:
         # Threads that wait for work without spinning: half of the processor's time, or more where it is shared.
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
     if "precision" in job.active():
-        allow_tf32(job.as_dict()["precision"] != "fp32")
+        from impasto.jobs.running import allow_tf32
+
+        allow_tf32(job)
     keep_freed_memory(also_large=job.mode != "one pass")
     if isinstance(job, Live) and job.output is None:
         from impasto.cli.window import show_live
@@ -60,11 +63,14 @@ def watch(job: Job, *, quiet: bool) -> int:
             bar(record)
 
         records = job.records(show)
-        try:
-            for record in records:
-                show(record)
-        except Interrupted:  # it came from the job, which has ended
-            raise
-        except KeyboardInterrupt as stop:  # while a record was shown: it is one in the job
-            records.throw(stop)
-    return code
+        go_on: Callable[[], Record] = records.__next__
+        while True:
+            try:
+                show(go_on())
+                go_on = records.__next__
+            except StopIteration:
+                return code
+            except KeyboardInterrupt as stop:
+                if getgeneratorstate(records) == GEN_CLOSED:  # it came from the job, which has ended
+                    raise
+                go_on = partial(records.throw, stop)  # while a record was shown: it is one in the job

@@ -96,6 +96,14 @@ def within(
             go_on = partial(records.throw, error)
 
 
+def allow_tf32(job: Job) -> None:
+    """GPUs may round float32 to TensorFloat-32 in convolutions, as torch lets them, unless the precision is `fp32`: a
+    switch of the whole process, so a process of our own sets it and the library does not. Statistics stay in float32.
+    """
+    if "precision" in job.active():
+        torch.backends.cudnn.allow_tf32 = job.as_dict()["precision"] != "fp32"
+
+
 def memory_limit(job: PictureJob) -> float | None:
     """Bytes that the job may take."""
     return allowance(job.device) if job.max_memory == AUTO else known(job.max_memory)

@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 J = TypeVar("J", "Stylize", "Doodle")
 ONE_PASS, REFINED = "one pass", "refined"
-#: Quality -> the mode it works in; all others optimize.
-MODES: Mapping[str, str] = {"instant": ONE_PASS, "refined": REFINED}
 RUNTIMES = ("torch", "onnx")
 
 
@@ -113,7 +111,7 @@ class Stylize(OptimizingJob, StylizeSettings):
 
     @property
     def mode(self) -> str:
-        return MODES.get(self.quality, OPTIMIZE[0])
+        return {"instant": ONE_PASS, "refined": REFINED}.get(self.quality, OPTIMIZE[0])
 
     @property
     def mode_shown(self) -> str:

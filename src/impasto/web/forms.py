@@ -14,16 +14,14 @@ from impasto.errors import InputError, unknown
 from impasto.features.registry import ENCODERS
 from impasto.jobs.base import COMPUTING, FILES, Job
 from impasto.jobs.every import JOBS
-from impasto.jobs.stylize import MODES
-from impasto.methods.presets import QUALITIES
-from impasto.methods.settings import OPTIMIZE, STARTS
+from impasto.methods.settings import STARTS
 from impasto.options import AUTO, SIDES, Option, defaults_of, label_of, options_of
 
 #: Job -> the fields that its form shows first; all others are behind "more".
 FORMS: Mapping[str, tuple[str, ...]] = {
     "stylize": ("content", "style", "style_name", "quality", "size", "strength", "content_weight", "style_weight",
                 "color", "masks"),
-    "texture": ("sample", "size", "own_size", "tileable", "steps"),
+    "texture": ("sample", "method", "size", "own_size", "tileable", "steps"),
     "doodle": ("map", "style", "style_map", "size", "steps"),
     "dream": ("image", "guide", "layer", "size", "octaves", "steps"),
 }  # fmt: skip
@@ -38,19 +36,38 @@ WORDS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("stylize", "init"): ("First picture", "What the optimization begins with."),
     ("stylize", "model"): ("Network", "What paints in one pass."),
 }
+#: Job -> the field that decides which options have an effect, and what its `auto` stands for.
+SELECTORS: Mapping[str, tuple[str, str]] = {"stylize": ("quality", "best"), "texture": ("method", "gatys")}
 #: Fields that make many files or name one of this machine; and maps that `semantic` takes.
 LEFT_OUT = frozenset((("dream", "zoom"), ("stylize", "runtime"), ("stylize", "style_map")))
+#: The choice that needs a file of this machine: a texture's own network.
+BY_FILE = "network"
 #: Pictures in a job at most.
 MOST_PICTURES = 64
 #: From the number of a picture that was dropped to its path.
 Locate = Callable[[str], str]
 
 
+def modes_of(job: type[Job]) -> dict[str, str]:
+    """Value of the job's selector -> its mode; that of `auto` under an empty name."""
+    name, auto = SELECTORS.get(job.name, ("", ""))
+    values = options_of(job)[name].names() if name in options_of(job) else []
+    found = {"": auto} | {value: value for value in values if value != BY_FILE}
+    return {key: _mode(job, name, value) for key, value in found.items()}
+
+
+def _mode(job: type[Job], name: str, value: str) -> str:
+    """The mode of a job whose selector has that value; no job is made, as its checks read torch."""
+    blank = job.__new__(job)
+    object.__setattr__(blank, name or "_", value)
+    return blank.mode
+
+
 def shown(job: type[Job], name: str, about: Option) -> bool:
     """Whether a form has the option: not where things go, nor how the server computes, nor what has no effect in any
     mode that a form leads to, such as those of a texture's own network."""
     is_ours = about.group in (FILES, COMPUTING) or name == "weights" or (job.name, name) in LEFT_OUT
-    return not is_ours and (not about.modes or bool({*OPTIMIZE, *MODES.values()} & set(about.modes)))
+    return not is_ours and (not about.modes or not set(about.modes).isdisjoint(modes_of(job).values()))
 
 
 def fields_of(job: type[Job]) -> dict[str, Option]:
@@ -66,7 +83,7 @@ def _choices(name: str, about: Option) -> list[str]:
         return list(STARTS)
     if about.kind.read == "file":
         return ["any", "gallery", "live"]
-    return ([AUTO] if about.auto and about.choices else []) + about.names()
+    return ([AUTO] if about.auto and about.choices else []) + [value for value in about.names() if value != BY_FILE]
 
 
 def _widget(about: Option) -> str:
@@ -108,12 +125,11 @@ def _field(job: type[Job], name: str, about: Option, default: Any) -> dict[str, 
 def _form(job: type[Job]) -> dict[str, Any]:
     defaults = defaults_of(job)
     fields = [_field(job, name, about, defaults[name]) for name, about in fields_of(job).items()]
-    modes = {}
-    if job.name == "stylize":  # the quality decides which options have an effect
-        modes = {quality: MODES.get(quality, OPTIMIZE[0]) for quality in QUALITIES}
     labels = {field["name"]: f"the {field['label'].lower()}" for field in fields}
     about = re.sub(r"\b[A-Z_]{3,}\b", lambda m: labels.get(m[0].lower(), m[0]), (job.__doc__ or "").splitlines()[0])
-    return {"name": job.name, "about": about, "fields": fields, "modes": modes}
+    return {"name": job.name, "about": about, "fields": fields, "modes": modes_of(job)} | {
+        "selector": SELECTORS.get(job.name, ("", ""))[0]
+    }
 
 
 @cache

@@ -308,10 +308,10 @@ class Painter:
         return job_from(ticket.job, lambda number: str(self.store.path(number))).changed(**where)
 
     def _follow(self, ticket: Ticket) -> None:
-        from impasto.devices import allow_tf32
+        from impasto.jobs.running import allow_tf32
 
         job = self.job(ticket)
-        allow_tf32(job.as_dict().get("precision") != "fp32")
+        allow_tf32(job)
         watcher = Watcher(ticket, self.store)
 
         def tell(record: Record) -> None:

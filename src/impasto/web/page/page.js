@@ -246,8 +246,8 @@ function fill(values) {
 /** Shows what has an effect in the quality chosen. */
 function changed() {
   if (!form || Object.keys(widgets).length < form.fields.length - (form.fields.some((f) => f.name === "blend") ? 1 : 0)) return;
-  const byName = widgets.style_name?.get(), quality = widgets.quality?.get();
-  const mode = form.modes[quality ?? (byName || widgets.model?.get() ? "instant" : "best")];
+  const named = form.name === "stylize" && (widgets.style_name.get() || widgets.model.get());
+  const mode = form.modes[widgets[form.selector]?.get() ?? (named ? "instant" : "")];
   for (const field of form.fields) {
     const widget = widgets[field.name];
     if (widget && mode && field.name !== "style_name" && field.name !== "model") widget.element.hidden = field.modes.length > 0 && !field.modes.includes(mode);
