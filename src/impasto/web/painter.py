@@ -279,10 +279,10 @@ class Painter:
         if result.is_file():
             with suppress(Exception):  # a thumbnail
                 ticket.size = self._thumbnail(result)
+        with suppress(InputError):  # a full disk
+            self.store.save(ticket.id, ticket.kept() | {"status": status})
         ticket.status, ticket.preview, ticket.left = status, (0, b""), None
         ticket.version += 1
-        with suppress(InputError):  # a full disk
-            self.store.save(ticket.id, ticket.kept())
         self._changed.notify_all()
 
     def _thumbnail(self, result: Path) -> tuple[int, int]:
