@@ -25,11 +25,24 @@ pytestmark = [
 ]
 
 
+#: The command, which tells of each look-up of a name and each connection elsewhere.
+WATCHED = """
+import sys
+def hook(event, values):
+    if event in ("socket.getaddrinfo", "socket.gethostbyname", "socket.connect"):
+        if not any(local in str(values) for local in ("127.0.0.1", "localhost")):
+            print("ELSEWHERE", event, values, file=sys.stderr)
+sys.addaudithook(hook)
+from impasto.cli import main
+main()
+"""
+
+
 class Server:
     """The command in a process of its own."""
 
     def __init__(self, folder: Path, port: int = 0) -> None:
-        command = [sys.executable, "-m", "impasto", "studio", "--port", str(port), "--folder", str(folder)]
+        command = [sys.executable, "-c", WATCHED, "studio", "--port", str(port), "--folder", str(folder)]
         self.process = subprocess.Popen([*command, "--device", "cpu"], stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
@@ -41,6 +54,7 @@ class Server:
         self.process.send_signal(how)
         self.process.wait(20)
         assert self.process.stderr is not None
+        assert "ELSEWHERE" not in self.process.stderr.read()
         self.process.stderr.close()
 
 
@@ -139,6 +153,9 @@ def test_stop_keeps_the_picture(server: Server, open_page: Any, pair: tuple[Path
     page.get_by_role("button", name="Stop").click()
     assert re.match(r"Stopped after \d+ steps; the picture is kept", painted(page))
     assert page.get_by_role("link", name="Download").is_visible()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Stop").click()
+    assert painted(page).startswith("Stopped after")
 
 
 def test_a_killed_server_and_the_same_page(

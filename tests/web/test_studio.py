@@ -91,6 +91,20 @@ def test_previews_come_with_the_first_step_and_stop_keeps_the_picture(page: Any,
     assert page.client.get(f"/api/jobs/{job}/preview.jpg").status_code == 404
 
 
+def test_a_stopped_job_goes_on(page: Any, pair: Pair) -> None:
+    form = page.pair(pair, steps=30)
+    whole = page.paint(form)
+    job = page.post(form).json()["id"]
+    page.until(job, lambda found: found["steps"] > 1)
+    page.client.post(f"/api/jobs/{job}/stop")
+    assert page.ended(job)["can_go_on"]
+    assert page.client.post(f"/api/jobs/{job}/go-on").status_code == 200
+    ended = page.ended(job)
+    assert ended["status"] == "done" and ended["curve"] == whole["curve"] and not ended["can_go_on"]
+    assert np.array_equal(pixels_of(result(page, job)), pixels_of(result(page, whole["id"])))
+    assert "was not stopped" in page.client.post(f"/api/jobs/{job}/go-on").json()["error"]
+
+
 def test_the_queue_has_places_and_an_end(open_studio: Callable[..., Any], pair: Pair) -> None:
     page = open_studio(queue=3)
     endless = page.pair(pair, steps=100_000)

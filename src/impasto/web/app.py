@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from impasto.web.settings import Studio
 
 T = TypeVar("T")
+#: Jobs that the history shows, and pictures that are taken at the same time.
+LONGEST_HISTORY, UPLOADS_AT_ONCE = 200, 8
 #: Largest form, in bytes; and seconds between looks at a job, and between signs of life.
 LARGEST_FORM, LOOK_EVERY, ALIVE_EVERY = 1_000_000, 0.1, 15.0
 SCRIPT = "text/javascript"
@@ -84,6 +86,7 @@ class Answers:
 
     def __init__(self, settings: Studio, store: Store, painter: Painter) -> None:
         self.settings, self.store, self.painter = settings, store, painter
+        self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     def routes(self) -> list[Route]:
         def at(path: str, answer: Callable[[Request], Awaitable[Response]], method: str = "GET") -> Route:
@@ -103,6 +106,7 @@ class Answers:
             at("/api/jobs/{id}", self.remove, "DELETE"),
             at("/api/jobs/{id}/events", self.events),
             at("/api/jobs/{id}/stop", self.stop, "POST"),
+            at("/api/jobs/{id}/go-on", self.go_on, "POST"),
             at("/api/jobs/{id}/preview.jpg", self.preview),
             at("/api/jobs/{id}/thumbnail.jpg", self.thumbnail),
             at("/api/jobs/{id}/result.png", self.result),
@@ -148,7 +152,11 @@ class Answers:
 
     async def upload(self, request: Request) -> Response:
         """Take one picture: its bytes are the body, its name is in the header `x-name`, percent-encoded."""
-        draft = self.store.draft(unquote(request.headers.get("x-name", "picture")))
+        async with self._uploads:
+            return await self._taken(request, unquote(request.headers.get("x-name", "picture")))
+
+    async def _taken(self, request: Request, name: str) -> Response:
+        draft = self.store.draft(name)
         try:
             with draft.open("wb") as file:
                 async for chunk in self._body(request, self.settings.upload):
@@ -226,7 +234,11 @@ class Answers:
         return JSONResponse(self._shown(ticket), 201, {"location": f"/job/{ticket.id}"})
 
     def _shown(self, ticket: Ticket) -> dict[str, Any]:
-        return ticket.shown() | {"place": self.painter.place(ticket), "has_result": self._of(ticket, RESULT).is_file()}
+        return ticket.shown() | {
+            "place": self.painter.place(ticket),
+            "has_result": self._of(ticket, RESULT).is_file(),
+            "can_go_on": ticket.status == "stopped" and self.painter.has_state(ticket),
+        }
 
     def _of(self, ticket: Ticket, name: str) -> Path:
         return self.store.job_folder(ticket.id) / name
@@ -236,7 +248,7 @@ class Answers:
 
     async def history(self, request: Request) -> Response:
         tickets = sorted(self.painter.tickets.values(), key=lambda t: -t.created)
-        return JSONResponse([self._shown(ticket) for ticket in tickets])
+        return JSONResponse([self._shown(ticket) for ticket in tickets[:LONGEST_HISTORY]])
 
     async def job(self, request: Request) -> Response:
         ticket = self._ticket(request)
@@ -244,6 +256,9 @@ class Answers:
 
     async def stop(self, request: Request) -> Response:
         return JSONResponse(self._shown(self.painter.stop(self._ticket(request).id)))
+
+    async def go_on(self, request: Request) -> Response:
+        return JSONResponse(self._shown(self.painter.go_on(self._ticket(request).id)))
 
     async def remove(self, request: Request) -> Response:
         await run_in_threadpool(self.painter.remove, self._ticket(request).id)

@@ -183,6 +183,15 @@ def pictures_of(data: Any) -> list[str]:
     return [number for item in data for number in pictures_of(item)] if isinstance(data, list) else []
 
 
+def cleaned(value: Any) -> Any:
+    """A form with nothing of a picture but its number and name."""
+    if isinstance(value, Mapping) and "file" in value:
+        return {key: str(value[key])[:100] for key in ("file", "name") if key in value}
+    if isinstance(value, Mapping):
+        return {key: cleaned(item) for key, item in value.items()}
+    return [cleaned(item) for item in value] if isinstance(value, list) else value
+
+
 def _value(name: str, value: Any, about: Option, locate: Locate) -> Any:
     if about.kind.read == "picture":
         return _located(name, value, locate)

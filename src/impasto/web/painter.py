@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from impasto.errors import ImpastoError, InputError, is_out_of_memory
-from impasto.web.forms import job_from, pictures_of
+from impasto.web.forms import cleaned, job_from, pictures_of
 from impasto.web.store import RESULT, THUMBNAIL_SIDE, FullError, MissingError, Store, jpeg
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ Status = Literal["waiting", "painting", "done", "stopped", "failed"]
 PREVIEW_EVERY, PREVIEW_SIDE = 0.5, 768
 #: Seconds after the page was opened until torch is read, which slows its first answers.
 READY_AFTER = 1.0
+#: Pictures that no job uses, at most.
+MOST_UNUSED = 500
 STATE = f"{RESULT}.state.safetensors"
 
 
@@ -122,7 +124,8 @@ class Painter:
                 store.remove_job(kept["id"])
                 continue
             if ticket.is_open:
-                ticket.status, ticket.curve = "waiting", []
+                ticket.status = "waiting"
+                ticket.curve = ticket.curve if self.has_state(ticket) else []
                 self._waiting.append(ticket)
             self.tickets[ticket.id] = ticket
         store.tidy(self.used())
@@ -180,11 +183,35 @@ class Painter:
         self._check_room()
         job_from(data, lambda number: str(self.store.path(number)))
         self._needed.set()
-        ticket = Ticket(secrets.token_hex(8), dict(data), title_of(data, self.store))
+        ticket = Ticket(secrets.token_hex(8), cleaned(data), title_of(data, self.store))
         with self._changed:
             self._check_room()
             self.store.save(ticket.id, ticket.kept())
             self.tickets[ticket.id] = ticket
+            self._waiting.append(ticket)
+            self._changed.notify()
+        return ticket
+
+    def has_state(self, ticket: Ticket) -> bool:
+        """Whether a job can go on where it was."""
+        return (self.store.job_folder(ticket.id) / STATE).is_file()
+
+    def go_on(self, job: str) -> Ticket:
+        """Put a job that was stopped into the queue again, to go on where it was.
+
+        Raises:
+            FullError: if the queue is full.
+            InputError: if it was not stopped, or left no state.
+        """
+        ticket = self.ticket(job)
+        with self._changed:
+            self._check_room()
+            if ticket.status != "stopped" or not self.has_state(ticket):
+                raise InputError("this job cannot go on: it was not stopped while it was painted step by step")
+            ticket.stop.clear()
+            ticket.status = "waiting"
+            ticket.version += 1
+            self.store.save(ticket.id, ticket.kept())
             self._waiting.append(ticket)
             self._changed.notify()
         return ticket
@@ -221,7 +248,7 @@ class Painter:
         with self._changed:
             unused = self.store.unused(self.used())[:-1]  # but for the one dropped last
             ended = sorted((t for t in self.tickets.values() if not t.is_open), key=lambda t: t.created)
-            while self.store.size() > self.settings.disk:
+            while len(unused) > MOST_UNUSED or self.store.size() > self.settings.disk:
                 if unused:
                     self.store.remove_picture(unused.pop(0))
                 elif ended:
@@ -261,7 +288,7 @@ class Painter:
             status = "waiting" if self.closing.is_set() and not ticket.stop.is_set() else "stopped"
         except BaseException as error:
             status, ticket.error = "failed", self._line(error)
-        ticket.seconds = round(time.monotonic() - began, 2)
+        ticket.seconds = round(ticket.seconds + time.monotonic() - began, 2)
         with self._changed:
             self._end(ticket, status)
 
@@ -303,7 +330,7 @@ class Painter:
         folder, settings = self.store.job_folder(ticket.id), self.settings
         where: dict[str, Any] = {"output": str(folder / RESULT), "force": True, "device": settings.device}
         where |= {n: getattr(settings, n) for n in ("threads", "max_memory") if n in settings.given}
-        if (folder / STATE).is_file():
+        if self.has_state(ticket):
             return resumed_job(folder / STATE, where)
         return job_from(ticket.job, lambda number: str(self.store.path(number))).changed(**where)
 

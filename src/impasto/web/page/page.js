@@ -362,6 +362,7 @@ function show(ticket) {
   if (total) $("progress").value = done / total; else $("progress").removeAttribute("value");
   $("notes").replaceChildren(...ticket.notes.map((note) => make("li", { textContent: note })));
   $("after-bar").hidden = !ended;
+  $("go-on").hidden = !ticket.can_go_on;
   $("download").hidden = !ticket.has_result;
   $("download").href = `/api/jobs/${ticket.id}/result.png?download`;
   const source = ended && ticket.has_result ? `/api/jobs/${ticket.id}/result.png` : ticket.preview ? `/api/jobs/${ticket.id}/preview.jpg?${ticket.preview}` : "";
@@ -414,6 +415,10 @@ function plot() {
 
 $("slider").addEventListener("input", slide);
 $("stop").addEventListener("click", () => guarded(() => ask(`/api/jobs/${shown}/stop`, { method: "POST" })));
+$("go-on").addEventListener("click", () => guarded(async () => {
+  await ask(`/api/jobs/${shown}/go-on`, { method: "POST" });
+  go(shown, false);
+}));
 $("remove").addEventListener("click", () => guarded(async () => {
   await ask(`/api/jobs/${shown}`, { method: "DELETE" });
   go(null);
