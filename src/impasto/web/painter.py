@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from impasto.errors import ImpastoError, InputError, is_out_of_memory
+from impasto.memory import give_back_memory
 from impasto.web.forms import cleaned, job_from, pictures_of
 from impasto.web.store import RESULT, THUMBNAIL_SIDE, FullError, MissingError, Store, jpeg
 
@@ -278,6 +279,8 @@ class Painter:
             self._paint(ticket)
             with suppress(InputError):
                 self.make_room()
+            if not self._waiting:
+                give_back_memory()
 
     def _paint(self, ticket: Ticket) -> None:
         began = time.monotonic()
