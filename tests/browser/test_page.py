@@ -191,7 +191,7 @@ def test_regions_are_painted_by_mouse_and_keyboard(server: Server, open_page: An
     page.mouse.down()
     page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.3 * box["height"], steps=5)
     page.mouse.up()
-    page.get_by_role("radio", name="style.png").click()
+    page.locator("#regions").get_by_role("button", name="style.png").click()
     canvas.focus()
     for key in ("Space", "ArrowRight", "ArrowDown", "Space"):
         page.keyboard.press(key)

@@ -162,6 +162,16 @@ def test_what_a_killed_server_left_is_cleared(open_studio: Callable[..., Any], p
     assert {f.name for f in store.job_folder(job).iterdir()} == {"ticket.json", "result.png", "thumbnail.jpg"}
 
 
+def test_a_job_that_kills_its_server_is_not_painted_for_ever(open_studio: Callable[..., Any], pair: Pair) -> None:
+    page = open_studio()
+    job = page.paint(page.pair(pair, steps=1))["id"]
+    page.painter.close()
+    kept = page.painter.tickets[job].kept()
+    page.painter.store.save(job, kept | {"status": "painting", "tries": 2})
+    again = open_studio().client.get(f"/api/jobs/{job}").json()
+    assert again["status"] == "failed" and "killed each time" in again["error"]
+
+
 def test_the_oldest_results_make_room(open_studio: Callable[..., Any], pair: Pair) -> None:
     page = open_studio()
     form = page.pair(pair, steps=1)

@@ -29,6 +29,8 @@ Status = Literal["waiting", "painting", "done", "stopped", "failed"]
 PREVIEW_EVERY, PREVIEW_SIDE = 0.5, 768
 #: Seconds after the page was opened until torch is read, which slows its first answers.
 READY_AFTER = 1.0
+#: Servers that may be killed by a job.
+MOST_TRIES = 2
 #: Pictures that no job uses, at most.
 MOST_UNUSED = 500
 STATE = f"{RESULT}.state.safetensors"
@@ -51,6 +53,7 @@ class Ticket:
         size: of the result, width and height.
         progress: what is done now, how much of how much.
         left: seconds, about; None while that is not known.
+        tries: servers that ended for another reason than Ctrl-C while they painted it.
         preview: the picture as it is, a JPEG, and its number.
     """
 
@@ -67,6 +70,7 @@ class Ticket:
     progress: tuple[str, float, float] = ("", 0.0, 0.0)
     left: float | None = None
     preview: tuple[int, bytes] = (0, b"")
+    tries: int = 0
     version: int = 0
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -124,6 +128,12 @@ class Painter:
             except TypeError:  # of another version
                 store.remove_job(kept["id"])
                 continue
+            if ticket.status == "painting" and ticket.tries >= MOST_TRIES:
+                ticket.status, ticket.error = (
+                    "failed",
+                    "the studio was killed each time it painted this: is it too large?",
+                )
+                store.save(ticket.id, ticket.kept())
             if ticket.is_open:
                 ticket.status = "waiting"
                 ticket.curve = ticket.curve if self.has_state(ticket) else []
@@ -273,7 +283,7 @@ class Painter:
                 if self.closing.is_set():
                     return
                 ticket = self._waiting.pop(0)
-                ticket.status = "painting"
+                ticket.status, ticket.tries = "painting", ticket.tries + 1
                 ticket.version += 1
                 self.store.save(ticket.id, ticket.kept())
             self._paint(ticket)
@@ -309,6 +319,7 @@ class Painter:
         if result.is_file():
             with suppress(Exception):  # a thumbnail
                 ticket.size = self._thumbnail(result)
+        ticket.tries = 0
         with suppress(InputError):  # a full disk
             self.store.save(ticket.id, ticket.kept() | {"status": status})
         ticket.status, ticket.preview, ticket.left = status, (0, b""), None

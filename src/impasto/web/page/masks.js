@@ -16,8 +16,8 @@ export async function paintRegions(photo, names, before) {
   $("canvas-box").style.maxWidth = `calc(70vh * ${width / height})`;
   const state = { width, height, map: before?.slice() ?? new Uint8Array(width * height), undone: [], region: 1, erases: false, last: null,
     context: canvas.getContext("2d"), x: width / 2, y: height / 2, down: false };
-  $("regions").replaceChildren(...names.map((name, at) => make("button", { type: "button", role: "radio", className: `color${at % COLORS.length}`,
-    "aria-checked": String(at === 0), textContent: name, onclick: (event) => choose(state, at + 1, event.currentTarget) })));
+  $("regions").replaceChildren(...names.map((name, at) => make("button", { type: "button", className: `color${at % COLORS.length}`,
+    "aria-pressed": String(at === 0), textContent: name, onclick: (event) => choose(state, at + 1, event.currentTarget) })));
   erase(state, false);
   redraw(state);
   const stop = new AbortController();
@@ -38,7 +38,7 @@ export async function paintRegions(photo, names, before) {
 function choose(state, region, button) {
   state.region = region;
   erase(state, false);
-  for (const other of $("regions").children) other.setAttribute("aria-checked", String(other === button));
+  for (const other of $("regions").children) other.setAttribute("aria-pressed", String(other === button));
 }
 
 function erase(state, erases) {
