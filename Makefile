@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow check docs format lite models pictures clean
+.PHONY: demo test test-slow test-browser check docs format lite models pictures clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -23,6 +23,11 @@ test: .venv/installed-dev
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# The studio's page in Chromium (apt-get install chromium); skipped where there is none.
+test-browser: .venv/installed-dev
+	$(PIP) --editable ".[browser]"
+	$(BIN)/python -m pytest -m browser tests/browser -rs
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -56,8 +56,9 @@ class Options(Written):
         from impasto.cli.command import parameter
         from impasto.jobs.every import JOBS
         from impasto.options import defaults_of, options_of
+        from impasto.web.settings import Studio
 
-        job = JOBS[self.arguments[0]]
+        job = (JOBS | {Studio.name: Studio})[self.arguments[0]]
         defaults = defaults_of(job) | dict(job.usual(job.__new__(job)) if job.name in ("grid", "doodle") else {})
         groups: dict[str, list[str]] = {}
         for name, option in options_of(job).items():

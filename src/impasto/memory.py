@@ -80,3 +80,17 @@ def keep_freed_memory(*, also_large: bool = True) -> bool:
     if not also_large:
         limits[_MMAP_THRESHOLD] = 32 * 2**20  # the most that glibc takes
     return all(mallopt(name, value) == 1 for name, value in limits.items())
+
+
+def give_back_memory() -> bool:
+    """Give freed memory back to the system, for a process that will do nothing for a while.
+
+    Returns:
+        Whether it was done; only glibc on Linux knows how.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return bool(ctypes.CDLL(None).malloc_trim(0))
+    except (AttributeError, OSError):
+        return False

@@ -18,6 +18,7 @@ from impasto.cli.command import QUIET, command_of, read_job
 from impasto.cli.weights import weights
 from impasto.errors import ImpastoError, Interrupted
 from impasto.jobs.every import JOBS
+from impasto.web.settings import Studio
 
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -35,6 +36,7 @@ def visualize() -> None:
 
 for job in JOBS.values():
     (visualize if job.name.startswith("visualize ") else app).add_command(command_of(job))
+app.add_command(command_of(Studio, saved=False))
 app.add_command(weights)
 
 

@@ -56,8 +56,8 @@ class Grouped(click.Command):
                 formatter.write_dl(rows)
 
 
-def command_of(job: type[Job]) -> click.Command:
-    """The command that makes and runs a job."""
+def command_of(job: type[Job], *, saved: bool = True) -> click.Command:
+    """The command that makes and runs a job, or writes it where it can be `saved`."""
     options = options_of(job)
     defaults = defaults_of(job)
     parameters: list[click.Parameter] = [parameter(name, o, defaults[name]) for name, o in options.items()]
@@ -65,7 +65,7 @@ def command_of(job: type[Job]) -> click.Command:
     groups |= {f"help {name}": option.help for name, option in options.items() if option.positional}
     return Grouped(
         job.name.split()[-1],
-        params=[*parameters, SAVE_JOB, QUIET],
+        params=[*parameters, *([SAVE_JOB] if saved else []), QUIET],
         callback=_callback(job),
         help=f"{job.__doc__}\n\n    {job.example}",
         short_help=(job.__doc__ or "").split("\n")[0],
@@ -116,7 +116,7 @@ def given(job: type[Job], values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _callback(job: type[Job]) -> Callable[..., int]:
-    def callback(save_job: str | None, quiet: bool, **values: Any) -> int:
+    def callback(quiet: bool, save_job: str | None = None, **values: Any) -> int:
         from impasto.cli.watch import watch
 
         typed = given(job, values)
