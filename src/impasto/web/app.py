@@ -20,8 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from impasto.errors import InputError
-from impasto.options import options_of
-from impasto.web.forms import FORMS, fields_of, forms
+from impasto.web.forms import FORMS, fields_of, forms, plainer
 from impasto.web.guard import Guard
 from impasto.web.painter import Painter, Ticket
 from impasto.web.store import RESULT, FullError, MissingError, Store
@@ -220,7 +219,7 @@ class Answers:
                 lost.append(option)
             elif known[option].kind.read != "picture" or found != []:
                 form[option] = found
-        return {"form": form, "lost": lost, "names": [n for n in job if n in options_of(JOBS[name])]}
+        return {"form": plainer(form, lambda number: str(self.store.path(number))), "lost": lost}
 
     # Jobs
 
