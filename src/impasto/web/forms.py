@@ -225,8 +225,10 @@ def _value(name: str, value: Any, about: Option, locate: Locate) -> Any:
     for word in _words(value):
         if choices and word not in choices:
             raise unknown(label_of(name), word, choices)
-        if "/" in word or "\\" in word:
-            raise InputError(f"{label_of(name)} has a slash in it; from the page no file can be named")
+        if "/" in word or "\\" in word or not word.isprintable():
+            raise InputError(
+                f"{label_of(name)} has a slash or an invisible sign in it; from the page no file can be named"
+            )
     return value
 
 
