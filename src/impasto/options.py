@@ -69,7 +69,9 @@ def _whole(value: Any) -> int:
         raise TypeError
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return int(value) if isinstance(value, str) else operator.index(value)
+    found = int(value) if isinstance(value, str) else operator.index(value)
+    float(found)  # an OverflowError: ranges and messages compare it with floats
+    return found
 
 
 def _number(value: Any) -> float:

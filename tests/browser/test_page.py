@@ -234,6 +234,33 @@ def test_other_forms(server: Server, open_page: Any, pair: tuple[Path, Path]) ->
     assert page.get_by_role("button", name="mosaic").get_attribute("aria-pressed") == "true"
 
 
+def test_by_keyboard_alone(server: Server, open_page: Any, pair: tuple[Path, Path]) -> None:
+    page = open_page(server.address, width=320)
+
+    def reach(name: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.closest('label, button, fieldset')?.textContent ?? ''").startswith(
+                name
+            ):
+                return
+        raise AssertionError(name)
+
+    for name, path in (("Drop a picture", pair[0]), ("Drop pictures", pair[1])):
+        reach(name)
+        with page.expect_file_chooser() as chooser:
+            page.keyboard.press("Enter")
+        chooser.value.set_files(path)
+        page.get_by_text(path.name).wait_for()
+    page.locator("#field-quality").focus()
+    page.keyboard.type("instant")
+    reach("Paint")
+    while page.evaluate("document.activeElement.id") != "paint":
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert painted(page).startswith("Painted in")
+
+
 def test_narrow_and_named(server: Server, open_page: Any) -> None:
     page = open_page(server.address, width=320)
     for form in ("Texture", "Doodle", "Dream", "Stylize"):

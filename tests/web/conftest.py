@@ -34,7 +34,7 @@ class Page:
         return {"file": self.drop(path).json()["file"]}
 
     def post(self, form: Any) -> Any:
-        return self.client.post("/api/jobs", json=form)
+        return self.client.post("/api/jobs", content=json.dumps(form))
 
     def pair(self, pair: tuple[Path, Path], **options: Any) -> dict[str, Any]:
         """A form that stylizes."""

@@ -127,6 +127,8 @@ def test_uploads_are_bounded(open_studio: Callable[..., Any], pictures: dict[str
         ({"steps": 0}, "steps is 0; it must be at least 1"),
         ({"size": "large"}, "must be a whole number"),
         ({"strength": 0.5}, "has no effect"),
+        ({"steps": 10**400}, "must be a whole number"),
+        ({"dream": "\ud800"}, "an invisible sign"),
         ({"stpes": 3}, "did you mean steps"),
         ({"job": "train"}, "unknown job"),
         ({"job": 3}, "this is no job"),

@@ -80,8 +80,7 @@ def test_what_happens_is_told(page: Any, pair: Pair) -> None:
 
 def test_previews_come_with_the_first_step_and_stop_keeps_the_picture(page: Any, pair: Pair) -> None:
     job = page.post(page.pair(pair, steps=100_000)).json()["id"]
-    seen = page.until(job, lambda found: found["steps"] > 0)
-    assert (seen["preview"] >= 1 and seen["left"] is None) or seen["left"] > 0
+    page.until(job, lambda found: found["preview"] > 0 and found["left"] is not None)
     preview = page.client.get(f"/api/jobs/{job}/preview.jpg")
     assert PIL.Image.open(io.BytesIO(preview.content)).size == (48, 40)
     page.client.post(f"/api/jobs/{job}/stop")
@@ -190,6 +189,7 @@ def test_settings_come_back_from_a_result(page: Any, pair: Pair, pictures: dict[
     found = back["form"]
     assert found["content"]["file"] == form["content"]["file"] and found["content"]["name"] == "content.png"
     assert found["content_weight"] == 0.5 and found["masks"][0][1] == 0
+    assert not {"rate", "style_weight", "history", "optimizer", "color"} & set(found)  # what is usual is not asked for
     again = page.paint({k: v for k, v in found.items() if v != []})
     assert np.array_equal(pixels_of(result(page, again["id"])), pixels_of(made))
     for job in page.client.get("/api/jobs").json():

@@ -20,8 +20,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from impasto.errors import InputError
-from impasto.options import options_of
-from impasto.web.forms import FORMS, fields_of, forms
+from impasto.web.forms import FORMS, fields_of, forms, plainer
 from impasto.web.guard import Guard
 from impasto.web.painter import Painter, Ticket
 from impasto.web.store import RESULT, FullError, MissingError, Store
@@ -68,7 +67,12 @@ def studio_app(settings: Studio, store: Store) -> Starlette:
     app = Starlette(
         routes=answers.routes(),
         middleware=[Middleware(Guard, settings=settings)],
-        exception_handlers={InputError: answers.refused, HTTPException: answers.unknown, Exception: answers.failed},
+        exception_handlers={
+            InputError: answers.refused,
+            HTTPException: answers.unknown,
+            OSError: answers.no_disk,
+            Exception: answers.failed,
+        },
         lifespan=lifespan,
     )
     app.state.painter = painter
@@ -124,6 +128,11 @@ class Answers:
     async def unknown(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return JSONResponse({"error": f"{error.detail.lower()}: the studio has no such page"}, error.status_code)
+
+    async def no_disk(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)
+        text = f"the studio cannot use its folder: {error.strerror or type(error).__name__}"
+        return JSONResponse({"error": text}, 507)
 
     async def failed(self, request: Request, error: Exception) -> Response:
         return JSONResponse({"error": f"the studio failed ({type(error).__name__}); its terminal says where"}, 500)
@@ -220,7 +229,7 @@ class Answers:
                 lost.append(option)
             elif known[option].kind.read != "picture" or found != []:
                 form[option] = found
-        return {"form": form, "lost": lost, "names": [n for n in job if n in options_of(JOBS[name])]}
+        return {"form": plainer(form, lambda number: str(self.store.path(number))), "lost": lost}
 
     # Jobs
 

@@ -14,7 +14,7 @@ from impasto.errors import InputError, unknown
 from impasto.features.registry import ENCODERS
 from impasto.jobs.base import COMPUTING, FILES, Job
 from impasto.jobs.every import JOBS
-from impasto.methods.settings import STARTS
+from impasto.methods.settings import OPTIMIZE, STARTS, StylizeSettings
 from impasto.options import AUTO, SIDES, Option, defaults_of, label_of, options_of
 
 #: Job -> the fields that its form shows first; all others are behind "more".
@@ -183,6 +183,32 @@ def pictures_of(data: Any) -> list[str]:
     return [number for item in data for number in pictures_of(item)] if isinstance(data, list) else []
 
 
+def plainer(form: Mapping[str, Any], locate: Locate) -> dict[str, Any]:
+    """A manifest's form without the values that options have anyway, so that another quality still decides them."""
+    kind = JOBS[form["job"]]
+    options = fields_of(kind)
+    own = {name for name, about in options.items() if about.kind.read and about.kind.read != "encoder"}
+    own |= {"job", "style_name", SELECTORS.get(kind.name, ("",))[0]}
+    try:
+        usual = _resolved(job_from({n: v for n, v in form.items() if n in own}, locate), form)
+        kept = {n: v for n, v in form.items() if n in own or n == "encoder" or usual.get(n) != v}
+        told = {n: v for n, v in kept.items() if n in own or n == "encoder" or not options[n].auto}
+        decided = _resolved(job_from(told, locate), form)
+        plain = told | {n: v for n, v in kept.items() if decided.get(n) != v}
+        whole = _resolved(job_from(form, locate), form)
+        return next(f for f in (plain, kept, dict(form)) if _resolved(job_from(f, locate), form) == whole)
+    except InputError:  # a picture is lost
+        return dict(form)
+
+
+def _resolved(job: Job, form: Mapping[str, Any]) -> dict[str, Any]:
+    """A job in JSON, with what `auto` stands for where its method tells."""
+    if isinstance(job, StylizeSettings) and job.mode in OPTIMIZE:
+        job = job.resolved(str(form.get("encoder")))
+    found: dict[str, Any] = json.loads(json.dumps(job.as_json()))
+    return found
+
+
 def cleaned(value: Any) -> Any:
     """A form with nothing of a picture but its number and name."""
     if isinstance(value, Mapping) and "file" in value:
@@ -199,8 +225,10 @@ def _value(name: str, value: Any, about: Option, locate: Locate) -> Any:
     for word in _words(value):
         if choices and word not in choices:
             raise unknown(label_of(name), word, choices)
-        if "/" in word or "\\" in word:
-            raise InputError(f"{label_of(name)} has a slash in it; from the page no file can be named")
+        if "/" in word or "\\" in word or not word.isprintable():
+            raise InputError(
+                f"{label_of(name)} has a slash or an invisible sign in it; from the page no file can be named"
+            )
     return value
 
 

@@ -50,7 +50,8 @@ def safe_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1]
     kept = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(". ")
     stem, dot, suffix = kept.rpartition(".")
-    return f"{stem[:80]}{dot}{suffix[:10]}" if stem else kept[:80] or "picture"
+    parts = [part.encode()[:most].decode(errors="ignore") for part, most in ((stem or kept, 120), (suffix, 40))]
+    return (f"{parts[0]}{dot}{parts[1]}" if stem else parts[0]) or "picture"
 
 
 def jpeg(pixels: Tensor, side: int) -> bytes:
