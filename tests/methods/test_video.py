@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor
 
 from impasto.media.flow import Motion, View
 from impasto.methods.tie import Tie
-from impasto.methods.video import Follower
+from impasto.methods.video import Follower, Past
 from impasto.objective.temporal import Temporal
+from impasto.pictures.warp import resized_weights, trust
 
 SIZE = (36, 48)
 
@@ -76,6 +78,30 @@ def test_what_is_old_stays_within_what_is_new_nearby() -> None:
     held = Tie().held(carried, new)
     assert (held - new).abs().max() < 1e-3  # a ghost on a flat sky
     assert torch.allclose(Tie()(new, carried, torch.ones(1, 1, *SIZE)), new, atol=1e-3)
+
+
+def test_a_place_takes_the_old_or_the_new_and_hardly_a_mixture() -> None:
+    generator = torch.Generator().manual_seed(0)
+    new, carried = (torch.rand(1, 3, *SIZE, generator=generator) for _ in range(2))
+    plain = Tie(share=1.0, most=1.0, settle=0.0)
+    for trusted, taken in ((0.25, new), (0.75, carried)):
+        weights = torch.full((1, 1, *SIZE), trusted)
+        made = plain(new, carried, weights)
+        mixture = replace(plain, firm=1.0)(new, carried, weights)
+        assert (made - taken).abs().mean() < 0.1 * (mixture - taken).abs().mean()
+        assert made.std() > 1.2 * mixture.std()  # a mixture of two pictures has less contrast
+
+
+def test_trust_is_found_at_the_size_of_the_views_and_made_smaller() -> None:
+    fine = (2 * SIZE[0], 2 * SIZE[1])
+    grays = [np.random.default_rng(n).integers(100, 112, fine).astype(np.uint8) for n in (0, 1)]
+    now, before = (View(n, gray) for n, gray in zip((2, 1), grays, strict=True))
+    follower = Follower(Flickering(), moving(0)())
+    found = follower.carried(now, Past(before, torch.rand(1, 3, *SIZE)), SIZE).weights
+    still, lumas = torch.zeros(1, 2, *fine), [torch.from_numpy(g)[None, None] / 255 for g in grays]
+    assert torch.allclose(found, resized_weights(trust(still, still, *lumas), SIZE), atol=1e-5)
+    coarse = trust(torch.zeros(1, 2, *SIZE), torch.zeros(1, 2, *SIZE), *(resized_weights(x, SIZE) for x in lumas))
+    assert (found - coarse).abs().mean() > 0.01
 
 
 def test_frames_that_do_not_change_are_not_painted_again() -> None:

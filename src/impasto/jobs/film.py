@@ -423,7 +423,7 @@ def joined(job: Video, plan: Plan, reels: Sequence[Reel]) -> Reel:
         link = carrier.carried(frame.view, Past(view, carried), plan.size)
         own = reel.read(frame.at)
         share, error = (1 - (step - 1) / count) * link.weights, reel.error(frame.at)
-        known_error = math.nan if error is None else error
-        closed.write(frame.at, torch.lerp(own, link.pixels, share).clamp(0, 1), known_error)
+        mixed = torch.lerp(own, link.pixels, share).clamp(0, 1)
+        closed.write(frame.at, mixed, math.nan if error is None else error)
         carried, view = torch.lerp(own, link.pixels, link.weights), frame.view
     return closed

@@ -85,10 +85,8 @@ def nearby(maps: Tensor, radius: int) -> Tensor:
     stride = max(1, radius // 2)
     small = F.avg_pool2d(maps, stride, ceil_mode=True, count_include_pad=False)
     reach = max(1, round(radius / stride))
-    for along in ((1, 0), (0, 1)):
-        size, pad = (2 * reach * along[0] + 1, 2 * reach * along[1] + 1), (reach * along[0], reach * along[1])
-        small = F.avg_pool2d(small, size, 1, pad, count_include_pad=False)
-    return small
+    rows = F.avg_pool2d(small, (2 * reach + 1, 1), 1, (reach, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, 2 * reach + 1), 1, (0, reach), count_include_pad=False)
 
 
 def enlarged(small: Tensor, like: Tensor) -> Tensor:
