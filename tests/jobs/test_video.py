@@ -138,12 +138,12 @@ def test_frames_come_one_by_one_in_python(clip: str, painting: str) -> None:
 
 
 def test_styles_change_over_time(clip: str, painting: str, tmp_path: Path) -> None:
+    from impasto.jobs.frame_painter import FramePainter
     from impasto.jobs.running import resolved
-    from impasto.jobs.studio import Studio
 
     job, _ = resolved(Video(clip, (painting, painting), blend_at={0.2: (1, 0), "600ms": (0, 1)}, size=64))
-    studio = Studio(job, job.settings(64))
-    found = [studio.weights_at(t) for t in (0, 0.2, 0.4, 0.6, 5)]
+    painter = FramePainter(job, job.settings(64))
+    found = [painter.weights_at(t) for t in (0, 0.2, 0.4, 0.6, 5)]
     assert [tuple(round(w, 6) for w in each) for each in found] == [(1, 0), (1, 0), (0.5, 0.5), (0, 1), (0, 1)]
     with pytest.raises(InputError, match="blend at 1 s has 1 weights for 2 styles"):
         Video(clip, (painting, painting), blend_at="1s=1")

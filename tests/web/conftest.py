@@ -22,7 +22,7 @@ class Page:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.painter = client.app.state.painter
+        self.queue = client.app.state.queue
 
     def drop(self, path: Path | str, data: bytes | None = None) -> dict[str, Any]:
         """The answer to a picture."""

@@ -41,7 +41,7 @@ def test_foreign_hosts(page: Any, host: str) -> None:
 def test_foreign_origins(page: Any, pair: tuple[Path, Path], headers: dict[str, str]) -> None:
     data = pair[0].read_bytes()
     assert page.client.post("/api/pictures", content=data, headers=headers).status_code == 403
-    assert not list(page.painter.store.files.iterdir())
+    assert not list(page.queue.store.files.iterdir())
     own = {"origin": "http://localhost:8787", "sec-fetch-site": "same-origin"}
     assert page.client.post("/api/pictures", content=data, headers=own).status_code == 201
 
@@ -94,9 +94,9 @@ def test_bad_pictures_get_one_line_without_a_path(page: Any, name: str) -> None:
     answer = page.client.post("/api/pictures", content=BAD[name], headers={"x-name": quote(name)})
     error = answer.json()["error"]
     assert answer.status_code == 422 and "\n" not in error and len(error) < 300
-    folder = page.painter.store.folder
+    folder = page.queue.store.folder
     assert not any(part in error for part in (str(folder), str(folder.parent), ".new-", "files"))
-    assert not list(page.painter.store.files.iterdir())
+    assert not list(page.queue.store.files.iterdir())
 
 
 def test_uploads_are_bounded(open_studio: Callable[..., Any], pictures: dict[str, Path]) -> None:
@@ -107,7 +107,7 @@ def test_uploads_are_bounded(open_studio: Callable[..., Any], pictures: dict[str
     answer = page.drop(pictures["line"])
     assert answer.status_code == 422 and "1 x 5000 pixels" in answer.json()["error"]
     assert page.drop(pictures["small"]).status_code == 201
-    assert len(list(page.painter.store.files.iterdir())) == 1
+    assert len(list(page.queue.store.files.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_uploads_are_bounded(open_studio: Callable[..., Any], pictures: dict[str
 def test_bad_forms_get_one_line(page: Any, pair: tuple[Path, Path], change: dict[str, Any], message: str) -> None:
     answer = page.post(page.pair(pair) | change)
     assert answer.status_code in (404, 422) and message in answer.json()["error"], answer.json()
-    assert not page.painter.tickets
+    assert not page.queue.tickets
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"3", b"\xff", b"[" * 100_000, b'{"job": "stylize"}'])
@@ -152,9 +152,9 @@ def test_errors_while_painting_have_no_path(page: Any, pair: tuple[Path, Path], 
     job = page.paint(form)
     assert job["status"] == "failed" and job["error"].startswith("mask 1 is empty")
     gone = page.pair(pair)
-    page.painter.close()  # nothing is painted any more
-    ticket = page.painter.submit(gone)
-    page.painter.store.remove_picture(gone["content"]["file"])
-    page.painter._paint(ticket)
+    page.queue.close()  # nothing is painted any more
+    ticket = page.queue.submit(gone)
+    page.queue.store.remove_picture(gone["content"]["file"])
+    page.queue._paint(ticket)
     assert ticket.status == "failed" and "drop it again" in ticket.error
-    assert str(page.painter.store.folder) not in json.dumps(page.client.get("/api/jobs").json())
+    assert str(page.queue.store.folder) not in json.dumps(page.client.get("/api/jobs").json())

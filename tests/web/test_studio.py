@@ -126,7 +126,7 @@ def test_the_queue_has_places_and_an_end(open_studio: Callable[..., Any], pair: 
     for job in jobs:
         assert page.client.delete(f"/api/jobs/{job['id']}").status_code == 204
     assert page.client.get("/api/jobs").json() == []
-    assert not list(page.painter.store.jobs.iterdir())
+    assert not list(page.queue.store.jobs.iterdir())
 
 
 def test_a_server_that_ended_leaves_its_jobs_to_the_next(open_studio: Callable[..., Any], pair: Pair) -> None:
@@ -135,8 +135,8 @@ def test_a_server_that_ended_leaves_its_jobs_to_the_next(open_studio: Callable[.
     whole = result(page, page.paint(form)["id"])
     jobs = [page.post(form).json()["id"] for _ in range(2)]
     page.until(jobs[0], lambda found: found["steps"] > 2)
-    page.painter.close()
-    assert [page.painter.tickets[j].status for j in jobs] == ["waiting", "waiting"]
+    page.queue.close()
+    assert [page.queue.tickets[j].status for j in jobs] == ["waiting", "waiting"]
     again = open_studio()
     for job in jobs:
         assert again.ended(job)["status"] == "done"
@@ -147,8 +147,8 @@ def test_what_a_killed_server_left_is_cleared(open_studio: Callable[..., Any], p
     page = open_studio()
     job = page.paint(page.pair(pair, steps=1))["id"]
     page.drop(pair[1].with_name("coffee.png"), pair[1].read_bytes())
-    page.painter.close()
-    store, kept = page.painter.store, page.painter.tickets[job].kept()
+    page.queue.close()
+    store, kept = page.queue.store, page.queue.tickets[job].kept()
     store.save(job, kept | {"status": "painting"})  # as it was when the server was killed
     draft = store.draft("half.png")
     draft.write_bytes(b"half")
@@ -164,9 +164,9 @@ def test_what_a_killed_server_left_is_cleared(open_studio: Callable[..., Any], p
 def test_a_job_that_kills_its_server_is_not_painted_for_ever(open_studio: Callable[..., Any], pair: Pair) -> None:
     page = open_studio()
     job = page.paint(page.pair(pair, steps=1))["id"]
-    page.painter.close()
-    kept = page.painter.tickets[job].kept()
-    page.painter.store.save(job, kept | {"status": "painting", "tries": 2})
+    page.queue.close()
+    kept = page.queue.tickets[job].kept()
+    page.queue.store.save(job, kept | {"status": "painting", "tries": 2})
     again = open_studio().client.get(f"/api/jobs/{job}").json()
     assert again["status"] == "failed" and "killed each time" in again["error"]
 
@@ -175,8 +175,8 @@ def test_the_oldest_results_make_room(open_studio: Callable[..., Any], pair: Pai
     page = open_studio()
     form = page.pair(pair, steps=1)
     first, second = (page.paint(form)["id"] for _ in range(2))
-    object.__setattr__(page.painter.settings, "disk", page.painter.store.size() - 1)
-    page.painter.make_room()
+    object.__setattr__(page.queue.settings, "disk", page.queue.store.size() - 1)
+    page.queue.make_room()
     assert [j["id"] for j in page.client.get("/api/jobs").json()] == [second]
     assert page.client.get(f"/api/jobs/{first}").status_code == 404
 
@@ -194,5 +194,5 @@ def test_settings_come_back_from_a_result(page: Any, pair: Pair, pictures: dict[
     assert np.array_equal(pixels_of(result(page, again["id"])), pixels_of(made))
     for job in page.client.get("/api/jobs").json():
         page.client.delete(f"/api/jobs/{job['id']}")
-    page.painter.store.remove_picture(form["content"]["file"])
+    page.queue.store.remove_picture(form["content"]["file"])
     assert page.client.post("/api/settings", content=made).json()["lost"] == ["content"]

@@ -27,12 +27,12 @@ from torch import Tensor
 from impasto.errors import InputError, Interrupted
 from impasto.files import check_target, write_text
 from impasto.jobs.ahead import Foreseen, ahead
+from impasto.jobs.frame_painter import MOST_SAMPLES, SAMPLED, FramePainter, motion_of
 from impasto.jobs.pool import Outcome, Processes
 from impasto.jobs.records import Measured, Note, Painted, Progress, Record, Tell, Wrote
 from impasto.jobs.reel import Reel
 from impasto.jobs.report import identity, manifest
 from impasto.jobs.running import resolved
-from impasto.jobs.studio import MOST_SAMPLES, SAMPLED, Studio, motion_of
 from impasto.jobs.stylize import ONE_PASS
 from impasto.jobs.video import Video
 from impasto.media import read_image
@@ -209,11 +209,11 @@ def opened(job: Video, folder: Path, tell: Tell) -> Generator[Record, None, Plan
 
 def one_by_one(job: Video, plan: Plan, folder: Path) -> Generator[Record, None, None]:
     """All shots, one after the other."""
-    studio = Studio(job, job.settings(max(plan.size)))
+    painter = FramePainter(job, job.settings(max(plan.size)))
     total = plan.count * job.turns
     done = painted(job, plan, folder)
     for number, shot in enumerate(plan.shots):
-        for frame in shot_frames(studio, plan, shot, Reel(folder, number)):
+        for frame in shot_frames(painter, plan, shot, Reel(folder, number)):
             yield frame
             done += 1
             yield Progress("painting", min(done, total), total, f"{frame.took:.2f} s a frame")
@@ -231,8 +231,8 @@ def work_at(task: tuple[Video, Plan, Path, int]) -> None:
 
     job, plan, folder, number = task
     with computing(job):
-        studio = Studio(job, job.settings(max(plan.size)))
-        for _ in shot_frames(studio, plan, plan.shots[number], Reel(folder, number)):
+        painter = FramePainter(job, job.settings(max(plan.size)))
+        for _ in shot_frames(painter, plan, plan.shots[number], Reel(folder, number)):
             pass
 
 
@@ -317,20 +317,20 @@ def _held(frames: Iterator[Tensor]) -> Iterator[Tensor]:
     yield from repeat(last)
 
 
-def shot_frames(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Painted]:
+def shot_frames(painter: FramePainter, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Painted]:
     """Paint what is missing of a shot."""
-    passes = studio.job.turns
+    passes = painter.job.turns
     if replace(reel, turn=passes).count() == shot.count:
         return
-    samples = islice(frames_of(studio.job, plan, shot), 0, SAMPLED * MOST_SAMPLES, SAMPLED)
-    studio.begin([frame.photo for frame in samples])
+    samples = islice(frames_of(painter.job, plan, shot), 0, SAMPLED * MOST_SAMPLES, SAMPLED)
+    painter.begin([frame.photo for frame in samples])
     for turn in range(1, passes + 1):
-        yield from one_pass(studio, plan, shot, replace(reel, turn=turn))
+        yield from one_pass(painter, plan, shot, replace(reel, turn=turn))
 
 
-def one_pass(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Painted]:
+def one_pass(painter: FramePainter, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Painted]:
     """One pass over a shot: the even ones from its end."""
-    job, follower, turn = studio.job, studio.follower(), int(reel.turn)
+    job, follower, turn = painter.job, painter.follower(), int(reel.turn)
     done = reel.restore(follower, job.device)
     frames = frames_of(job, plan, shot, done) if turn % 2 else reversed_frames(job, plan, shot, done)
     follower.motion = motion = Foreseen(follower.motion)
@@ -338,13 +338,13 @@ def one_pass(studio: Studio, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Pai
     alone = replace(reel, turn="alone") if job.compare and turn == job.turns else None
     for index, frame in enumerate(frames, done + 1):
         began, seconds = time.perf_counter(), plan.seconds[shot.first + frame.at]
-        studio.look_at(frame.photo, seconds, frame.masks)
-        follower.refine = studio.steps()
+        painter.look_at(frame.photo, seconds, frame.masks)
+        follower.refine = painter.steps()
         own = replace(reel, turn=turn - 1).read(frame.at).to(job.device) if turn > 1 else None
         followed = follower(frame.photo, frame.view, own)
         reel.write(frame.at, followed.pixels.cpu(), followed.error)
         if alone is not None:
-            by_itself, other = studio.alone(frame.photo), alone.path(frame.at + (-1 if turn % 2 else 1))
+            by_itself, other = painter.alone(frame.photo), alone.path(frame.at + (-1 if turn % 2 else 1))
             error = followed.measured(by_itself, read_image(other).pixels) if other.exists() else math.nan
             alone.write(frame.at, by_itself.cpu(), error)
         took = time.perf_counter() - began

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from impasto.errors import InputError
 from impasto.web.forms import FORMS, fields_of, forms, plainer
 from impasto.web.guard import Guard
-from impasto.web.painter import Painter, Ticket
+from impasto.web.job_queue import JobQueue, Ticket
 from impasto.web.store import RESULT, FullError, MissingError, Store
 
 if TYPE_CHECKING:
@@ -55,14 +55,14 @@ def studio_app(settings: Studio, store: Store) -> Starlette:
         settings: of the studio.
         store: its folder.
     """
-    painter = Painter(settings, store)
-    answers = Answers(settings, store, painter)
+    queue = JobQueue(settings, store)
+    answers = Answers(settings, store, queue)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        painter.start()
+        queue.start()
         yield
-        await run_in_threadpool(painter.close)
+        await run_in_threadpool(queue.close)
 
     app = Starlette(
         routes=answers.routes(),
@@ -75,7 +75,7 @@ def studio_app(settings: Studio, store: Store) -> Starlette:
         },
         lifespan=lifespan,
     )
-    app.state.painter = painter
+    app.state.queue = queue
     return app
 
 
@@ -85,11 +85,11 @@ class Answers:
     Args:
         settings: of the studio.
         store: its folder.
-        painter: its queue.
+        queue: its jobs.
     """
 
-    def __init__(self, settings: Studio, store: Store, painter: Painter) -> None:
-        self.settings, self.store, self.painter = settings, store, painter
+    def __init__(self, settings: Studio, store: Store, queue: JobQueue) -> None:
+        self.settings, self.store, self.queue = settings, store, queue
         self._uploads = asyncio.Semaphore(UPLOADS_AT_ONCE)
 
     def routes(self) -> list[Route]:
@@ -153,7 +153,7 @@ class Answers:
         return Response(data, media_type=kind, headers={"cache-control": "no-cache"})
 
     async def forms(self, request: Request) -> Response:
-        self.painter.soon_needed()
+        self.queue.soon_needed()
         about = {"version": version("impasto"), "upload": self.settings.upload, "queue": self.settings.queue}
         return JSONResponse(forms() | about)
 
@@ -170,7 +170,7 @@ class Answers:
             with draft.open("wb") as file:
                 async for chunk in self._body(request, self.settings.upload):
                     file.write(chunk)
-            await run_in_threadpool(self.painter.make_room)
+            await run_in_threadpool(self.queue.make_room)
             return JSONResponse(await run_in_threadpool(self.store.take, draft), 201)
         except ClientDisconnect:
             return Response(status_code=499)
@@ -239,24 +239,24 @@ class Answers:
             data = json.loads(body)
         except (ValueError, RecursionError):
             raise InputError("this is no JSON: a form is an object with the name of a job") from None
-        ticket = await run_in_threadpool(self.painter.submit, data)
+        ticket = await run_in_threadpool(self.queue.submit, data)
         return JSONResponse(self._shown(ticket), 201, {"location": f"/job/{ticket.id}"})
 
     def _shown(self, ticket: Ticket) -> dict[str, Any]:
         return ticket.shown() | {
-            "place": self.painter.place(ticket),
+            "place": self.queue.place(ticket),
             "has_result": self._of(ticket, RESULT).is_file(),
-            "can_go_on": ticket.status == "stopped" and self.painter.has_state(ticket),
+            "can_go_on": ticket.status == "stopped" and self.queue.has_state(ticket),
         }
 
     def _of(self, ticket: Ticket, name: str) -> Path:
         return self.store.job_folder(ticket.id) / name
 
     def _ticket(self, request: Request) -> Ticket:
-        return self.painter.ticket(request.path_params["id"])
+        return self.queue.ticket(request.path_params["id"])
 
     async def history(self, request: Request) -> Response:
-        tickets = sorted(self.painter.tickets.values(), key=lambda t: -t.created)
+        tickets = sorted(self.queue.tickets.values(), key=lambda t: -t.created)
         return JSONResponse([self._shown(ticket) for ticket in tickets[:LONGEST_HISTORY]])
 
     async def job(self, request: Request) -> Response:
@@ -264,13 +264,13 @@ class Answers:
         return JSONResponse(self._shown(ticket) | {"curve": ticket.curve})
 
     async def stop(self, request: Request) -> Response:
-        return JSONResponse(self._shown(self.painter.stop(self._ticket(request).id)))
+        return JSONResponse(self._shown(self.queue.stop(self._ticket(request).id)))
 
     async def go_on(self, request: Request) -> Response:
-        return JSONResponse(self._shown(self.painter.go_on(self._ticket(request).id)))
+        return JSONResponse(self._shown(self.queue.go_on(self._ticket(request).id)))
 
     async def remove(self, request: Request) -> Response:
-        await run_in_threadpool(self.painter.remove, self._ticket(request).id)
+        await run_in_threadpool(self.queue.remove, self._ticket(request).id)
         return Response(status_code=204)
 
     async def events(self, request: Request) -> Response:
@@ -280,9 +280,9 @@ class Answers:
 
     async def _told(self, ticket: Ticket) -> AsyncIterator[str]:
         seen, points, waited, place = -1, 0, 0.0, -1
-        while not self.painter.closing.is_set():
-            if ticket.version != seen or self.painter.place(ticket) != place:
-                seen, place, waited = ticket.version, self.painter.place(ticket), 0.0
+        while not self.queue.closing.is_set():
+            if ticket.version != seen or self.queue.place(ticket) != place:
+                seen, place, waited = ticket.version, self.queue.place(ticket), 0.0
                 curve = ticket.curve[points:]
                 is_open = ticket.is_open
                 yield f"data: {json.dumps(self._shown(ticket) | {'from': points, 'curve': curve})}\n\n"

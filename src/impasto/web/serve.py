@@ -98,7 +98,7 @@ def _until_ctrl_c(settings: Studio, store: Any, socket_: socket.socket) -> None:
 
     class Server(uvicorn.Server):
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            app.state.painter.closing.set()  # ends the streams of events, which the server waits for
+            app.state.queue.closing.set()  # ends the streams of events, which the server waits for
             super().handle_exit(sig, frame)
 
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

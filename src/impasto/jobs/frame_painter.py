@@ -31,7 +31,7 @@ SAMPLED, MOST_SAMPLES = 8, 8
 
 
 @dataclass
-class Studio:
+class FramePainter:
     """Paints frames of one size.
 
     Attributes:

@@ -106,7 +106,7 @@ def title_of(job: Mapping[str, Any], store: Store) -> str:
     return " × ".join([*names, *(named if isinstance(named, list) else [named])])[:120] or str(job["job"])
 
 
-class Painter:
+class JobQueue:
     """The queue of a studio, and the thread that paints.
 
     Args:
