@@ -63,7 +63,7 @@ def killed(command: list[str], out: Path, kills: int, environment: dict[str, str
         while process.poll() is None and len(list(work.glob("**/*.png"))) <= before:
             time.sleep(0.02)
         if done < kills and process.poll() is None:
-            time.sleep(random.random() * 1.5)
+            time.sleep(random.random() * 0.7)
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL)
                 done += 1

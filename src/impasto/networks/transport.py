@@ -14,6 +14,9 @@ from impasto.features.vgg import VGG
 from impasto.networks.conditioning import OfWhole, Recorder, Slots, edged, mixed
 from impasto.objective.statistics import positions
 
+#: Positions whose features are in float32 at a time, where they are not already.
+PART = 2**16
+
 
 def front_widths(encoder: VGG) -> list[int]:
     """Of the convolutions up to relu3_1 of `lite`."""
@@ -98,19 +101,17 @@ def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
 
 
 def products(x: Tensor) -> Tensor:
-    """Mean products of channels: `(B, C, H, W)` to `(B, C, C)`, in float32 at least.
-
-    In mixed precision products are taken of parts of the map, so that what is rounded is small beside their sum; and of
-    fewer positions than channels without rounding, which would leave negative eigenvalues.
-    """
+    """Mean products of channels: `(B, C, H, W)` to `(B, C, C)`, in float32 at least: products that are rounded further
+    have negative eigenvalues, and no root."""
     rows = positions(x)
-    count = rows.shape[1]
-    if x.dtype.itemsize >= 4 or count < x.shape[1]:
-        with torch.autocast(x.device.type, enabled=False):
-            rows = rows.to(torch.promote_types(x.dtype, torch.float32))
-            return rows.mT @ rows / count
-    parts = rows.reshape(x.shape[0], math.gcd(count, 64), -1, x.shape[1])
-    return (parts.mT @ parts).sum(1, dtype=torch.float32) / count
+    with torch.autocast(x.device.type, enabled=False):
+        if x.dtype.itemsize >= 4:
+            return rows.mT @ rows / rows.shape[1]
+        total = torch.zeros(x.shape[0], x.shape[1], x.shape[1], device=x.device)
+        for start in range(0, rows.shape[1], PART):
+            exact = rows[:, start : start + PART].float()
+            total = total.baddbmm(exact.mT, exact)
+        return total / rows.shape[1]
 
 
 class Transport(OfWhole):
