@@ -394,13 +394,17 @@ else:
     steps = optimization.stylize(network, pixels(384, 512), pixels(500, 500), settings, max_memory=limit)
 for _ in steps:
     pass
-scale = 1 if sys.platform == "darwin" else 1024
-print(json.dumps(scale * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+try:  # not the peak by `getrusage`, which begins with that of the parent
+    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    peak = 1024 * int(line.split()[1])
+except OSError:
+    peak = (1 if sys.platform == "darwin" else 1024) * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps(peak))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "limit"), [("panorama", 1.1e9), ("dream", 1.5e9), ("nearest", 1.4e9)])
+@pytest.mark.parametrize(("kind", "limit"), [("panorama", 1.25e9), ("dream", 1.5e9), ("nearest", 1.4e9)])
 def test_a_process_takes_what_was_planned(kind: str, limit: float) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PEAK, kind, str(limit)], capture_output=True, text=True, check=True, env=os.environ

@@ -226,8 +226,7 @@ def train(
             rate = schedule(settings, step + 1, done)
             task.network = wrapped
             try:
-                number = step + 1 + device.process_index * APART
-                loss, parts = _advance(task, optimizer, device, settings, rate, number)
+                loss, parts = _advance(task, optimizer, device, settings, rate, step + 1 + device.process_index * APART)
             finally:
                 task.network = own
             step += 1
