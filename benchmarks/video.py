@@ -1,6 +1,7 @@
 """How still a painted video holds, and what it costs: each quality beside the same network or steps on single frames.
 
     python benchmarks/video.py --shared ../shared --quality instant
+    python benchmarks/video.py --shared ../shared --quality quick --against ruder --frames 6 --set encoder=lite
 
 The ruler is DeepFlow between the source's frames at their full size, with the paper's weights (never the method's own
 flow): E1 and E5 are mean warp errors over pairs 1 and 5 frames apart, relative to frames painted alone; sharp is
@@ -101,13 +102,15 @@ def main() -> None:
     a.add_argument("--clips", nargs="+", default=list(CLIPS))
     a.add_argument("--styles", nargs="+", default=list(STYLES))
     a.add_argument("--size", type=int, default=320)
+    a.add_argument("--frames", type=int, help="of each clip at most")
+    a.add_argument("--against", choices=("alone", "ruder"), default="alone", help="frames alone, or the paper's video")
     a.add_argument("--set", nargs="*", default=[], help="options of the job, such as encoder=lite")
     a.add_argument("--out", type=Path, help="folder for the frames")
     args = a.parse_args()
     options: dict[str, Any] = dict(pair.split("=", 1) for pair in args.set)
     rows: dict[str, dict[str, Any]] = {}
     for clip in args.clips:
-        photos = frames(args.shared, clip)
+        photos = frames(args.shared, clip)[: args.frames]
         size = scaled_size(photos[0], args.size)
         small = [lanczos(p, size) for p in photos]
         gaps = [1, min(5, len(photos) - 1)]
@@ -121,7 +124,9 @@ def main() -> None:
                 job = Video(
                     f"{folder}/%03d.png", str(painting), quality=args.quality, size=args.size, threads=1, **options
                 )
-                (ours, cost), (theirs, other) = painted(job), alone(job, Path(folder))
+                paper = Video(job.content, str(painting), quality="ruder", size=args.size, threads=1, **options)
+                (ours, cost) = painted(job)
+                (theirs, other) = painted(paper) if args.against == "ruder" else alone(job, Path(folder))
                 marks = [scored(args.shared, m[-1], small[-1], painting, args.size) for m in (ours, theirs)]
                 row = {
                     "E1": error(ours, ruler[1], 1) / error(theirs, ruler[1], 1),
@@ -140,7 +145,7 @@ def main() -> None:
                     strip = torch.cat(
                         [torch.cat([small[i], theirs[i], ours[i]], 2) for i in (0, len(ours) // 2, -1)], 3
                     )
-                    write_image(args.out / f"{args.quality}-{clip}-{style}.png", strip)
+                    write_image(args.out / f"{args.quality}-{args.against}-{clip}-{style}.png", strip)
     median = {
         clip: {
             part: round(statistics.median(r[part] for n, r in rows.items() if n.startswith(clip)), 4)
@@ -148,8 +153,9 @@ def main() -> None:
         }
         for clip in args.clips
     }
-    name = f"video_{args.quality}.json"
-    write(Path(__file__).parent / "results" / name, {"size": args.size, "set": options, "median": median, "rows": rows})
+    name = f"video_{args.quality}{'' if args.against == 'alone' else '_' + args.against}.json"
+    settings = {"size": args.size, "frames": args.frames, "against": args.against, "set": options}
+    write(Path(__file__).parent / "results" / name, settings | {"median": median, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ FLOW_SIDE = 1024
 OPTIMIZED_SIDE = 512
 #: Frames that are decoded at once, where a shot is painted from its end.
 CHUNK = 24
-#: Frames over which the end of a loop goes over into its beginning.
+#: Frames over which the end of a loop goes over into its beginning, and that are painted before it.
 JOINED = 12
 VIDEOS = (".mp4", ".mov", ".mkv", ".webm", ".gif", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".mts")
 
@@ -328,10 +328,21 @@ def shot_frames(painter: FramePainter, plan: Plan, shot: Shot, reel: Reel) -> It
         yield from one_pass(painter, plan, shot, replace(reel, turn=turn))
 
 
+def lead_in(painter: FramePainter, plan: Plan, follower: Follower) -> None:
+    """The end of a loop goes before its beginning, so that the first frame follows the last one."""
+    last = plan.shots[-1]
+    for frame in frames_of(painter.job, plan, last, max(0, last.count - JOINED)):
+        painter.look_at(frame.photo, plan.seconds[last.first + frame.at], frame.masks)
+        follower.refine = painter.steps()
+        follower(frame.photo, frame.view)
+
+
 def one_pass(painter: FramePainter, plan: Plan, shot: Shot, reel: Reel) -> Iterator[Painted]:
     """One pass over a shot: the even ones from its end."""
     job, follower, turn = painter.job, painter.follower(), int(reel.turn)
     done = reel.restore(follower, job.device)
+    if job.loop and turn == 1 and not done and shot == plan.shots[0]:
+        lead_in(painter, plan, follower)
     frames = frames_of(job, plan, shot, done) if turn % 2 else reversed_frames(job, plan, shot, done)
     follower.motion = motion = Foreseen(follower.motion)
     frames = ahead(motion.foresee(frames, lambda frame: frame.view))
