@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
-from unittest import mock
 
 
 class InterruptProcessingException(Exception):
@@ -144,5 +143,9 @@ def comfyui(models: Any) -> Iterator[None]:
     for name, about in made.items():
         vars(modules[name]).update(about)
     vars(modules["comfy"]).update(utils=modules["comfy.utils"], model_management=modules["comfy.model_management"])
-    with mock.patch.dict(sys.modules, modules):
+    sys.modules.update(modules)
+    try:
         yield
+    finally:
+        for name in modules:  # and no others, as patches of the whole would forget
+            del sys.modules[name]
