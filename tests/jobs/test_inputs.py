@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import impasto
@@ -76,3 +77,25 @@ def test_what_python_cannot_use_is_one_line(options: dict[str, Any], said: str) 
     with pytest.raises(impasto.InputError, match=said) as caught:
         impasto.Stylize("photo.png", "painting.png", **options)
     assert "\n" not in str(caught.value)
+
+
+def test_masks_say_where_styles_by_name_go() -> None:
+    photo = torch.rand(3, 32, 48, generator=torch.Generator().manual_seed(0))
+    left = torch.zeros(1, 32, 48)
+    left[..., :24] = 1
+    options: dict[str, Any] = {"size": 48, "feather": 0, "precision": "fp32"}
+    names = list(impasto.load_model("gallery").styles)[:2]
+    one, other = (impasto.instant(photo, style_name=name, **options).pixels for name in names)
+    both = impasto.instant(photo, style_name=names, masks=[(left, 1), (1 - left, 2)], **options).pixels
+    torch.testing.assert_close(both[..., :24], one[..., :24])
+    torch.testing.assert_close(both[..., 24:], other[..., 24:])
+    kept = impasto.instant(photo, style_name=names[0], masks=[(left, 0)], **options).pixels
+    torch.testing.assert_close(kept[0, ..., :24], photo[..., :24])
+    torch.testing.assert_close(kept[..., 24:], one[..., 24:])
+    with pytest.raises(InputError, match="belong to paintings"):
+        impasto.instant(photo, style_name=names[0], style_masks=[(left, 1)])
+
+
+def test_a_tensor_is_a_painting_whose_blocks_are_copied() -> None:
+    photo, painting = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    assert impasto.stylize(photo, painting, quality="quilting", size=32).pixels.shape == (1, 3, 32, 32)

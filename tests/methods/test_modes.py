@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from impasto.features import Encoder, load_encoder
+from impasto.features import Encoder, ModuleEncoder, load_encoder
 from impasto.features.vgg import VGG
 from impasto.methods.ascent import ascend
 from impasto.methods.attribution import Unit, gradient
@@ -20,6 +20,7 @@ from impasto.methods.regions import Region, StyleImage
 from impasto.methods.settings import DreamSettings, InversionSettings, StylizeSettings, TextureSettings
 from impasto.methods.stylize import stylize
 from impasto.methods.texture import texture
+from impasto.networks.models import load_model
 from impasto.objective import Placeless
 from impasto.optimize import Step
 
@@ -74,6 +75,20 @@ def test_a_unit_s_gradient_is_found_where_none_are_recorded(tiny: VGG) -> None:
     with torch.inference_mode():
         assert torch.equal(gradient(tiny, image.clone(), Unit(LAYER, 1)), gradient(tiny, image, Unit(LAYER, 1)))
     assert gradient(tiny, image, Unit(LAYER, 1)).any()
+
+
+def test_a_network_made_in_inference_mode_is_looked_into() -> None:
+    with torch.inference_mode():
+        network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+        encoder = ModuleEncoder(network, ["0", "2"], mean=(0.5,))
+        inside = gradient(encoder, pictures()[0], Unit("2", 1))
+    assert inside.any() and torch.equal(gradient(encoder, pictures()[0], Unit("2", 1)), inside)
+
+
+def test_a_model_opened_in_inference_mode_can_be_differentiated_through() -> None:
+    with torch.inference_mode():
+        model = load_model("gallery")
+    assert not any(p.is_inference() for p in model.generator.parameters())
 
 
 def test_a_blurred_picture_of_a_unit_goes_on_as_if_it_had_never_stopped(tiny: VGG) -> None:

@@ -112,6 +112,18 @@ def test_a_training_resumed_is_one_never_stopped(tmp_path: Path, stop: int) -> N
     assert [n for n in first.asked + second.asked if n > 0] == list(range(1, 13))
 
 
+def test_a_training_goes_on_where_no_gradients_are_recorded() -> None:
+    usual = [s.loss for s in train(Line(), SETTINGS)]
+    for mode in (torch.inference_mode, torch.no_grad):
+        task = Line()
+        with mode():
+            assert [s.loss for s in train(task, SETTINGS)] == usual
+    with torch.inference_mode():
+        made_there = Line()
+    with pytest.raises(InputError, match="the network was made in inference mode"):
+        next(train(made_there, SETTINGS))
+
+
 def test_a_training_leaves_the_callers_random_numbers_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)

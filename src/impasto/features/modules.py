@@ -17,6 +17,17 @@ class _Reached(Exception):
     """The deepest layer asked for has been computed."""
 
 
+def _make_differentiable(network: nn.Module) -> None:
+    """Copy weights that were made in inference mode, since nothing can be differentiated through them."""
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.is_inference():
+                setattr(module, name, nn.Parameter(parameter.clone(), requires_grad=False))
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_inference():
+                setattr(module, name, buffer.clone())
+
+
 class ModuleEncoder:
     """An encoder out of any network, by naming the submodules whose outputs are its layers (see `Encoder`).
 
@@ -37,6 +48,7 @@ class ModuleEncoder:
         InputError: if a submodule does not exist.
     """
 
+    @torch.inference_mode(False)
     def __init__(
         self,
         network: nn.Module,
@@ -50,6 +62,7 @@ class ModuleEncoder:
         if channels not in (1, 3):
             raise InputError(f"channels is {channels}; an encoder takes 3 (color) or 1 (gray)")
         self.name = name
+        _make_differentiable(network)
         self.network = network.eval().requires_grad_(False)
         self._paths = dict(layers) if isinstance(layers, Mapping) else {n: n for n in layers}
         self.layers = tuple(self._paths)

@@ -21,6 +21,9 @@ from impasto.methods.instant import Painter, instant, open_painter, painting_vec
 from impasto.methods.regions import Region, scaled
 from impasto.networks.models import Model, default_model
 
+#: Stands for the painting of a style by name, which is not at hand: `(3, H, W)`, in color, as none of them is gray.
+COLORED = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1).repeat(1, 16, 16)
+
 
 class Brush:
     """What paints each picture of a job: the network, and the styles measured once.
@@ -48,7 +51,12 @@ class Brush:
                 raise InputError(
                     f"name a style of the network: {named}" if named else "style is missing: give a painting"
                 )
-            self._vector = self.painter.model.blended(self.own or dict.fromkeys(known_styles, 1.0))
+            shares = self.own or dict.fromkeys(known_styles, 1.0)
+            if job.masks:
+                looks = [self.painter.model.blended({name: 1.0}) for name in shares]
+                self.scene = replace(self.scene, styles=[COLORED] * len(looks), blend=[*shares.values()], looks=looks)
+            else:
+                self._vector = self.painter.model.blended(shares)
 
     def _styles(self, photo: Picture) -> Sequence[Region] | Tensor:
         """Regions, or the one vector that serves all pictures alike, which is made once."""

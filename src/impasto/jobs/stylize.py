@@ -129,6 +129,8 @@ class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
             self.settle(semantic=(*self.semantic, *self.style_map), style_map=())
         if self.style_name and self.style:
             raise InputError("there are paintings and styles by name: give one or the other")
+        if not self.style and self.mode == ONE_PASS and (self.semantic or self.style_masks):
+            raise InputError("semantic maps and masks of styles belong to paintings: give paintings instead of names")
         if self.style_name and self.blend and len(self.blend) != len(self.style_name):
             raise InputError(
                 f"the blend has {len(self.blend)} weights for {len(self.style_name)} styles; give one for each"
@@ -141,7 +143,8 @@ class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
         """Raise InputError if there is none."""
         if not self.style and self.mode != ONE_PASS:
             raise InputError("style is missing: give a painting, or a folder of paintings")
-        if self.mode == QUILTING and (len(self.style) > 1 or Path(str(self.style[0])).is_dir()):
+        folder = self.mode == QUILTING and isinstance(self.style[0], str) and Path(self.style[0]).is_dir()
+        if self.mode == QUILTING and (len(self.style) > 1 or folder):
             raise InputError("quilting takes blocks of one painting: give one style")
         if self.mode == QUILTING and self.device not in (AUTO, "cpu"):
             raise InputError("quilting computes on the processor: leave device out")

@@ -210,6 +210,7 @@ def parsed_about(text: str, path: str | os.PathLike[str]) -> dict[str, Any]:
     return about
 
 
+@torch.inference_mode(False)  # a network made in that mode cannot be trained, nor differentiated through
 def load_model(path: str | os.PathLike[str]) -> Model:
     """A model that paints, ready to use (float32, frozen).
 

@@ -162,6 +162,8 @@ SAVED = 20.0
 KEPT = ("optimizer", "rate", "warmup", "decay", "average", "clip", "precision", "seed")
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def train(
     task: Task,
     settings: TrainSettings,
@@ -171,7 +173,8 @@ def train(
     identity: Mapping[str, Any] | None = None,
     anew: bool = False,
 ) -> Iterator[TrainStep]:
-    """Train `task.network`, from its last checkpoint if there is one; stop asking for steps at any time.
+    """Train `task.network`, from its last checkpoint if there is one; stop asking for steps at any time. It may be
+    called under `torch.inference_mode()` or `torch.no_grad()`; the network may not be made in inference mode.
 
     At the end, also when the generator is closed before, the checkpoint is written and the network is the averaged one.
     An error or an interrupt, wherever it arises, leaves the state of the last whole step in the checkpoint. The last
@@ -191,8 +194,11 @@ def train(
 
     Raises:
         NonFiniteError: if a loss or its gradient is no longer finite; the checkpoint holds the last state it was given.
-        InputError: if the checkpoint is of another network, other settings or another identity, or cannot be written.
+        InputError: if the checkpoint is of another network, other settings or another identity, or cannot be written,
+            or the network was made in inference mode.
     """
+    if any(p.is_inference() for p in task.network.parameters()):
+        raise InputError("the network was made in inference mode: make it inside of torch.inference_mode(False)")
     device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
     trained = [p for p in task.network.parameters() if p.requires_grad]
     optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.rate, betas=BETAS, weight_decay=settings.decay)

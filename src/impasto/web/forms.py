@@ -53,14 +53,20 @@ def modes_of(job: type[Job]) -> dict[str, str]:
     name, auto = SELECTORS.get(job.name, ("", ""))
     values = options_of(job)[name].names() if name in options_of(job) else []
     found = {"": auto} | {value: value for value in values if value != BY_FILE}
-    return {key: _mode(job, name, value) for key, value in found.items()}
+    return {key: _blank(job, name, value).mode for key, value in found.items()}
 
 
-def _mode(job: type[Job], name: str, value: str) -> str:
-    """The mode of a job whose selector has that value; no job is made, as its checks read torch."""
+def decided_of(job: type[Job]) -> set[str]:
+    """The options whose usual value depends on the job's selector."""
+    name = SELECTORS.get(job.name, ("", ""))[0]
+    return {option for value in modes_of(job) if value for option in _blank(job, name, value).usual()}
+
+
+def _blank(job: type[Job], name: str, value: str) -> Job:
+    """A job whose selector has that value, and nothing else, as its checks read torch."""
     blank = job.__new__(job)
     object.__setattr__(blank, name or "_", value)
-    return blank.mode
+    return blank
 
 
 def shown(job: type[Job], name: str, about: Option) -> bool:
@@ -75,7 +81,7 @@ def fields_of(job: type[Job]) -> dict[str, Option]:
     return {name: about for name, about in options_of(job).items() if shown(job, name, about)}
 
 
-def _choices(name: str, about: Option) -> list[str]:
+def choices_of(name: str, about: Option) -> list[str]:
     """Names that a field takes. What could be a path on the command line is one of the known names here."""
     if about.kind.read == "encoder" or name == "warmup_encoder":
         return [AUTO, *ENCODERS] if about.auto else [*ENCODERS]
@@ -83,7 +89,8 @@ def _choices(name: str, about: Option) -> list[str]:
         return list(STARTS)
     if about.kind.read == "file":
         return ["any", "gallery", "live"]
-    return ([AUTO] if about.auto and about.choices else []) + [value for value in about.names() if value != BY_FILE]
+    auto = [AUTO] if about.auto and about.choices else []
+    return list(dict.fromkeys((*auto, *(value for value in about.names() if value != BY_FILE))))
 
 
 def _widget(about: Option) -> str:
@@ -100,7 +107,7 @@ def _finite(bound: float) -> float | None:
 
 
 def _field(job: type[Job], name: str, about: Option, default: Any) -> dict[str, Any]:
-    choices = _choices(name, about)
+    choices = choices_of(name, about)
     label, help_ = WORDS.get((job.name, name), (label_of(name).capitalize(), about.help))
     return {
         "name": name,
@@ -221,7 +228,7 @@ def cleaned(value: Any) -> Any:
 def _value(name: str, value: Any, about: Option, locate: Locate) -> Any:
     if about.kind.read == "picture":
         return _located(name, value, locate)
-    choices = _choices(name, about)
+    choices = choices_of(name, about)
     for word in _words(value):
         if choices and word not in choices:
             raise unknown(label_of(name), word, choices)
