@@ -173,7 +173,8 @@ def small_model() -> Model:
     with torch.no_grad():
         vectors = torch.cat([generator.moments(p) for p in pictures])
     styles = {"waves": vectors[0], "dots": vectors[1]}
-    return Model("quarter", generator, styles, True, about={"licence": "test"}, distribution=distribution(vectors))
+    drawn = distribution(generator, vectors)
+    return Model("quarter", generator, styles, True, about={"licence": "test"}, distribution=drawn)
 
 
 @pytest.fixture(scope="session")

@@ -45,8 +45,12 @@ def test_the_seed_decides_or_torchs(model_file: str) -> None:
 
 
 def test_every_style_that_is_drawn_paints_numbers() -> None:
-    images = torch.rand(40, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    assert impasto.StyleAugment(p=1, seed=0)(images).isfinite().all()
+    images = torch.rand(100, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    made = impasto.StyleAugment(p=1, strength=(1, 1), seed=0)(images)
+    assert made.isfinite().all()
+    lightness = made.mean((1, 2, 3))
+    # As of paintings: few are nearly black or white.
+    assert 0.3 < float(lightness.mean()) < 0.65 and 0.08 < float(lightness.std()) < 0.25
 
 
 def test_single_pictures_integers_and_sizes(model_file: str) -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 import impasto
 from impasto.errors import InputError, WeightsError
+from impasto.files import read_tensors
 from impasto.networks.models import (
     PACKAGED,
     Model,
@@ -24,6 +25,7 @@ from impasto.networks.models import (
     read_about,
     save_model,
 )
+from impasto.networks.quarter import Quarter
 from impasto.networks.superres import SuperResolution
 
 
@@ -110,12 +112,42 @@ def test_a_model_that_cannot_be_written_is_one_line(small_model: Model, tmp_path
         save_model(small_model, tmp_path / "file" / "m.safetensors")
 
 
-def test_a_distribution_has_the_moments_of_the_vectors() -> None:
-    torch.manual_seed(0)
-    vectors = torch.randn(500, 3) @ torch.randn(3, 7) + 2
-    mean, factor = distribution(vectors)
-    torch.testing.assert_close(mean, vectors.mean(0))
-    torch.testing.assert_close(factor @ factor.T, torch.cov(vectors.T), atol=1e-4, rtol=1e-4)
+def test_what_is_drawn_has_the_moments_of_the_vectors() -> None:
+    random = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        generator = Quarter(8, 12, 1, 2, "lite", front_widths=(4, 4, 6, 6, 8)).eval()
+    factors = torch.randn(80, 8, 12, generator=random)
+    vectors = generator.plain_style().repeat(80, 1) + 0.1 * torch.randn(80, generator.style_size, generator=random)
+    assert generator.transport is not None
+    place, (rows, columns) = generator.transport.where, torch.tril_indices(8, 8)
+    vectors[:, place.start + 8 : place.stop] = (factors @ factors.mT)[:, rows, columns]
+    model = Model("quarter", generator, distribution=distribution(generator, vectors, rank=80))
+    expected = generator.unbounded(vectors)
+    found = generator.unbounded(torch.cat([model.sample(random) for _ in range(600)]))
+    assert ((found.mean(0) - expected.mean(0)) / expected.std(0)).abs().max() < 0.3
+    assert (found.std(0) / expected.std(0)).log().abs().max() < 0.3
+
+
+def test_few_directions_still_know_colors() -> None:
+    """Nine numbers of color beside thousands of a covariance."""
+    random = torch.Generator().manual_seed(0)
+    generator = Quarter(8, 12, 1, 2)
+    vectors = generator.plain_style() + 0.1 * torch.randn(200, generator.style_size, generator=random)
+    vectors[:, generator.colors] += 0.02 * torch.randn(200, 1, generator=random)
+    mean, factor = distribution(generator, vectors, rank=12)
+    share = factor[generator.colors].square().sum() / generator.unbounded(vectors)[:, generator.colors].var(0).sum()
+    assert share > 0.5 and mean.shape == (generator.style_size,)
+
+
+def test_a_file_of_before_has_no_distribution(small_model: Model, tmp_path: Path) -> None:
+    save_model(small_model, tmp_path / "m.safetensors")
+    about, tensors = read_tensors(tmp_path / "m.safetensors")
+    tensors["distribution.mean"] = tensors.pop("unbounded.mean")
+    tensors["distribution.factor"] = tensors.pop("unbounded.factor")
+    save_file(tensors, tmp_path / "m.safetensors", about)
+    with pytest.raises(InputError, match="no distribution"):
+        load_model(tmp_path / "m.safetensors").sample()
 
 
 def test_styles_by_name_find_the_packaged_model_that_knows_them() -> None:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.features.vgg import VGG
 from impasto.networks.conditioning import Recorder, Slots
@@ -121,15 +122,26 @@ def test_a_flat_picture_stays_finite(value: float, half: bool) -> None:
         assert network(torch.rand(1, 3, 24, 40), network.plain_style()[None]).isfinite().all()
 
 
-def test_only_what_is_no_covariance_becomes_the_nearest_one() -> None:
+def test_whatever_the_numbers_they_stand_for_a_covariance() -> None:
+    torch.manual_seed(0)
     slots = Slots()
     slots.take(3)
-    transport = Transport(2, slots)
-    slots.take(1)
-    # Of eigenvalues 1 and 3, and of 3 and -1, along the diagonals.
-    styles = torch.tensor([[9, 9, 9, 5, 5, 2.0, 1, 2, 9], [9, 9, 9, 5, 5, 1.0, 2, 1, 9]])
-    expected = torch.tensor([[9, 9, 9, 5, 5, 2.0, 1, 2, 9], [9, 9, 9, 5, 5, 1.5, 1.5, 1.5, 9]])
-    torch.testing.assert_close(transport.possible(styles), expected)
+    transport, mix = Transport(5, slots), torch.randn(2, 5, 5)
+    covariance = mix @ mix.mT + 0.5 * torch.eye(5)
+    part = torch.cat([torch.randn(2, 5), covariance[:, transport._lower[0], transport._lower[1]]], 1)
+    torch.testing.assert_close(transport.bounded(transport.unbounded(part)), part, atol=1e-4, rtol=1e-4)
+    drawn = transport.bounded(2 * torch.randn(100, part.shape[1]))[:, 5:][:, transport.index]
+    assert torch.linalg.eigvalsh(drawn.double()).min() > 0
+    flat = transport.unbounded(torch.zeros(1, part.shape[1]))  # a plain painting's
+    assert flat.isfinite().all()
+
+
+@pytest.mark.parametrize("value", [-0.5, float("nan"), float("inf")])
+def test_what_has_no_root_is_an_error_and_not_nan(value: float) -> None:
+    matrices = torch.eye(4).expand(2, 4, 4).clone()
+    matrices[1, 2, 2] = value
+    with pytest.raises(InputError, match="has no root"):
+        roots(matrices, 1e-3)
 
 
 def test_the_front_sees_what_the_packaged_encoder_sees_and_is_never_trained() -> None:

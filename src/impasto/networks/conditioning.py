@@ -55,9 +55,12 @@ class OfWhole(nn.Module):
     """A layer that looks at statistics of the whole picture, and can keep them for one that comes in pieces.
 
     Attributes:
+        where: its part of the style vector.
         kept: by name; None where each picture has its own. What is not there yet is measured at the first pass, with
             the batch as parts of one picture.
     """
+
+    where: slice
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,6 +73,15 @@ class OfWhole(nn.Module):
         if name not in self.kept:
             self.kept[name] = measure(x.transpose(0, 1).flatten(1, 2)[None])
         return self.kept[name]
+
+    def unbounded(self, part: Tensor) -> Tensor:
+        """Its part `(B, n)` of paintings' style vectors in coordinates that may have any value: logarithms of what
+        cannot be negative."""
+        return part
+
+    def bounded(self, part: Tensor) -> Tensor:
+        """The inverse of `unbounded`: whatever the numbers, a part that a painting could have."""
+        return part
 
 
 class Recorder:
@@ -140,6 +152,14 @@ class ConditionalNorm(OfWhole):
         centered = x - self.of_whole("mean", x, lambda y: y.mean((2, 3), keepdim=True))
         variance = self.of_whole("variance", centered, lambda y: y.square().mean((2, 3), keepdim=True))
         return torch.addcmul(shift, centered, (1 + scale) * (variance + 1e-5).rsqrt())
+
+    def unbounded(self, part: Tensor) -> Tensor:
+        scale, shift = part.chunk(2, 1)
+        return torch.cat([(1 + scale).clamp_min(1e-6).log(), shift], 1)
+
+    def bounded(self, part: Tensor) -> Tensor:
+        scale, shift = part.chunk(2, 1)
+        return torch.cat([scale.exp() - 1, shift], 1)
 
 
 def _normalized(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.errors import InputError
+from impasto.networks.conditioning import OfWhole
 
 
 class Generator(nn.Module):
@@ -53,9 +54,25 @@ class Generator(nn.Module):
         """The vector `(P,)` to begin with for a painting `(1, 3, H, W)`."""
         return self.plain_style()
 
-    def possible(self, styles: Tensor) -> Tensor:
-        """The vectors `(B, P)` nearest to `styles` that a painting could have; numbers drawn at random may be none."""
-        return styles
+    def unbounded(self, styles: Tensor) -> Tensor:
+        """Vectors `(B, P)` of paintings in coordinates that may have any value, so that they can be drawn at random:
+        logarithms of deviations and covariances."""
+        return self._by_part(styles, lambda layer, part: layer.unbounded(part))
+
+    def bounded(self, coordinates: Tensor) -> Tensor:
+        """The inverse of `unbounded`: whatever the numbers, vectors that a painting could have."""
+        return self._by_part(coordinates, lambda layer, part: layer.bounded(part))
+
+    def parts(self) -> dict[tuple[int, int], OfWhole]:
+        """The parts of the style vector, from and to where, each with a layer that takes it."""
+        return {(m.where.start, m.where.stop): m for m in self.modules() if isinstance(m, OfWhole)}
+
+    @torch.no_grad()
+    def _by_part(self, values: Tensor, change: Callable[[OfWhole, Tensor], Tensor]) -> Tensor:
+        values = values.clone()
+        for (start, stop), layer in self.parts().items():
+            values[:, start:stop] = change(layer, values[:, start:stop])
+        return values
 
     def seeing_pixels(self) -> Self:
         """The same network, given the picture's pixels if it only sees an encoder's features."""

@@ -26,6 +26,8 @@ from impasto.networks.tiles import Progress, in_pieces
 UPSCALE = "upscale"
 #: Of the file format; a reader refuses what is newer.
 VERSION = 1
+#: In a file. (`distribution.mean` and `.factor` of earlier ones, of vectors as they are, gave vectors of no style.)
+DISTRIBUTION = ("unbounded.mean", "unbounded.factor")
 #: Networks that come with the package: for every painting; for the paintings of examples/gallery.py; the fast one.
 PACKAGED = ("any", "gallery", "live")
 
@@ -41,7 +43,8 @@ class Model:
         any_style: whether it paints in the manner of every painting, and not in its own styles only.
         thumbnails: name -> a small JPEG, base64.
         about: settings, licence and whatever else its maker recorded.
-        distribution: mean `(P,)` and factor `(P, r)` of the style vectors that it was trained with, for random ones.
+        distribution: mean `(P,)` and factor `(P, r)` of the style vectors that it was trained with, in the generator's
+            `unbounded` coordinates, for random ones.
     """
 
     kind: str
@@ -87,7 +90,7 @@ class Model:
         raise InputError(f"this model paints in its own styles only: {', '.join(self.styles)}; name one with --style")
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """A random style vector, `(1, P)`, as normally distributed as those of the training were.
+        """A random style vector, `(1, P)`, distributed as those of the training were.
 
         Raises:
             InputError: if the model has no distribution.
@@ -98,7 +101,7 @@ class Model:
             )
         mean, factor = self.distribution
         drawn = mean + torch.randn(1, factor.shape[1], generator=generator).to(mean) @ factor.T
-        return self.generator.possible(drawn)
+        return self.generator.bounded(drawn)
 
     @torch.inference_mode()
     def __call__(
@@ -160,7 +163,7 @@ def style_tensors(model: Model) -> dict[str, Tensor]:
     if model.any_style:
         tensors |= {f"generator.{k}": v for k, v in model.generator.state_dict().items()}
     if model.distribution is not None:
-        tensors |= dict(zip(("distribution.mean", "distribution.factor"), model.distribution, strict=True))
+        tensors |= dict(zip(DISTRIBUTION, model.distribution, strict=True))
     return _halves(tensors)
 
 
@@ -255,17 +258,24 @@ def assembled(about: Mapping[str, Any], generator: Generator, tensors: Mapping[s
     tensors = {k: v.float() for k, v in tensors.items()}
     styles = {entry["name"]: tensors[f"styles.{i}"] for i, entry in enumerate(about["styles"])}
     thumbnails = {e["name"]: e["thumbnail"] for e in about["styles"] if e["thumbnail"]}
-    drawn = (tensors["distribution.mean"], tensors["distribution.factor"]) if "distribution.mean" in tensors else None
+    mean, factor = (tensors.get(name) for name in DISTRIBUTION)
+    drawn = None if mean is None or factor is None else (mean, factor)
     kind = about["network"]["kind"]
     return Model(kind, generator, styles, about["any_style"], thumbnails, about["about"], drawn)
 
 
-def distribution(vectors: Tensor, rank: int = 6) -> tuple[Tensor, Tensor]:
-    """Mean and factor of many style vectors `(N, P)`: the `rank` directions in which they vary most."""
-    mean = vectors.mean(0)
-    _, values, directions = torch.linalg.svd(vectors - mean, full_matrices=False)
-    count = min(rank, len(values))
-    return mean, (directions[:count] * (values[:count, None] / max(1, len(vectors) - 1) ** 0.5)).T.contiguous()
+def distribution(generator: Generator, vectors: Tensor, rank: int = 16) -> tuple[Tensor, Tensor]:
+    """Mean and factor of many style vectors `(N, P)` in unbounded coordinates: the `rank` directions in which they vary
+    most. Each part of the vector counts alike, as a painting's nine numbers of color do beside thousands of a
+    covariance."""
+    values = generator.unbounded(vectors)
+    mean, sizes = values.mean(0), torch.ones_like(values[0])
+    centered = values - mean
+    for start, stop in generator.parts():
+        sizes[start:stop] = centered[:, start:stop].square().sum(1).mean().sqrt().clamp_min(1e-6)
+    _, scales, directions = torch.linalg.svd(centered / sizes, full_matrices=False)
+    factor = directions[:rank] * (scales[:rank, None] / max(1, len(vectors) - 1) ** 0.5) * sizes
+    return mean, factor.T.contiguous()
 
 
 def stored_generator(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Generator:

@@ -71,11 +71,13 @@ class Recolor(OfWhole):
     """
 
     basis: Tensor
+    diagonal: Tensor
 
     def __init__(self, where: slice) -> None:
         super().__init__()
         self.where = where
         self.register_buffer("basis", torch.tensor(OPPONENT), persistent=False)
+        self.register_buffer("diagonal", torch.tensor([3, 5, 8]), persistent=False)  # of the factor
 
     @in_float32
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
@@ -105,6 +107,12 @@ class Recolor(OfWhole):
             matrix = matrix.expand(len(x), 3, 3)
         matched: Tensor = torch.baddbmm((mean @ self.basis)[:, :, None], matrix, rows)
         return matched.view_as(x)
+
+    def unbounded(self, part: Tensor) -> Tensor:
+        return part.index_copy(1, self.diagonal, part[:, self.diagonal].clamp_min(1e-4).log())
+
+    def bounded(self, part: Tensor) -> Tensor:
+        return part.index_copy(1, self.diagonal, part[:, self.diagonal].exp())
 
 
 def _conv(inward: int, outward: int, stride: int = 1) -> nn.Conv2d:
@@ -264,9 +272,6 @@ class Quarter(Describing):
         style = self.plain_style()
         style[self.colors] = self._colors(painting, None)[0].to(style)
         return style
-
-    def possible(self, styles: Tensor) -> Tensor:
-        return styles if self.transport is None else self.transport.possible(styles)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
         """As in torch; but the front is never trained."""

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.errors import InputError
 from impasto.features.vgg import VGG
 from impasto.networks.conditioning import OfWhole, Recorder, Slots, edged, mixed
 from impasto.objective.statistics import positions
@@ -88,6 +89,10 @@ def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
         least: no eigenvalue is below this part of the Frobenius norm. The smallest would take most of the steps; each
             is scaled so that it grows as fast as the others stay bounded (Chen and Chow 2014, "A stable scaling of
             Newton-Schulz for improving the sign function computation of a Hermitian matrix").
+
+    Raises:
+        InputError: if a matrix is not positive definite, or has values that are not finite; not in a graph that is
+            being exported.
     """
     size = matrices.square().sum((1, 2), keepdim=True).sqrt()
     eye = torch.eye(matrices.shape[1], dtype=matrices.dtype, device=matrices.device)
@@ -97,6 +102,13 @@ def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
         low *= scale * (1.5 - 0.5 * (scale * low) ** 2)
         step = torch.baddbmm(eye, z, y, beta=1.5 * scale, alpha=-0.5 * scale**3)
         y, z = y @ step, step @ z
+    if not torch.compiler.is_exporting():
+        missed = (y.detach() @ y.detach() - matrices.detach() / size.detach()).square().sum((1, 2)).sqrt().max().item()
+        if not missed < 0.05:
+            raise InputError(
+                "a covariance of features has no root: it has negative eigenvalues or values that are not finite; give "
+                "pictures without NaN, and a style vector that was measured, blended or drawn by the model"
+            )
     return y * size.sqrt(), z * size.rsqrt()
 
 
@@ -154,14 +166,17 @@ class Transport(OfWhole):
         carried: Tensor = torch.baddbmm(shift, positions(centered), matrix.expand(x.shape[0], -1, -1))
         return carried.view(x.shape[0], *x.shape[2:], -1).permute(0, 3, 1, 2)
 
-    @torch.no_grad()
-    def possible(self, styles: Tensor) -> Tensor:
-        """Style vectors `(B, P)` with the nearest covariances to theirs: those without negative eigenvalues."""
-        first = self.where.start + self.channels
-        values, vectors = torch.linalg.eigh(styles[:, first : self.where.stop][:, self.index])
-        nearest = vectors * values.clamp_min(0)[:, None] @ vectors.mT
-        lower = nearest[:, self._lower[0], self._lower[1]]
-        return torch.cat([styles[:, :first], lower, styles[:, self.where.stop :]], 1)
+    def unbounded(self, part: Tensor) -> Tensor:
+        """With the logarithm of the covariance, whose small eigenvalues are raised as `ridge` would."""
+        values, vectors = torch.linalg.eigh(part[:, self.channels :][:, self.index])
+        least = (self.ridge * values.mean(1, keepdim=True)).clamp_min(1e-6)
+        return self._with(part, vectors * values.maximum(least).log()[:, None] @ vectors.mT)
+
+    def bounded(self, part: Tensor) -> Tensor:
+        return self._with(part, torch.linalg.matrix_exp(part[:, self.channels :][:, self.index]))
+
+    def _with(self, part: Tensor, matrix: Tensor) -> Tensor:
+        return torch.cat([part[:, : self.channels], matrix[:, self._lower[0], self._lower[1]]], 1)
 
     def _map(self, ours: Tensor, theirs: Tensor) -> Tensor:
         """`T` for two covariances `(B, C, C)`; it is symmetric."""

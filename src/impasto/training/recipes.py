@@ -278,7 +278,8 @@ def any_recipe(
         trained.eval()
         with torch.no_grad():
             vectors = torch.cat([trained.generator.moments(task.cut(number)) for number in range(task.window)])
-        return Model("quarter", trained.generator, any_style=True, distribution=distribution(vectors))
+        drawn = distribution(trained.generator, vectors)
+        return Model("quarter", trained.generator, any_style=True, distribution=drawn)
 
     return Recipe(task, model, material.identity(paintings, task="any-style"))
 
