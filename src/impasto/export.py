@@ -119,21 +119,12 @@ def _graph(model: Model, style: Tensor | None) -> Any:
             dynamo=True,
             verbose=False,
             optimize=False,
-            custom_translation_table={torch.ops.aten.div.Tensor_mode: _whole_quotient},
         )
     assert program is not None
     # Not torch's whole optimization: its rewriting takes longer than all this, and what runs a file has its own.
     optimizer.fold_constants(program.model)
     optimizer.remove_unused_nodes(program.model)
     return _cleaned(program.model_proto)
-
-
-def _whole_quotient(numbers: Any, by: Any, rounding_mode: str) -> Any:
-    """The quotient of whole numbers, rounded to zero; onnxscript 0.7 has it by float32, whose 24 bits are too few."""
-    from onnxscript import opset18
-
-    assert rounding_mode == "trunc"
-    return opset18.Div(numbers, by)
 
 
 @contextmanager

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from impasto.networks.conditioning import PRIME, Conv, edged, in_32_bits, noise
+from impasto.networks.conditioning import Conv, edged, noise, noise_tiles
 
 
-def test_noise_is_the_same_in_32_bits() -> None:
-    rows, columns = torch.tensor([0, 1, 700, 32767])[:, None], torch.tensor([0, 1, 999, 32767])[None]
-    found = noise(rows, columns, [0, 3])
-    assert torch.equal(noise(rows.int(), columns.int(), [0, 3], in_32_bits), found)
-    assert not torch.equal(noise(rows.int(), columns.int(), [0, 3]), found)
-    # By Python's integers.
-    n = (999 * 104729 + 700 * 7919 + 4 * 1299709 % PRIME) % PRIME
-    for _ in range(2):
-        n = (n * ((n * 15731 + 789221) % PRIME) + 1376312) % PRIME
-    assert found[1, 2, 2].item() == pytest.approx((n / PRIME - 0.5) * 12**0.5, abs=1e-6)
-    (many,) = noise(torch.arange(200)[:, None], torch.arange(300)[None], [0])
-    assert abs(many.mean()) < 0.02 and abs(many.std() - 1) < 0.02
+def test_noise_is_white_and_the_same_by_pythons_integers() -> None:
+    odd, even = tiles = noise_tiles(2)
+    found = noise(tiles, 0, 0, 150, 200)
+    for n, row, column in ((0, 0, 0), (0, 63, 64), (1, 149, 199)):
+        added = int(odd[n, row % 64, column % 64]) + int(even[n, row % 63, column % 63])
+        assert found[n, row, column].item() == pytest.approx((abs(abs(added) - 128) - 64) * math.sqrt(3 / 4095))
+    many = noise(tiles, 100, 7, 1000, 800)
+    assert abs(many.mean()) < 0.01 and abs(many.std() - 1) < 0.01 and len(many.unique()) == 64
+    for other in (many[:, 1:], many[:, :, 1:], many[:, 64:], many[:, 63:], many.flip(0)):
+        assert abs((other * many[:, : other.shape[1], : other.shape[2]]).mean()) < 0.02
+
+
+def test_noise_of_a_part_is_part_of_the_noise() -> None:
+    tiles = noise_tiles(2)
+    whole = noise(tiles, -70, -3, 300, 200)
+    assert torch.equal(whole[:, 80:, 50:], noise(tiles, 10, 47, 220, 150))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16])
+def test_noise_has_no_more_digits_than_half_precision(kind: torch.dtype) -> None:
+    odd, even = (tile[:, :63, :63] for tile in noise_tiles(2))
+    added = odd.int() + even.int()
+    steps = (odd.to(kind) + even.to(kind), (added.to(kind).abs() - 128).abs() - 64)
+    assert torch.equal(steps[0].int(), added) and torch.equal(steps[1].int(), (added.abs() - 128).abs() - 64)
 
 
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])

@@ -10,7 +10,9 @@ Vectors are centered: zero is the plain network.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar, cast
 
 import torch
@@ -210,9 +212,10 @@ class Grain(nn.Module):
     """Adds fixed noise, weighted for each channel: where a picture is flat, a network has nothing else to make an
     irregular texture from, and repeats itself in a grid (noise as an input: Ulyanov et al. 2016, "Texture networks").
 
-    The noise is a function of the position alone, by integers, so that it is the same on every machine and in every
-    format; a picture and its parts get the same. While training it begins at a random position: a network that always
-    saw the same noise at the same place learned to paint one patch there, and left the rest a photograph.
+    The noise is a function of the position alone, made of integers below 2⁸, so that it is the same on every machine,
+    in every format and in half precision, too; a picture and its parts get the same. While training it begins at a
+    random position: a network that always saw the same noise at the same place learned to paint one patch there, and
+    left the rest a photograph.
 
     Args:
         channels: of the map.
@@ -229,6 +232,10 @@ class Grain(nn.Module):
         self.cell, self.count, self.origin = cell, count, (0, 0)
         self.weights = nn.Conv2d(count, channels, 1, bias=False)
         nn.init.normal_(self.weights.weight, std=0.1)
+        self.odd: Tensor
+        self.even: Tensor
+        for name, tile in zip(("odd", "even"), noise_tiles(count), strict=True):
+            self.register_buffer(name, tile, persistent=False)
         # The last place and its noise: the frames of a video share them.
         self._known: tuple[Any, Tensor] = None, torch.empty(0)
 
@@ -250,10 +257,8 @@ class Grain(nn.Module):
         return x + added
 
     def _noises(self, top: int, left: int, height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-        rows = top + torch.arange(height, device=device)[:, None]
-        columns = left + torch.arange(width, device=device)[None]
-        mix = in_32_bits if torch.compiler.is_exporting() else in_64_bits
-        return noise(rows, columns, range(self.count), mix).to(dtype)[None]
+        odd, even = (tile.to(device) for tile in (self.odd, self.even))
+        return noise((odd, even), top, left, height, width).to(dtype)[None]
 
 
 def begin_at(network: nn.Module, top: int, left: int) -> None:
@@ -263,45 +268,43 @@ def begin_at(network: nn.Module, top: int, left: int) -> None:
             module.origin = top // module.cell, left // module.cell
 
 
-#: A prime: noise is made of the numbers below.
-PRIME = 999983
+#: Sides of the tiles of noise, in positions; without a common divisor, so that their sum repeats after 4032 only.
+NOISE_SIDES = (64, 63)
 
 
-def in_64_bits(a: Tensor, b: Tensor | int, c: Tensor | int) -> Tensor:
-    """`a * b + c` modulo `PRIME`, of numbers of about its size."""
-    return (a * b + c) % PRIME
+def noise_tiles(count: int) -> list[Tensor]:
+    """What `noise` is made of: `(count, 64, 64)` odd numbers from -127 to 127, and `(count, 63, 63)` even ones from
+    -128 to 126, evenly distributed. They are drawn by a function that is a standard (SHAKE256), and so never change.
+    """
+    tiles = []
+    for name, side in zip(("odd", "even"), NOISE_SIDES, strict=True):
+        drawn = hashlib.shake_256(f"impasto {name}".encode()).digest(count * side * side)
+        values = torch.tensor(list(drawn), dtype=torch.int16).view(count, side, side) % 128
+        tiles.append((2 * values - (127 if name == "odd" else 128)).to(torch.int8))
+    return tiles
 
 
-def in_32_bits(a: Tensor, b: Tensor | int, c: Tensor | int) -> Tensor:
-    """The same without numbers above 2³¹ and without ONNX's `Mod`: some programs that read ONNX files compute integers
-    with 32 bits, whatever type they have, and remainders with floats."""
-    high, low = _divided(b, 1024)
-    found: Tensor = _divided(_divided(a * high, PRIME)[1] * 1024 + a * low + c, PRIME)[1]
-    return found
+def noise(tiles: Sequence[Tensor], top: int, left: int, height: int, width: int) -> Tensor:
+    """White noises of deviation 1, evenly distributed over 64 values, `(count, height, width)`, float32.
 
-
-def _divided(x: Tensor | int, by: int) -> tuple[Any, Any]:
-    """Quotient and remainder of numbers that are not negative."""
-    if isinstance(x, int):
-        return divmod(x, by)
-    quotient = torch.div(x, by, rounding_mode="trunc")
-    return quotient, x - quotient * by
-
-
-def noise(rows: Tensor, columns: Tensor, seeds: Iterable[int], mix: Callable[..., Tensor] = in_64_bits) -> Tensor:
-    """White noises of deviation 1, evenly distributed, at integer positions: `(seeds, H, W)`.
+    All numbers but those of the last product are whole and have at most eight binary digits, which no type rounds.
 
     Args:
-        rows: `(H, 1)`.
-        columns: `(1, W)`.
-        seeds: one for each noise. All are computed at once, so that a graph has the operations once.
-        mix: `in_32_bits` gives the same noise, slowly.
+        tiles: of `noise_tiles`; both are repeated beside each other, and added.
+        top: row of the first position.
+        left: column of the first position.
+        height: rows.
+        width: columns.
     """
-    own = torch.tensor([(seed + 1) * 1299709 % PRIME for seed in seeds], dtype=rows.dtype, device=rows.device)
-    n = mix(columns, 104729, rows * 7919 + own[:, None, None])
-    for _ in range(2):
-        n = mix(n, mix(n, 15731, 789221), 1376312)
-    return (n.float() / PRIME - 0.5) * 12**0.5
+    parts = []
+    for tile in tiles:
+        side = tile.shape[1]
+        moved = (tile.roll((-top, -left), (1, 2)) if top or left else tile).float()
+        repeated = moved.repeat(1, (height + side - 1) // side, (width + side - 1) // side)
+        parts.append(repeated[:, :height, :width])
+    # The sum, odd and from -255 to 253, taken in a circle and folded: again evenly distributed, from -63 to 63.
+    folded = ((parts[0] + parts[1]).abs() - 128).abs() - 64
+    return folded * math.sqrt(3 / 4095)
 
 
 def mixed(x: Tensor) -> Tensor:
