@@ -5,7 +5,8 @@
 
 The ruler is DeepFlow between the source's frames at their full size, with the paper's weights (never the method's own
 flow): E1 and E5 are mean warp errors over pairs 1 and 5 frames apart, relative to frames painted alone; sharp is
-the mean gradient, style and content are errors of the last frames by VGG-19 (shared/tools/score.py), all relative.
+the mean gradient, style and content are errors of the last frames by VGG-19 (shared/tools/score.py), all relative;
+occluded: how far low-passed frames are from those painted alone around what comes into sight, relative to elsewhere.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from common import write
 from torch import Tensor
 
@@ -30,7 +32,7 @@ from impasto.media import write_image
 from impasto.media.flow import DeepFlow, View, gray_of
 from impasto.media.video import Video as Source
 from impasto.methods.regions import scaled_size
-from impasto.pictures.resample import lanczos
+from impasto.pictures.resample import blur, lanczos
 from impasto.pictures.warp import consistency, resized_flow, resized_weights, sharpness, warp_error
 
 #: Clip -> source, first frame, count of frames.
@@ -60,6 +62,17 @@ def rulers(photos: list[Tensor], size: tuple[int, int], gap: int) -> Iterator[tu
 
 def error(made: list[Tensor], ruler: list[tuple[int, Tensor, Tensor]], gap: int) -> float:
     return statistics.fmean(warp_error(made[i], made[i - gap], flow, weights) for i, flow, weights in ruler)
+
+
+def occluded(made: list[Tensor], alone: list[Tensor], ruler: list[tuple[int, Tensor, Tensor]]) -> float:
+    """Mean low-passed difference within 7 pixels of what the ruler does not find again, relative to elsewhere."""
+    near, far = [], []
+    for i, _, reliable in ruler:
+        hidden = F.max_pool2d(1 - reliable, 15, 1, 7)[0, 0] > 0
+        apart = blur(made[i] - alone[i], 2.0).abs().mean(1)[0]
+        near.append(apart[hidden])
+        far.append(apart[~hidden])
+    return float(torch.cat(near).mean() / torch.cat(far).mean())
 
 
 def scored(shared: Path, made: Tensor, photo: Tensor, painting: Path, size: int) -> dict[str, float]:
@@ -134,6 +147,7 @@ def main() -> None:
                     "sharp": sharpness(torch.cat(ours[-2:])) / sharpness(torch.cat(theirs[-2:])),
                     "style": marks[0]["style"] / marks[1]["style"],
                     "content": marks[0]["content"] / marks[1]["content"],
+                    "occluded": occluded(ours, theirs, ruler[1]),
                     "cpu": cost / other,
                     "luma drift": max(abs(float(x.mean() - y.mean())) for x, y in zip(ours, theirs, strict=True)),
                     "E1 of its own": error(ours, ruler[1], 1),
@@ -149,7 +163,7 @@ def main() -> None:
     median = {
         clip: {
             part: round(statistics.median(r[part] for n, r in rows.items() if n.startswith(clip)), 4)
-            for part in ("E1", "E5", "sharp", "style", "content", "cpu", "luma drift")
+            for part in ("E1", "E5", "sharp", "style", "content", "occluded", "cpu", "luma drift")
         }
         for clip in args.clips
     }
