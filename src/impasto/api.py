@@ -201,7 +201,8 @@ def job_again(
     """The job of a picture's manifest; arguments as for `again`."""
     path = Path(picture)
     places = [Path(), path.parent, *(Path(f) for f in folders)]
-    return job_of(manifest_of(path)["job"], locate_in(places)).changed(**changes)
+    about = manifest_of(path)["job"]
+    return job_of(about, locate_in(places), trusted=changes.get("encoder")).changed(**changes)
 
 
 __all__ = ["Record", "again", "run"]

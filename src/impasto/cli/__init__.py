@@ -40,16 +40,20 @@ app.add_command(command_of(Studio, saved=False))
 app.add_command(weights)
 
 
+TRUSTED = click.option("--encoder", metavar="NAME", help="The encoder, where it is an import path: its code is run.")
+
+
 @app.command(params=[QUIET])
 @click.argument("job")
-def run(job: str, quiet: bool) -> int:
+@TRUSTED
+def run(job: str, encoder: str | None, quiet: bool) -> int:
     """Run the job in a JSON file, which --save-job wrote or a person.
 
     impasto run job.json
     """
     from impasto.cli.watch import watch
 
-    return watch(read_job(job), quiet=quiet)
+    return watch(read_job(job, encoder), quiet=quiet)
 
 
 @app.command(params=[QUIET])
@@ -59,7 +63,8 @@ def run(job: str, quiet: bool) -> int:
     "--inputs", multiple=True, metavar="FOLDER", help="Folder with the inputs, if they are not here; several."
 )
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
-def again(picture: str, output: str, inputs: tuple[str, ...], force: bool, quiet: bool) -> int:
+@TRUSTED
+def again(picture: str, output: str, inputs: tuple[str, ...], force: bool, encoder: str | None, quiet: bool) -> int:
     """Make PICTURE again from the manifest in it, which has names and hashes of its inputs.
 
     impasto again out.png -o again.png
@@ -67,7 +72,8 @@ def again(picture: str, output: str, inputs: tuple[str, ...], force: bool, quiet
     from impasto.api import job_again
     from impasto.cli.watch import watch
 
-    return watch(job_again(picture, inputs, {"output": output, "force": force}), quiet=quiet)
+    changes = {"output": output, "force": force, **({} if encoder is None else {"encoder": encoder})}
+    return watch(job_again(picture, inputs, changes), quiet=quiet)
 
 
 @app.command()

@@ -21,6 +21,15 @@ def weights_list() -> None:
         print(f"{row.name}\t{row.path or 'not found'}\t{row.license}\t{row.url}")
 
 
+@weights.command("layers")
+@click.argument("name", required=False, default="auto")
+def weights_layers(name: str) -> None:
+    """The layers of an encoder, from shallow to deep: NAME, or the import path of a module, whose code is run."""
+    from impasto.features import layers_of
+
+    print("\n".join(layers_of(name)))
+
+
 @weights.command("path")
 @click.argument("name")
 def weights_path(name: str) -> None:

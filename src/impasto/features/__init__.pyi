@@ -11,5 +11,6 @@ from .profile import Profile as Profile
 from .profile import profile_of as profile_of
 from .registry import ENCODERS as ENCODERS
 from .registry import encoder_source as encoder_source
+from .registry import is_imported as is_imported
 from .registry import resolve as resolve
 from .registry import stands_in as stands_in

@@ -11,9 +11,10 @@ from torch import Tensor
 from impasto.devices import resolve_device
 from impasto.errors import InputError, WeightsError, unknown
 from impasto.features.classifier import Classifier, load_classifier
+from impasto.features.imported import load_imported
 from impasto.features.lite import lite_network, stored_widths, unpacked
 from impasto.features.precision import resolve_precision
-from impasto.features.registry import ENCODERS, Path_, resolve
+from impasto.features.registry import ENCODERS, Path_, is_imported, resolve
 from impasto.features.states import load_state, read_tensors
 from impasto.features.vgg import VGG, Padding, Pooling
 from impasto.features.weights import WEIGHTS, locate, verify
@@ -64,7 +65,8 @@ def load_encoder(
     Nothing is drawn from torch's random generators.
 
     Args:
-        name: a key of `ENCODERS`, or `auto` (see `resolve`).
+        name: a key of `ENCODERS`, `auto` (see `resolve`), or an import path, whose code is run (see
+            `impasto.features.imported`).
         weights: a file, or a folder that holds it; looked for as `impasto.features.weights` says if not given.
         pooling: `"max"` as trained, or `"avg"` (smoother pictures).
         padding: `"zeros"` as trained, or `"circular"`: a picture's opposite sides are neighbors.
@@ -78,12 +80,16 @@ def load_encoder(
         WeightsError: if its weights are not found, damaged, or of another network.
     """
     name, device = resolve(name, weights), resolve_device(device)
-    if name not in ENCODERS:
+    if name not in ENCODERS and not is_imported(name):
         raise unknown("encoder", name, ("auto", *ENCODERS))
     if pooling not in ("max", "avg"):
         raise InputError(f"pooling is {pooling!r}; it must be max or avg")
     if padding not in ("zeros", "circular"):
         raise InputError(f"padding is {padding!r}; it must be zeros or circular")
+    if is_imported(name):
+        if pooling != "max" or padding != "zeros" or precision not in ("auto", "fp32"):
+            raise InputError(f"{name} is taken as it is: leave pooling, precision and tileable out")
+        return load_imported(name, weights, device)
     found_precision = resolve_precision(precision, device)
     if classifier and name not in WEIGHTS:
         raise WeightsError(
@@ -121,9 +127,11 @@ def layers_of(name: str) -> tuple[str, ...]:
     """The layers that an encoder can be asked for, from shallow to deep; its weights need not be on this machine.
 
     Args:
-        name: a key of `ENCODERS`, or `auto`.
+        name: a key of `ENCODERS`, `auto`, or an import path.
     """
     name = resolve(name)
+    if is_imported(name):
+        return load_imported(name, None).layers
     if name not in ENCODERS:
         raise unknown("encoder", name, ("auto", *ENCODERS))
     if name not in WEIGHTS:

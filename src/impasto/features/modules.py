@@ -39,7 +39,8 @@ class ModuleEncoder:
         network: takes images `(B, 3, H, W)`; `(B, 1, H, W)` with `channels=1`, which gets the mean of red, green and
         blue.
         layers: layer name -> submodule name as in `network.named_modules()`, from shallow to deep; or the submodule
-            names alone. Each must be called once in a forward pass and give a map `(B, C, H', W')`.
+            names alone. Each must be called once in a forward pass and give a map `(B, C, H', W')`, or a
+            vector `(B, C)`, which is one of 1×1.
         mean, std: what the network expects: `(image - mean) / std`, for images in [0, 1].
         channels: of the network's input, 3 or 1.
         name: how users call it.
@@ -112,6 +113,8 @@ class ModuleEncoder:
         _inputs: object,
         output: Tensor,
     ) -> None:
+        if isinstance(output, Tensor) and output.dim() == 2:
+            output = output[:, :, None, None]
         if not isinstance(output, Tensor) or output.dim() != 4:
             raise InputError(f"the layer {layer} of {self.name} gives no map (B, C, H, W), but {type(output).__name__}")
         # A later in-place operation must not change what was asked for.

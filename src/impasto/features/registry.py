@@ -41,6 +41,11 @@ def resolve(name: str = "auto", weights: Path_ | None = None) -> str:
     return next((n for n in STANDARD if find(n) is not None), PACKAGED)
 
 
+def is_imported(name: object) -> bool:
+    """Whether an encoder's name is an import path, `package.module:name`."""
+    return isinstance(name, str) and ":" in name
+
+
 def stands_in(name: str, resolved: str) -> str | None:
     """What a front tells its user where `lite` was chosen for want of VGG-19; None where it was not.
 

@@ -298,15 +298,17 @@ def locate_in(folders: Iterable[Path]) -> Locate:
     return locate
 
 
-def job_of(data: Any, locate: Locate | None = None) -> Job:
+def job_of(data: Any, locate: Locate | None = None, *, trusted: object = None) -> Job:
     """The job that JSON describes.
 
     Args:
         data: as `Job.as_json` gives it, or as people write it: `{"job": "stylize", "content": …}`.
         locate: finds the files of a manifest; those beside here if None.
+        trusted: the encoder that whoever starts the job names as well: import paths of others, which run code, are
+            refused.
 
     Raises:
-        InputError: if it is no job, or an option is unknown or does not fit.
+        InputError: if it is no job, an option is unknown or does not fit, or an encoder is not trusted.
     """
     from impasto.jobs.every import JOBS
 
@@ -317,6 +319,12 @@ def job_of(data: Any, locate: Locate | None = None) -> Job:
     kind = JOBS[data["job"]]
     given = {name: value for name, value in data.items() if name != "job"}
     kind.check_names(given)
+    for name, value in given.items():
+        is_path = options_of(kind)[name].kind.read == "encoder" and isinstance(value, str) and ":" in value
+        if is_path and value != trusted:
+            raise InputError(
+                f"{value} is the import path of code, which no file may run: give --encoder {value} as well"
+            )
     find = locate or locate_in([Path()])
     read = {name: decoded(v, find) if options_of(kind)[name].kind.read else v for name, v in given.items()}
     return kind(**read)

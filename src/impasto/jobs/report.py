@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from impasto.errors import InputError, WeightsError
-from impasto.features import resolve
+from impasto.features import is_imported, resolve
 from impasto.features.weights import locate
 from impasto.files import file_hash, read_tensors, replacing
 from impasto.jobs.base import Job, OptimizingJob, job_of
@@ -65,7 +65,9 @@ def _networks(job: Job) -> Iterator[str | Path]:
     if isinstance(asked.get("encoder"), str):
         weights = asked.get("weights")
         with suppress(WeightsError):  # told when it is opened
-            yield locate(resolve(asked["encoder"], weights), weights)
+            imported = is_imported(asked["encoder"])
+            if not imported or weights is not None:
+                yield str(weights) if imported else locate(resolve(asked["encoder"], weights), weights)
 
 
 def manifest_of(path: str | Path) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def resumed_job(path: str | Path, changes: Mapping[str, Any]) -> Job:
     Raises:
         InputError: if the file is no state, is damaged, or the changes do not fit.
     """
-    saved = job_of(json.loads(_read(path)[0]["job"]))
+    saved = job_of(json.loads(_read(path)[0]["job"]), trusted=changes.get("encoder"))
     return saved.changed(**{"force": True} | dict(changes) | {"resume": str(path)})
 
 

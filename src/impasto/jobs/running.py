@@ -14,7 +14,7 @@ from torch import Tensor
 
 from impasto.devices import resolve_device
 from impasto.errors import InputError, Interrupted, NonFiniteError
-from impasto.features import Encoder, load_encoder, resolve, resolve_precision, stands_in
+from impasto.features import Encoder, is_imported, load_encoder, resolve, resolve_precision, stands_in
 from impasto.files import check_apart, check_target, write_text
 from impasto.jobs.base import Job, OptimizingJob, PictureJob
 from impasto.jobs.records import Note, Progress, Record, Wrote
@@ -118,11 +118,14 @@ def resolved(asked: J) -> tuple[J, list[Note]]:
     if asked.threads == AUTO:
         changes["threads"] = torch.get_num_threads()
     if "precision" in asked.active():
-        changes["precision"] = resolve_precision(options["precision"], changes["device"])
+        imported = is_imported(options.get("encoder")) and options["precision"] == AUTO
+        changes["precision"] = "fp32" if imported else resolve_precision(options["precision"], changes["device"])
     if isinstance(options.get("encoder"), str) and "encoder" in asked.active():
         changes["encoder"] = resolve(options["encoder"], options["weights"])
         if text := stands_in(options["encoder"], changes["encoder"]):
             notes.append(Note(text))
+        if is_imported(changes["encoder"]) and options["weights"] is None:
+            notes.append(Note(f"{changes['encoder']} has the weights that it comes with, as none are given"))
     return asked.changed(**changes), notes
 
 

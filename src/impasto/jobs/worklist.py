@@ -203,7 +203,7 @@ def _in_line(line: str, number: int, batch: Batch, defaults: Mapping[str, Any], 
     file = str(given or _file_of(data, number, kind, batch.format))
     if given is None and folded(os.path.join(batch.output, file)) in taken:
         file = str(PurePath(file).with_stem(f"{PurePath(file).stem}-{number}"))
-    made = job_of({**usual, **data, **({} if makes_pictures(kind) else {"output": file})})
+    made = job_of({**usual, **data, **({} if makes_pictures(kind) else {"output": file})}, trusted=usual.get("encoder"))
     return Item(file, os.path.join(batch.output, file), made)
 
 

@@ -46,7 +46,8 @@ def encoder_option(modes: tuple[str, ...] = ()) -> Any:
     return option(
         "auto",
         ENCODER_KIND,
-        "Network whose features are compared: a name (`impasto weights list`).",
+        "Network whose features are compared: a name (`impasto weights list`), or any torch module by its import path, "
+        "package.module:name, whose code is run.",
         group=ENCODER,
         auto="VGG-19 where its weights are found, else lite",
         modes=modes,
@@ -161,7 +162,7 @@ class StylizeSettings(Settings):
         auto="as many as at the others", modes=OPTIMIZE)
     warmup_steps: int = option(0, WHOLE, "Steps by the warm-up encoder at each scale, before those of a slower one.",
         group=SEARCH, least=0, modes=OPTIMIZE)
-    warmup_encoder: str = option("lite", TEXT, "Encoder of the warm-up steps.", group=SEARCH, modes=OPTIMIZE)
+    warmup_encoder: str = option("lite", ENCODER_KIND, "Encoder of the warm-up steps.", group=SEARCH, modes=OPTIMIZE)
     scales: int | Auto = option(AUTO, WHOLE, "Scales from coarse to fine.", group=SEARCH, least=1,
         auto="as many as begin at 256 pixels or more", modes=OPTIMIZE)
     scale_factor: float = option(2.0, NUMBER, "Ratio from scale to scale.", group=SEARCH, above=1, modes=OPTIMIZE)

@@ -83,7 +83,7 @@ def fields_of(job: type[Job]) -> dict[str, Option]:
 
 def choices_of(name: str, about: Option) -> list[str]:
     """Names that a field takes. What could be a path on the command line is one of the known names here."""
-    if about.kind.read == "encoder" or name == "warmup_encoder":
+    if about.kind.read == "encoder":
         return [AUTO, *ENCODERS] if about.auto else [*ENCODERS]
     if name == "init":
         return list(STARTS)
