@@ -5,12 +5,13 @@
 *Probability* of a class: the mean over 8 random moves (10 pixels, 15 %, 8 degrees) after a 3×3 blur. A unit has none;
 its *activation* is measured so, relative to the `olah` preset's. *Naturalness*: the mean squared Mahalanobis length of
 `lite`'s features under photographs' mean and covariance, one number a layer, divided by what photographs that were
-left out have: 1 is as natural as a photograph.
+left out have: 1 is as natural as a photograph. Pictures that are in the result already are not made again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -102,15 +103,16 @@ def runs(a: argparse.Namespace) -> Iterator[tuple[Unit, int, str]]:
                 yield unit, seed, canvas
 
 
-def summary(rows: Sequence[dict[str, Any]], canvases: Sequence[str]) -> dict[str, Any]:
-    """Means over classes, and over units, by canvas; a unit's activation is relative to the first canvas's."""
-    first = {(r["unit"], r["seed"]): r["answer"] for r in rows if r["canvas"] == canvases[0]}
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over classes, and over units, by canvas; a unit's activation is relative to `olah`'s."""
+    canvases = sorted({r["canvas"] for r in rows})
+    first = {(r["unit"], r["seed"]): r["answer"] for r in rows if r["canvas"] == "fourier"}
     found: dict[str, Any] = {}
     for canvas in canvases:
         for kind in ("classes", "units"):
             some = [r for r in rows if r["canvas"] == canvas and r["unit"].startswith("logits") == (kind == "classes")]
             if some:
-                scales = [1.0 if kind == "classes" else first[r["unit"], r["seed"]] for r in some]
+                scales = [first.get((r["unit"], r["seed"]), 1.0) if kind == "units" else 1.0 for r in some]
                 found[f"{kind}, {canvas}"] = {
                     "answer": sum(r["answer"] / max(s, 1e-6) for r, s in zip(some, scales, strict=True)) / len(some),
                     "naturalness": {n: sum(r["naturalness"][n] for r in some) / len(some) for n in LAYERS},
@@ -139,10 +141,12 @@ def main() -> None:
     files = pictures_in(a.photos, recursive=True)[: a.measured]
     natural = Naturalness(load_encoder("lite", precision="fp32"), files)
     encoder = load_encoder(a.encoder, weights=a.weights, classifier=True, precision="auto")
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = json.loads(a.out.read_text())["pictures"] if a.out.exists() else []
     for unit, seed, canvas in runs(a):
         settings = AscentSettings(canvas=canvas, size=a.size, seed=seed).changed(steps=a.steps)
         start, name = time.process_time(), f"{unit.layer}-{unit.channel}"
+        if any((r["unit"], r["seed"], r["canvas"]) == (name, seed, canvas) for r in rows):
+            continue
         *_, last = ascend(encoder, [unit], settings)
         image, seconds = (last.image() * 255).round() / 255, time.process_time() - start
         row = {"unit": name, "seed": seed, "canvas": canvas, "seconds": seconds}
@@ -150,7 +154,7 @@ def main() -> None:
         if a.pictures:
             write_image(a.pictures / f"{name}-{a.size}-{canvas}-{seed}.png", image)
         about = {"size": a.size, "encoder": a.encoder, "photographs": natural.photographs}
-        write(a.out, about | {"summary": summary(rows, a.canvases), "pictures": rows})
+        write(a.out, about | {"summary": summary(rows), "pictures": rows})
 
 
 if __name__ == "__main__":

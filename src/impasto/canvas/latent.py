@@ -14,11 +14,11 @@ from impasto.canvas.decoder import CELL, CHANNELS, Prior
 
 #: From a picture to its loss and the loss's parts, as in `impasto.optimize`.
 Goal: TypeAlias = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
-#: A latent's spectrum is a parameter times `GAIN / frequency ** SLOPE`: at a rate at which other canvases are quick,
+#: A latent's spectrum is a parameter times `GAIN / frequency ** slope`: at a rate at which other canvases are quick,
 #: latents go to a picture that is as strong and far less natural.
 SLOPE, GAIN = 0.5, 0.3
 #: How much longer latents may become than a picture's own are.
-SPARE = 1.25
+SPARE = 1.1
 #: Pictures that differ by less, half a step of 8 bits, are the same.
 SAME = 0.5 / 255
 #: Steps that fit latents to a picture, and their rate.
@@ -40,6 +40,7 @@ class Latent:
         white: latents to begin with, `(B, 32, ⌈H/8⌉, ⌈W/8⌉)`.
         rest: what is added to what is decoded, `(B, 3, H, W)`.
         length: root of the largest mean square of white latents; of photographs it is 1.
+        slope: exponent of the frequency; 0 to change all scales alike.
     """
 
     maps = ()
@@ -52,8 +53,9 @@ class Latent:
         *,
         rest: Tensor | None = None,
         length: float = 1.0,
+        slope: float = SLOPE,
     ) -> None:
-        self.prior, self.length, self.rest = prior, length, rest
+        self.prior, self.length, self.rest, self.slope = prior, length, rest, slope
         self._set(white, size)
 
     @staticmethod
@@ -66,7 +68,8 @@ class Latent:
 
     @staticmethod
     def of(prior: Prior, picture: Tensor, shown: Tensor | None = None) -> Latent:
-        """A canvas that shows a picture exactly at first, since what the decoder cannot make of it is added.
+        """A canvas that shows a picture exactly at first, since what the decoder cannot make of it is added; all scales
+        change alike, as the picture has large things already.
 
         Args:
             prior: the decoder.
@@ -80,7 +83,7 @@ class Latent:
         length = max(1.0, SPARE * white.square().mean().sqrt().item())
         if shown is not None and (shown - picture).abs().max() > SAME:
             white = fit(prior, shown - rest, white)
-        return Latent(prior, size, white, rest=rest, length=length)
+        return Latent(prior, size, white, rest=rest, length=length, slope=0.0)
 
     def _set(self, white: Tensor, size: tuple[int, int]) -> None:
         self._size = (int(size[0]), int(size[1]))
@@ -92,7 +95,7 @@ class Latent:
         fy = torch.fft.fftfreq(height, device=like.device)[:, None]
         fx = torch.fft.rfftfreq(width, device=like.device)
         frequency: Tensor = (fy.square() + fx.square()).sqrt()
-        return GAIN * frequency.clamp_min(1 / max(height, width)) ** -SLOPE
+        return GAIN * frequency.clamp_min(1 / max(height, width)) ** -self.slope
 
     def white(self) -> Tensor:
         """`(B, 32, ⌈H/8⌉, ⌈W/8⌉)`, where photographs' have mean 0 and covariance 1."""

@@ -91,8 +91,8 @@ CANVAS_HELP = (
 )
 
 
-def _prior_weight() -> Any:
-    return _weight(1.0, "Weight of the mean square of latents, of the canvases natural and taef2.")
+def _prior_weight(default: float) -> Any:
+    return _weight(default, "Weight of the mean square of latents, of the canvases natural and taef2.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -333,7 +333,7 @@ class InversionSettings(Settings):
     tv_weight: float = _weight(1.0, "Weight of the total variation per pixel.")
     norm_weight: float = _weight(0.01, "Weight of the norm per pixel, which keeps pixels from black and white.")
     canvas: str = option("pixels", TEXT, CANVAS_HELP, group=SEARCH, choices=CANVASES)
-    prior_weight: float = _prior_weight()
+    prior_weight: float = _prior_weight(0.01)
     optimizer: str = option("lbfgs", TEXT, "Optimizer of the picture.", group=SEARCH, choices=OPTIMIZERS)
     rate: float = option(0.05, NUMBER, "Learning rate of Adam.", group=SEARCH, above=0)
     steps: int = option(200, WHOLE, "Steps of the optimization.", group=SEARCH, least=1)
@@ -384,7 +384,7 @@ class AscentSettings(Settings):
     # fmt: off
     size: int = option(224, WHOLE, "Side of the square picture in pixels.", group=PICTURE, least=32, most=LONGEST)
     canvas: str = option("fourier", TEXT, CANVAS_HELP, group=SEARCH, choices=CANVASES)
-    prior_weight: float = _prior_weight()
+    prior_weight: float = _prior_weight(1.0)
     norm_weight: float = _weight(0.0, "Weight of Σ (2x − 1)², which keeps the picture gray (Simonyan et al. 2014).")
     tv_weight: float = _weight(0.0, "Weight of the squared total variation.")
     blur_every: int = option(
