@@ -24,7 +24,7 @@ from impasto.features import weights
 from impasto.features.states import load_state
 from impasto.features.variants import CAFFE, TORCHVISION, VGG16_WIDTHS
 from impasto.features.vgg import VGG
-from impasto.features.weights import WEIGHTS, WeightsFile
+from impasto.features.weights import DECODERS, WEIGHTS, WeightsFile
 
 SHARED = Path(os.environ.get("IMPASTO_SHARED", Path(__file__).parents[3] / "shared")) / "weights"
 
@@ -106,8 +106,8 @@ def test_entries_agree_with_their_urls_and_hashes(name: str) -> None:
     assert entry.normalization is (CAFFE if "caffe" in name else TORCHVISION)
 
 
-def test_no_file_name_belongs_to_two_encoders() -> None:
-    names = [filename for entry in WEIGHTS.values() for filename in entry.filenames]
+def test_no_file_name_belongs_to_two_networks() -> None:
+    names = [filename for entry in (*WEIGHTS.values(), *DECODERS.values()) for filename in entry.filenames]
     assert len(names) == len(set(names))
 
 
@@ -188,7 +188,7 @@ def test_the_missing_message_says_what_where_and_how(folders: dict[str, Path]) -
 def test_status_has_a_row_for_each_entry(folders: dict[str, Path]) -> None:
     path = put(folders["hub"])
     rows = {row.name: row for row in weights.status()}
-    assert list(rows) == ["lite", *WEIGHTS]
+    assert list(rows) == ["lite", *WEIGHTS, *DECODERS]
     assert (rows["lite"].path, rows["lite"].source) == (weights.find("lite"), "packaged")
     assert (rows["tiny"].path, rows["tiny"].source) == (path, "torch's hub cache")
     assert (rows["vgg19"].path, rows["vgg19"].source) == (None, None)

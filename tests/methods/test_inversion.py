@@ -31,7 +31,7 @@ def test_the_norm_by_hand() -> None:
     assert AlphaNorm(6)(image, {}).item() == pytest.approx(1 + 0 + 0.5**6)
 
 
-@pytest.mark.parametrize("canvas", ["pixels", "fourier"])
+@pytest.mark.parametrize("canvas", ["pixels", "fourier", "natural"])
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 def test_inversion_brings_the_picture_back(canvas: str, optimizer: str) -> None:
     settings = InversionSettings(

@@ -217,3 +217,34 @@ def test_a_dream_that_is_resumed_moves_as_if_it_had_never_stopped() -> None:
     state = [next(loop) for _ in range(2)][-1].state()
     *_, last = dream(LITE, image, settings, resume=state)
     assert torch.equal(last.image(), whole[-1])
+
+
+# --- on the canvas of latents ----------------------------------------------------------------------------------------
+
+
+def test_latents_are_raised_to_what_excites_a_unit() -> None:
+    settings = AscentSettings(size=40, steps=8, canvas="natural", shift=2.0)
+    units = [Unit("relu3_1", 3), Unit("relu3_1", 5)]
+    steps = list(ascend(LITE, units, settings))
+    assert steps[-1].losses["unit"] < steps[0].losses["unit"] - 0.1
+    assert 0 < steps[-1].losses["prior"] and steps[-1].image().shape == (2, 3, 40, 40)
+    heavy = list(ascend(LITE, units, settings.changed(prior_weight=100.0)))
+    assert heavy[-1].losses["prior"] / 100 < steps[-1].losses["prior"]
+
+
+def test_a_dream_of_latents_begins_with_the_picture_and_is_resumed_bit_for_bit() -> None:
+    image = torch.rand(1, 3, 46, 58)
+    settings = DreamSettings(layer="relu3_1", octaves=2, steps=2, jitter=4, canvas="natural")
+    loop = dream(LITE, image, settings)
+    steps = [next(loop) for _ in range(3)]  # in the second octave, whose canvas is built of the first one's
+    state = steps[-1].state()
+    *_, whole = loop
+    *_, last = dream(LITE, image, settings, resume=state)
+    assert torch.equal(last.image(), whole.image())
+    still = list(dream(LITE, image, settings.changed(rate=1e-9)))[-1].image()
+    torch.testing.assert_close(still, image, atol=1e-3, rtol=0)
+
+
+def test_a_dream_is_of_pixels_or_of_latents() -> None:
+    with pytest.raises(InputError, match="canvas"):
+        DreamSettings(canvas="fourier")

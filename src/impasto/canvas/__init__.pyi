@@ -2,8 +2,11 @@ from .base import Canvas as Canvas
 from .blurred import Blurred as Blurred
 from .detail import Detail as Detail
 from .fourier import Fourier as Fourier
+from .latent import Latent as Latent
+from .latent import likely as likely
 from .luminance import Luminance as Luminance
 from .names import CANVASES as CANVASES
+from .names import PRIORS as PRIORS
 from .partly_fixed import PartlyFixed as PartlyFixed
 from .pixels import GrayPixels as GrayPixels
 from .pixels import Pixels as Pixels

@@ -6,7 +6,10 @@ import torch
 
 from impasto.canvas import CANVASES
 from impasto.canvas.base import Canvas
+from impasto.canvas.decoder import open_prior
 from impasto.canvas.fourier import Fourier
+from impasto.canvas.latent import Latent
+from impasto.canvas.names import PRIORS
 from impasto.canvas.pixels import Pixels
 from impasto.errors import unknown
 
@@ -32,7 +35,10 @@ def gray(
 
     Raises:
         InputError: if there is no such canvas.
+        WeightsError: if it needs weights that are not on this machine, or damaged.
     """
+    if name in PRIORS:
+        return Latent.random(open_prior(name).to(device), size, generator, batch)
     if name == "fourier":
         return Fourier(Fourier.random(size, generator, batch).image().detach().to(device))
     if name != "pixels":

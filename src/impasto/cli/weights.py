@@ -1,4 +1,4 @@
-"""The weights of encoders: `weights list`, `path`, `fetch`, `verify`."""
+"""The weights of encoders and decoders: `weights list`, `path`, `fetch`, `verify`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from impasto.features import weights as weight_files
 
 @click.group()
 def weights() -> None:
-    """Find, fetch and check the weights of encoders."""
+    """Find, fetch and check the weights of encoders and decoders."""
 
 
 @weights.command("list")
@@ -33,14 +33,14 @@ def weights_layers(name: str) -> None:
 @weights.command("path")
 @click.argument("name")
 def weights_path(name: str) -> None:
-    """Where the weights of an encoder are."""
+    """Where the weights of an encoder or a decoder are."""
     print(weight_files.locate(name))
 
 
 @weights.command("fetch")
 @click.argument("name")
 def weights_fetch(name: str) -> None:
-    """Download the weights of an encoder into impasto's cache, and check them."""
+    """Download the weights of an encoder or a decoder into impasto's cache, and check them."""
     with Download(name) as bar:
         path = weight_files.fetch(name, progress=bar)
     print(path)
@@ -87,8 +87,11 @@ class Download:
 @click.argument("name")
 @click.option("--path", metavar="FILE", help="The file, if it is elsewhere.")
 def weights_verify(name: str, path: str | None) -> None:
-    """Check the weights of an encoder: hash where it is known, names, shapes, finite values."""
-    from impasto.features import check_weights
+    """Check weights: hash where it is known, names, shapes, finite values."""
+    if name in weight_files.DECODERS:
+        from impasto.canvas.decoder import check_decoder as check
+    else:
+        from impasto.features import check_weights as check
 
-    found, digest = check_weights(name, path)
+    found, digest = check(name, path)
     print(f"{found}: {'SHA-256 ' + digest if digest else 'no hash is known for this file; names and shapes'} ok")

@@ -1,4 +1,4 @@
-"""Weights of the encoders: which files there are, where they are looked for, their hashes, and their download.
+"""Weights of encoders and decoders: which files there are, where they are looked for, their hashes, and their download.
 
 Nothing here needs torch, and nothing uses the network except `fetch`. A file is looked for in
 
@@ -17,7 +17,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
@@ -27,16 +27,14 @@ from impasto.features.variants import CAFFE, TORCHVISION, VGG16_WIDTHS, VGG19_WI
 
 
 @dataclass(frozen=True)
-class WeightsFile:
+class PublishedFile:
     """A published file of weights.
 
     Attributes:
-        name: of the encoder it belongs to, such as `"vgg19"`.
+        name: of the network it belongs to, such as `"vgg19"`.
         url: its public home.
         sha256: its SHA-256, in hex, or the first digits of it where no more is known.
         license: in words.
-        widths: the network's channels, as for `VGG`.
-        normalization: what the weights expect of an image.
         size: of the published file in bytes, if known.
     """
 
@@ -44,14 +42,30 @@ class WeightsFile:
     url: str
     sha256: str
     license: str
-    widths: Sequence[Sequence[int]]
-    normalization: Normalization
-    size: int | None = None
+    size: int | None = field(default=None, kw_only=True)
 
     @property
     def filenames(self) -> tuple[str, ...]:
-        """The names it may go by: the published one, which `sha256` applies to, and those of its convolutions alone."""
-        name = self.url.rpartition("/")[2]
+        """The names it may go by, first the published one, which `sha256` applies to."""
+        return (self.url.rpartition("/")[2],)
+
+
+@dataclass(frozen=True)
+class WeightsFile(PublishedFile):
+    """An encoder's weights.
+
+    Attributes:
+        widths: the network's channels, as for `VGG`.
+        normalization: what the weights expect of an image.
+    """
+
+    widths: Sequence[Sequence[int]]
+    normalization: Normalization
+
+    @property
+    def filenames(self) -> tuple[str, ...]:
+        """The published name, and those of its convolutions alone."""
+        (name,) = super().filenames
         return name, name.replace(".pth", ".safetensors"), f"{self.name}-features.safetensors"
 
 
@@ -65,25 +79,36 @@ _VGG16 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
 # fmt: off
 #: The files by encoder name.
 WEIGHTS = {entry.name: entry for entry in (
-    WeightsFile("vgg19", f"{_TORCHVISION}/vgg19-dcbb9e9d.pth", _VGG19, _BSD, VGG19_WIDTHS, TORCHVISION, 574_673_361),
+    WeightsFile(
+        "vgg19", f"{_TORCHVISION}/vgg19-dcbb9e9d.pth", _VGG19, _BSD, VGG19_WIDTHS, TORCHVISION, size=574_673_361
+    ),
     WeightsFile("vgg16", f"{_TORCHVISION}/vgg16-397923af.pth", _VGG16, _BSD, VGG16_WIDTHS, TORCHVISION),
     WeightsFile("vgg19-caffe", f"{_CAFFE}/vgg19-d01eb7cb.pth", "d01eb7cb", _CC, VGG19_WIDTHS, CAFFE),
     WeightsFile("vgg16-caffe", f"{_CAFFE}/vgg16-00b39a1b.pth", "00b39a1b", _CC, VGG16_WIDTHS, CAFFE),
 )}
 # fmt: on
+_TAESD = "https://github.com/madebyollin/taesd/raw/5cccb12dc72074a4be35680c3b108548a7c69978"
+_TAEF2 = "0a44a31e1ae59eb9dbf9359d24942fd3ef5928162c1800d97a28c61d51be0ab5"
+#: The files of decoders that make a canvas's pictures (`impasto.canvas.decoder`), by the canvas's name.
+DECODERS = {
+    "taef2": PublishedFile(
+        "taef2", f"{_TAESD}/taef2_decoder.pth", _TAEF2, "MIT (Ollin Boer Bohan, taesd)", size=2_704_756
+    )
+}
 #: The encoder whose weights come with impasto.
 PACKAGED = "lite"
 
 
-def entry_of(name: str) -> WeightsFile:
-    """The row of an encoder.
+def entry_of(name: str) -> PublishedFile:
+    """The row of an encoder or a decoder.
 
     Raises:
         InputError: if there is none of that name.
     """
-    if name not in WEIGHTS:
-        raise unknown("weights", name, (PACKAGED, *WEIGHTS))
-    return WEIGHTS[name]
+    found = WEIGHTS.get(name) or DECODERS.get(name)
+    if found is None:
+        raise unknown("weights", name, (PACKAGED, *WEIGHTS, *DECODERS))
+    return found
 
 
 def weights_error(message: str) -> WeightsError:
@@ -147,7 +172,7 @@ def find(name: str, path: str | os.PathLike[str] | None = None) -> Path | None:
     """The file with an encoder's weights, or None if there is none.
 
     Args:
-        name: one of `WEIGHTS`, or `lite`, whose weights are packaged.
+        name: one of `WEIGHTS` or `DECODERS`, or `lite`, whose weights are packaged.
         path: a file of any name, or a folder that holds one of the entry's `filenames`; no other place is searched
             then.
 
@@ -223,8 +248,9 @@ class WeightsStatus:
 
 
 def status() -> list[WeightsStatus]:
-    """A row for `lite` and for each entry of `WEIGHTS`. Files are looked for, not opened."""
-    rows = [(PACKAGED, "Apache-2.0", ""), *((e.name, e.license, e.url) for e in WEIGHTS.values())]
+    """A row for `lite` and for each entry of `WEIGHTS` and `DECODERS`. Files are looked for, not opened."""
+    entries = [*WEIGHTS.values(), *DECODERS.values()]
+    rows = [(PACKAGED, "Apache-2.0", ""), *((e.name, e.license, e.url) for e in entries)]
     return [WeightsStatus(name, *next(_places(name), (None, None)), *about) for name, *about in rows]
 
 
@@ -235,7 +261,7 @@ RETRIES = 2
 _CHUNK = 1 << 18  # bytes
 
 
-def verify(path: Path, entry: WeightsFile) -> str | None:
+def verify(path: Path, entry: PublishedFile) -> str | None:
     """Check a file's SHA-256, where it is known: for a file that goes by the published name.
 
     A large file takes seconds, so that its hash is noted in impasto's cache, and computed again only when the file's
@@ -305,7 +331,7 @@ def fetch(name: str, folder: str | os.PathLike[str] | None = None, *, progress: 
     """Download an encoder's weights and check them, unless they are packaged or in the folder and sound.
 
     Args:
-        name: one of `WEIGHTS`, or `lite`.
+        name: one of `WEIGHTS` or `DECODERS`, or `lite`.
         folder: where to put the file, by default `cache_folder()`.
         progress: an object that is told how far the download is; `True` is a bar by tqdm, if that is installed.
 
@@ -338,7 +364,7 @@ class _Refused(Exception):
     """What another attempt would not better: it is not one of those after which pooch makes one."""
 
 
-def _download(entry: WeightsFile, target: Path, progress: Progress | bool) -> str:
+def _download(entry: PublishedFile, target: Path, progress: Progress | bool) -> str:
     """Put the published file at `target`; its SHA-256."""
     import pooch  # type: ignore[import-untyped]
     import requests

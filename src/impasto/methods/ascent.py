@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from impasto.canvas import Blurred, gray
+from impasto.canvas import Blurred, Latent, gray, likely
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.attribution import Unit
@@ -104,6 +104,7 @@ def ascend(
     )
     generator = torch.Generator().manual_seed(settings.seed)
     canvas = gray(settings.canvas, size, generator, batch=len(units), deviation=0.01, device=device)
+    latent = canvas if isinstance(canvas, Latent) else None
     if settings.blur_every:
         steps = 0 if resume is None else resume.step
         canvas = Blurred(canvas, settings.blur_every, settings.blur_sigma, settings.clip_percentile, steps)
@@ -116,7 +117,7 @@ def ascend(
         ]
         if len(units) > 1 and len(set(units)) < len(units) and not units[0].classifier:
             terms.append((settings.diversity_weight, Similarity(units[0].layer)))
-        objective = Objective(encoder, terms)
+        objective = likely(Objective(encoder, terms), latent, settings.prior_weight * len(units))
         if not (settings.shift or settings.scale or settings.degrees):
             return objective
         return transformed(objective, move(settings.shift, settings.scale, settings.degrees), settings.seed)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from impasto.canvas import gray
+from impasto.canvas import Latent, gray, likely
 from impasto.features.encoder import Encoder, check_layers
 from impasto.methods.plan import FULLY_CONNECTED, SPECTRUM, fitted, map_bytes, optimizer_bytes
 from impasto.methods.regions import check_sides, scaled, scaled_size
@@ -54,10 +54,12 @@ def invert(
         tv, norm = TotalVariation("power", settings.beta / 2), AlphaNorm(settings.alpha)
         terms: list[tuple[float, Term]] = [(settings.tv_weight, tv), (settings.norm_weight, norm)]
         features = content_term(encoder, picture, layers, "relative", space)
-        return objective(encoder, [(1.0, features), *terms], space)
+        found = objective(encoder, [(1.0, features), *terms], space)
+        return likely(found, latent, settings.prior_weight)
 
     generator = torch.Generator().manual_seed(settings.seed)
     canvas = gray(settings.canvas, size, generator, device=picture.device)
+    latent = canvas if isinstance(canvas, Latent) else None
     return minimize(canvas, [Stage(size, settings.steps, build)], optimizer(settings), resume)
 
 

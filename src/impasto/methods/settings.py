@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from impasto.canvas import CANVASES
+from impasto.canvas import CANVASES, PRIORS
 from impasto.errors import InputError
 from impasto.features import PRECISIONS, profile_of
 from impasto.objective import CONVENTIONS, STYLE_LOSSES, style_loss
@@ -84,6 +84,16 @@ def _seed(help: str = "Random seed.", modes: tuple[str, ...] = ()) -> Any:
 
 def _weight(default: float, help: str, modes: tuple[str, ...] = ()) -> Any:
     return option(default, NUMBER, help, group=LOSS, least=0, modes=modes)
+
+
+CANVAS_HELP = (
+    "What is optimized: pixels; fourier: the spectrum in decorrelated colors; natural: latents of a small decoder "
+    "that knows what photographs look like (Nguyen et al. 2016); taef2: of a larger, fetched one."
+)
+
+
+def _prior_weight(default: float) -> Any:
+    return _weight(default, "Weight of the mean square of latents, of the canvases natural and taef2.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,8 +333,8 @@ class InversionSettings(Settings):
     alpha: float = option(6.0, NUMBER, "Exponent α of the norm Σ |2x − 1|^α.", group=LOSS, above=0)
     tv_weight: float = _weight(1.0, "Weight of the total variation per pixel.")
     norm_weight: float = _weight(0.01, "Weight of the norm per pixel, which keeps pixels from black and white.")
-    canvas: str = option("pixels", TEXT, "What is optimized: the picture's pixels or its Fourier spectrum.",
-        group=SEARCH, choices=CANVASES)
+    canvas: str = option("pixels", TEXT, CANVAS_HELP, group=SEARCH, choices=CANVASES)
+    prior_weight: float = _prior_weight(0.01)
     optimizer: str = option("lbfgs", TEXT, "Optimizer of the picture.", group=SEARCH, choices=OPTIMIZERS)
     rate: float = option(0.05, NUMBER, "Learning rate of Adam.", group=SEARCH, above=0)
     steps: int = option(200, WHOLE, "Steps of the optimization.", group=SEARCH, least=1)
@@ -359,6 +369,9 @@ class DreamSettings(Settings):
         1.5 / 255, NUMBER, "Mean change of a value by one step, in units of the range 0 to 1.", group=SEARCH, above=0)
     jitter: int = option(32, WHOLE,
         "Pixels by which the picture is rolled at random before each step.", group=SEARCH, least=0)
+    canvas: str = option("pixels", TEXT,
+        "What is optimized: pixels, or natural: latents of a small decoder; taef2: of a fetched one.", group=SEARCH,
+        choices=("pixels", *PRIORS))
     seed: int = _seed("Random seed of the jitter.")
     encoder: str | Encoder = encoder_option()
     pooling: str = _pooling()
@@ -371,8 +384,8 @@ class AscentSettings(Settings):
 
     # fmt: off
     size: int = option(224, WHOLE, "Side of the square picture in pixels.", group=PICTURE, least=32, most=LONGEST)
-    canvas: str = option("fourier", TEXT,
-        "What is optimized: pixels, or the Fourier spectrum in decorrelated colors.", group=SEARCH, choices=CANVASES)
+    canvas: str = option("fourier", TEXT, CANVAS_HELP, group=SEARCH, choices=CANVASES)
+    prior_weight: float = _prior_weight(1.0)
     norm_weight: float = _weight(0.0, "Weight of Σ (2x − 1)², which keeps the picture gray (Simonyan et al. 2014).")
     tv_weight: float = _weight(0.0, "Weight of the squared total variation.")
     blur_every: int = option(
