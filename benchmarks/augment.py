@@ -12,6 +12,7 @@ held-out paintings where some are given.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 from pathlib import Path
 from typing import Any
@@ -159,18 +160,22 @@ def compared(seed: int, held_out: Path | None) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    a.add_argument("--draws", type=int, default=10000)
+    a.add_argument("--draws", type=int, default=10000, help="0: those of before are kept")
     a.add_argument("--seeds", type=int, default=5)
     a.add_argument("--paintings", type=Path, nargs="*", default=[], help="folders, for the distribution")
     a.add_argument("--held-out", type=Path, help="a folder of paintings for test pictures")
     a.add_argument("--sheet", type=Path)
     a.add_argument("--photo", type=Path, help="of the sheet")
     args = a.parse_args()
-    result: dict[str, Any] = {"draws": draws(args.draws)}
-    print(result, flush=True)
-    paintings = [Path(p) for folder in args.paintings for p in pictures_in(folder)]
+    out = Path(__file__).parent / "results" / "augment.json"
+    result: dict[str, Any] = json.loads(out.read_text()) if out.exists() else {}
+    if args.draws:
+        result["draws"] = draws(args.draws)
+        write(out, result)
+    paintings = [Path(p) for folder in args.paintings for p in pictures_in(folder, recursive=True)]
     if paintings:
         result["likeness"] = likeness(paintings)
+        write(out, result)
     if args.sheet:
         show(args.sheet, paintings, args.photo)
     rows = [compared(seed, args.held_out) for seed in range(args.seeds)]

@@ -53,6 +53,14 @@ def test_every_style_that_is_drawn_paints_numbers() -> None:
     assert 0.3 < float(lightness.mean()) < 0.65 and 0.08 < float(lightness.std()) < 0.25
 
 
+def test_what_it_paints_can_be_trained_on(model_file: str) -> None:
+    network = torch.nn.Conv2d(3, 2, 3)
+    for size in (None, 16):
+        made = impasto.StyleAugment(p=1, model=model_file, seed=0, size=size)(torch.rand(2, 3, 24, 24))
+        network(made).sum().backward()
+    assert network.weight.grad is not None and bool(network.weight.grad.count_nonzero())
+
+
 def test_single_pictures_integers_and_sizes(model_file: str) -> None:
     transform = impasto.StyleAugment(p=1, strength=(1, 1), model=model_file, seed=0, size=16)
     found = transform(torch.randint(0, 256, (3, 33, 20), dtype=torch.uint8))

@@ -84,7 +84,7 @@ class StyleAugment:
         result = painted.to(images.dtype).view_as(images)
         return result if labels is None else (result, labels)
 
-    @torch.inference_mode()
+    @torch.no_grad()  # tensors of inference mode could not be trained on
     def _paint(self, batch: Tensor) -> Tensor:
         random = self._random()
         chosen = torch.nonzero(torch.rand(len(batch), generator=random) < self.p).flatten()
