@@ -110,8 +110,8 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
 
 
 def export_measure(model: Model, path: str | os.PathLike[str]) -> None:
-    """Write what measures paintings as an ONNX file: `paintings` `(B, 3, H, W)`, RGB in [0, 1], to `style` `(B, P)`, the
-    vectors that the model's own file takes.
+    """Write what measures paintings as an ONNX file: `paintings` `(B, 3, H, W)`, RGB in [0, 1], to `style`, the vectors
+    `(B, P)` that the model's own file takes.
 
     Paintings are to have the size of the training, `impasto.methods.instant.STYLE_SIDE` on the long side.
 

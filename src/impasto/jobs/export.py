@@ -50,7 +50,7 @@ class Export(Job):
 
     @property
     def mode_shown(self) -> str:
-        return f"with --{self.mode}"
+        return "without --web" if self.mode == "paint" else f"with --{self.mode}"
 
     def check(self) -> None:
         if self.model.lower().endswith(".onnx"):

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from impasto.errors import InputError
 from impasto.export import measuring_graph, painting_graph
 from impasto.files import write_bytes
 from impasto.networks.models import Model
@@ -23,8 +21,8 @@ from impasto.tab.runtime import ORT, PACKAGES, runtime_files
 
 #: Smaller constants stay in the graphs.
 LEAST = 64
-#: The decompressor in the page takes no other check; its dictionary is as large as what it holds back of memory.
-XZ = {"format": lzma.FORMAT_XZ, "check": lzma.CHECK_CRC32, "preset": 6}
+#: Where the service worker's source has the list of what it keeps.
+KEPT = '{ key: "", files: [] }'
 
 
 @dataclass
@@ -96,17 +94,18 @@ def write_site(
     Raises:
         InputError: if the runtime or a package is missing, or a file cannot be written.
     """
-    site = _page() | _runtime(runtime_files(runtime))
     graphs = [(name, kind) for name, (m, _) in models.items() for kind in ("paints", "measures")[: 1 + m.any_style]]
+    yield 0, len(graphs), f"{ORT.name} {ORT.version}"
+    site = _page() | _runtime(runtime_files(runtime))
     halves = {name: Halves(f"{name}.weights") for name in models}
     for done, (name, kind) in enumerate(graphs):
-        yield done, len(graphs), f"the graph of {name} that {kind}: a quarter of a minute or more"
+        yield done, len(graphs), f"the graph of {name} that {kind}: half a minute"
         graph = (painting_graph if kind == "paints" else measuring_graph)(models[name][0])
         site[f"{name}{'' if kind == 'paints' else '.measure'}.onnx.xz"] = _packed(halves[name].move(graph))
     about = []
     for name, (model, called) in models.items():
         site[f"{name}.weights.xz"] = _packed(planes(bytes(halves[name].data), 2))
-        vectors = torch.stack([v.cpu().float() for v in model.styles.values()]).numpy().tobytes() if model.styles else b""
+        vectors = b"".join(vector.detach().cpu().float().numpy().tobytes() for vector in model.styles.values())
         site[f"{name}.styles.xz"] = _packed(planes(vectors, 4))
         styles = [{"name": n, "thumbnail": model.thumbnails.get(n, "")} for n in model.styles]
         about.append({"name": name, "model": called, "any": model.any_style, "styles": styles})
@@ -118,7 +117,8 @@ def write_site(
 
 
 def _packed(data: bytes) -> bytes:
-    return lzma.compress(data, **XZ)
+    # The page's decompressor knows no other check, and takes as much memory as the dictionary has: 8 MB.
+    return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, 6)
 
 
 def _page() -> dict[str, bytes]:
@@ -134,19 +134,18 @@ def _runtime(found: Mapping[str, bytes]) -> dict[str, bytes]:
     named = {"ort.mjs": found["ort.wasm.min.mjs"], "ort-wasm-simd-threaded.mjs": found["ort-wasm-simd-threaded.mjs"]}
     named["ort.wasm.xz"] = _packed(found["ort-wasm-simd-threaded.wasm"])
     before = b"const module = {}, exports = {}, require = () => globalThis;\n"
-    named["xz.mjs"] = before + found["xz-decompress.min.js"] + b"\nexport const { XzReadableStream } = module.exports;\n"
+    named["xz.mjs"] = (
+        before + found["xz-decompress.min.js"] + b"\nexport const { XzReadableStream } = module.exports;\n"
+    )
     lines = [f"{p.name} {p.version}: {p.license}" for p in PACKAGES]
     return named | {"licenses.txt": "\n".join((f"impasto {version('impasto')}: Apache-2.0", *lines, "")).encode()}
 
 
 def _service_worker(site: Mapping[str, bytes]) -> bytes:
     """With the list of what it keeps, and a key that changes with any of it."""
-    rest = {name: data for name, data in site.items() if name not in ("sw.js", "licenses.txt")}
+    kept = sorted(set(site) - {"sw.js", "licenses.txt"})
     digest = hashlib.sha256(site["sw.js"])
-    for name in sorted(rest):
-        digest.update(name.encode() + hashlib.sha256(rest[name]).digest())
-    kept = json.dumps({"key": digest.hexdigest()[:16], "files": sorted(rest)})
-    text = site["sw.js"].decode()
-    if "{ key: \"\", files: [] }" not in text:
-        raise InputError("this installation is damaged: its service worker is another version's; install impasto again")
-    return text.replace("{ key: \"\", files: [] }", kept).encode()
+    for name in kept:
+        digest.update(name.encode() + hashlib.sha256(site[name]).digest())
+    listed = json.dumps({"key": digest.hexdigest()[:16], "files": kept})
+    return site["sw.js"].decode().replace(KEPT, listed).encode()
