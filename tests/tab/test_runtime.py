@@ -78,7 +78,7 @@ def test_another_archive_is_refused(npm: Callable[..., list[str]]) -> None:
 
 def test_npm_that_fails_gets_one_line(npm: Callable[..., list[str]]) -> None:
     npm(problem="npm error code ENOTFOUND\nnpm error network\n")
-    with pytest.raises(InputError, match="npm cannot fetch a@1.0 .npm error code ENOTFOUND npm error network") as error:
+    with pytest.raises(InputError, match=r"npm cannot fetch a@1.0 .npm error code ENOTFOUND npm error network") as error:
         runtime_files()
     assert "\n" not in str(error.value)
 
@@ -86,14 +86,14 @@ def test_npm_that_fails_gets_one_line(npm: Callable[..., list[str]]) -> None:
 def test_without_npm_it_says_what_to_do(npm: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
     npm()
     monkeypatch.setattr(runtime.shutil, "which", lambda name: None)
-    with pytest.raises(InputError, match="there is no npm to fetch it: install Node.js, or give its folder"):
+    with pytest.raises(InputError, match=r"there is no npm to fetch it: install Node.js, or give its folder"):
         runtime_files()
 
 
 @pytest.mark.parametrize("within", ["", "dist/", "a/dist/", "node_modules/a/dist/"])
 def test_a_folder_gives_it_by_hand(npm: Callable[..., list[str]], tmp_path: Path, within: str) -> None:
     asked = npm()
-    with pytest.raises(InputError, match="has no dist/a.mjs of a; make it with: npm install --prefix FOLDER a@1.0"):
+    with pytest.raises(InputError, match=r"has no dist/a.mjs of a; make it with: npm install --prefix FOLDER a@1.0"):
         runtime_files(str(tmp_path))
     for path, data in FILES.items():
         file = tmp_path / within / Path(path).name
@@ -101,5 +101,5 @@ def test_a_folder_gives_it_by_hand(npm: Callable[..., list[str]], tmp_path: Path
         file.write_bytes(data)
     assert runtime_files(str(tmp_path)) == {"a.mjs": b"a", "a.wasm": b"b"} and not asked
     file.write_bytes(b"newer")
-    with pytest.raises(InputError, match="is not that of a 1.0; give this version's"):
+    with pytest.raises(InputError, match=r"is not that of a 1.0; give this version's"):
         runtime_files(str(tmp_path))
