@@ -131,12 +131,10 @@ def _page() -> dict[str, bytes]:
 
 def _runtime(found: Mapping[str, bytes]) -> dict[str, bytes]:
     """The runtime as the page takes it: what is large compressed, and the decompressor as a module."""
-    named = {"ort.mjs": found["ort.wasm.min.mjs"], "ort-wasm-simd-threaded.mjs": found["ort-wasm-simd-threaded.mjs"]}
+    named = {"ort.js": found["ort.wasm.min.mjs"], "ort-threads.js": found["ort-wasm-simd-threaded.mjs"]}
     named["ort.wasm.xz"] = _packed(found["ort-wasm-simd-threaded.wasm"])
     before = b"const module = {}, exports = {}, require = () => globalThis;\n"
-    named["xz.mjs"] = (
-        before + found["xz-decompress.min.js"] + b"\nexport const { XzReadableStream } = module.exports;\n"
-    )
+    named["xz.js"] = before + found["xz-decompress.min.js"] + b"\nexport const { XzReadableStream } = module.exports;\n"
     lines = [f"{p.name} {p.version}: {p.license}" for p in PACKAGES]
     return named | {"licenses.txt": "\n".join((f"impasto {version('impasto')}: Apache-2.0", *lines, "")).encode()}
 

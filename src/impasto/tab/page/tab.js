@@ -226,8 +226,8 @@ async function take() {
 async function keep() {
   if (!("serviceWorker" in navigator)) return "This address is not https: the page works, and is not kept for use without a network.";
   const registration = await navigator.serviceWorker.register("sw.js");
-  const coming = registration.installing;
-  if (coming) await new Promise((resolve, reject) => {
+  const coming = registration.installing ?? registration.waiting;
+  if (coming && !registration.active) await new Promise((resolve, reject) => {
     coming.addEventListener("statechange", () => {
       if (coming.state === "activated") resolve();
       if (coming.state === "redundant") reject(new Error("the page could not be kept"));

@@ -1,6 +1,6 @@
 // Everything that computes: reads pictures, measures paintings, paints. One thread is enough.
-import * as ort from "./ort.mjs";
-import { XzReadableStream } from "./xz.mjs";
+import * as ort from "./ort.js";
+import { XzReadableStream } from "./xz.js";
 import { lanczos, scaled } from "./resize.js";
 import { png } from "./png.js";
 
@@ -36,7 +36,7 @@ function joined(planes, width) {
 const site = () => once("site", async () => (await file("site.json")).json());
 const runtime = () => once("runtime", async () => {
   ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency || 1) : 1;
-  ort.env.wasm.wasmPaths = { mjs: new URL("ort-wasm-simd-threaded.mjs", import.meta.url).href };
+  ort.env.wasm.wasmPaths = { mjs: new URL("ort-threads.js", import.meta.url).href };
   ort.env.wasm.wasmBinary = await unpacked("ort.wasm.xz");
   ort.env.logLevel = "error";
 });
