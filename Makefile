@@ -24,7 +24,7 @@ test: .venv/installed-dev
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
 
-# The studio's page in Chromium (apt-get install chromium); skipped where there is none.
+# The pages of the studio and of export --web in Chromium (apt-get install chromium); skipped where there is none.
 test-browser: .venv/installed-dev
 	$(PIP) --editable ".[browser]"
 	$(BIN)/python -m pytest -m browser tests/browser -rs

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from impasto.errors import InputError, WeightsError
-from impasto.export import FORMAT, OPSET, export_onnx, load_onnx, onnx_run
+from impasto.export import FORMAT, OPSET, export_measure, export_onnx, load_onnx, onnx_run
 from impasto.methods.instant import Painter, instant, painting_vector
 from impasto.methods.regions import StyleImage
 from impasto.methods.settings import StylizeSettings
@@ -93,6 +93,40 @@ def test_a_file_paints_in_the_manner_of_any_painting(pair: tuple[Model, Path]) -
         painter = Painter(model)
         pictures.append(painter(photo, painting_vector(painter, [StyleImage(painting)])))
     torch.testing.assert_close(pictures[0], pictures[1], atol=1e-3, rtol=0)
+
+
+@pytest.fixture(scope="module")
+def measure(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+    """A model with what the packaged ones have, and the file of what measures."""
+    path = tmp_path_factory.mktemp("onnx") / "measure.onnx"
+    widths = {"front": "both", "front_widths": [4, 4, 6, 4, 6], "deepest": 8}
+    generator = build("quarter", SMALL["quarter"] | widths).eval().requires_grad_(False)
+    model = Model("quarter", generator, any_style=True)
+    export_measure(model, path)
+    return model, path
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_onnx_runtime_measures_what_pytorch_measures(measure: tuple[Model, Path], size: tuple[int, int]) -> None:
+    import onnxruntime
+
+    model, path = measure
+    session = onnxruntime.InferenceSession(path)
+    sides = [d.dim_param or d.dim_value for d in onnx.load(path).graph.output[0].type.tensor_type.shape.dim]
+    assert sides[0] == "batch" and sides[1] == model.generator.style_size
+    for count in (1, 2):
+        paintings = torch.rand(count, 3, *size)
+        found = session.run(["style"], {"paintings": paintings.numpy()})[0]
+        expected = model.predict(paintings)
+        assert expected.std() > 0.01
+        torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_what_measures_nothing_is_refused(tmp_path: Path) -> None:
+    model = random_model("quarter")
+    model.any_style = False
+    with pytest.raises(InputError, match="measures no paintings"):
+        export_measure(model, tmp_path / "m.onnx")
 
 
 #: An export takes half a minute: CI makes the smallest network's.

@@ -68,6 +68,21 @@ class _Painting(nn.Module):
         return self.generator(images, self.style if style is None else style).clamp(0, 1)
 
 
+class _Measuring(nn.Module):
+    """What makes the style vectors of paintings, as a graph of its own.
+
+    Args:
+        generator: of a model for any style.
+    """
+
+    def __init__(self, generator: Describing) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, paintings: Tensor) -> Tensor:
+        return self.generator.moments(paintings)
+
+
 def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = None) -> None:
     """Write a model as an ONNX file.
 
@@ -94,10 +109,41 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
     write_bytes(path, proto.SerializeToString(), "the model")
 
 
+def export_measure(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write what measures paintings as an ONNX file: `paintings` `(B, 3, H, W)`, RGB in [0, 1], to `style`, the vectors
+    `(B, P)` that the model's own file takes.
+
+    Paintings are to have the size of the training, `impasto.methods.instant.STYLE_SIDE` on the long side.
+
+    Raises:
+        InputError: if onnx or onnxscript are not installed, the model paints in its own styles only, or the file cannot
+            be written.
+    """
+    write_bytes(path, measuring_graph(model).SerializeToString(), "the model")
+
+
+def painting_graph(model: Model) -> Any:
+    """The graph of `export_onnx` without the model's surroundings, as an `onnx.ModelProto`."""
+    needed("onnx", "onnx")
+    needed("onnxscript", "onnx")
+    return _graph(model, None)
+
+
+def measuring_graph(model: Model) -> Any:
+    """The graph of `export_measure`, as an `onnx.ModelProto`."""
+    needed("onnx", "onnx")
+    needed("onnxscript", "onnx")
+    if not (model.any_style and isinstance(model.generator, Describing)) or isinstance(model.generator, OnnxGenerator):
+        raise InputError("this model measures no paintings: it paints in its own styles only; any does, for example")
+    generator = copy.deepcopy(model.generator)
+    generator.cpu().float().requires_grad_(False)
+    any_size = torch.export.Dim.DYNAMIC
+    free = {"paintings": {0: any_size, 2: any_size, 3: any_size}}
+    return _traced(_Measuring(generator).eval(), {"paintings": torch.rand(2, 3, *EXAMPLE)}, free, "style")
+
+
 def _graph(model: Model, style: Tensor | None) -> Any:
     """The model's computation as an `onnx.ModelProto`."""
-    from onnxscript import optimizer
-
     generator = copy.deepcopy(model.generator)
     generator.cpu().float().requires_grad_(False)
     inputs: dict[str, Tensor] = {"images": torch.rand(2, 3, *EXAMPLE)}
@@ -108,12 +154,20 @@ def _graph(model: Model, style: Tensor | None) -> Any:
         inputs["style"] = model.generator.plain_style()[None].cpu()
         free["style"] = {0: any_size}
     painting = _Painting(generator, None if style is None else style.cpu()).eval()
+    return _traced(painting, inputs, free, "pictures")
+
+
+def _traced(module: nn.Module, inputs: dict[str, Tensor], free: dict[str, Any], output: str) -> Any:
+    """A module's computation as an `onnx.ModelProto`: examples of its inputs by name, and which of their sides are
+    free."""
+    from onnxscript import optimizer
+
     with _quietly():
         program = torch.onnx.export(
-            painting,
+            module,
             tuple(inputs.values()),
             input_names=list(inputs),
-            output_names=["pictures"],
+            output_names=[output],
             opset_version=OPSET,
             dynamic_shapes=free,
             dynamo=True,
@@ -156,7 +210,7 @@ def _cleaned(proto: Any) -> Any:
         del value.metadata_props[:]
         dims = value.type.tensor_type.shape.dim
         if value.name == "style":
-            dims[0].dim_param = "styles"
+            dims[0].dim_param = "styles" if value in proto.graph.input else "batch"
             continue
         for dim, name in zip(dims, ("batch", "", "height", "width"), strict=True):
             if name:

@@ -151,6 +151,9 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
         weights = weights.expand(batch, 1, height, width)
         mass = weights.sum((1, 2, 3))
         features = features * weights.sqrt()
+    if torch.compiler.is_exporting():  # formats for exchange know products of matrices, and no gradients
+        rows = positions(features)
+        return Sum(rows.mT @ rows, mass)
     total: Tensor = _SecondMoment.apply(features)  # type: ignore[no-untyped-call]
     return Sum(total, mass)
 
