@@ -227,7 +227,7 @@ def test_latents_are_raised_to_what_excites_a_unit() -> None:
     units = [Unit("relu3_1", 3), Unit("relu3_1", 5)]
     steps = list(ascend(LITE, units, settings))
     assert steps[-1].losses["unit"] < steps[0].losses["unit"] - 0.1
-    assert 0 < steps[-1].losses["prior"] and steps[-1].image().shape == (2, 3, 40, 40)
+    assert steps[-1].losses["prior"] > 0 and steps[-1].image().shape == (2, 3, 40, 40)
     heavy = list(ascend(LITE, units, settings.changed(prior_weight=100.0)))
     assert heavy[-1].losses["prior"] / 100 < steps[-1].losses["prior"]
 
