@@ -33,7 +33,8 @@ def main() -> None:
     a = a.parse_args()
     keep_freed_memory()
     encoder = load_encoder(a.encoder, weights=a.weights, classifier=True)
-    settings = ASCENT_PRESETS[a.preset]().changed(encoder=a.encoder, steps=a.steps)
+    preset = ASCENT_PRESETS[a.preset]()
+    settings = preset.changed(encoder=a.encoder, steps=a.steps or preset.steps)
     found, start = {}, time.perf_counter()
     for number in a.classes:
         *_, last = ascend(encoder, [Unit("logits", number)], settings)

@@ -133,7 +133,7 @@ def main() -> None:
     a.add_argument("--units", type=int, default=20)
     a.add_argument("--seeds", type=int, default=3)
     a.add_argument("--size", type=int, default=128)
-    a.add_argument("--steps", type=int, help="the preset's if not given")
+    a.add_argument("--steps", type=int, default=AscentSettings().steps)
     a.add_argument("--pictures", type=Path)
     a.add_argument("--out", type=Path, default=Path("benchmarks/results/natural.json"))
     a = a.parse_args()
@@ -143,7 +143,7 @@ def main() -> None:
     encoder = load_encoder(a.encoder, weights=a.weights, classifier=True, precision="auto")
     rows: list[dict[str, Any]] = json.loads(a.out.read_text())["pictures"] if a.out.exists() else []
     for unit, seed, canvas in runs(a):
-        settings = AscentSettings(canvas=canvas, size=a.size, seed=seed).changed(steps=a.steps)
+        settings = AscentSettings(canvas=canvas, size=a.size, seed=seed, steps=a.steps)
         start, name = time.process_time(), f"{unit.layer}-{unit.channel}"
         if any((r["unit"], r["seed"], r["canvas"]) == (name, seed, canvas) for r in rows):
             continue

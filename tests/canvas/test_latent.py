@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -159,7 +161,12 @@ def test_every_decoder_but_the_packaged_one_can_be_fetched() -> None:
     assert {"natural", *DECODERS} == set(PRIORS)
 
 
-def test_the_published_decoder_is_known(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_published_decoder_is_known(
+    shared: Path, monkeypatch: pytest.MonkeyPatch, ok: Callable[..., Any], refused: Callable[..., str]
+) -> None:
     monkeypatch.setenv("IMPASTO_WEIGHTS", str(shared / "weights"))
     path, digest = check_decoder("taef2")
     assert digest == DECODERS["taef2"].sha256 and path.stat().st_size == DECODERS["taef2"].size
+    assert "SHA-256 0a44a31e" in ok("weights", "verify", "taef2").out
+    encoder = shared / "weights" / "taef2_encoder.pth"
+    assert "does not hold the weights of this decoder" in refused("weights", "verify", "taef2", "--path", encoder)

@@ -35,7 +35,7 @@ PICTURE = 12
 #: Bytes a pixel of a painting that is being read: itself, and what resizing it takes.
 READING = 2 * PICTURE
 #: Bytes a pixel that a canvas takes besides the picture, and those of a VGG's fully connected layers.
-SPECTRUM = {"pixels": 0, "fourier": 6 * PICTURE, "natural": 1400, "taef2": 5000}
+SPECTRUM = {"pixels": 0, "fourier": 6 * PICTURE, "natural": 900, "taef2": 4200}
 FULLY_CONNECTED = 0.5e9
 #: Bytes held for each number of the patches that a style loss compares.
 BYTES_PATCH = 20
