@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
-from impasto.jobs.base import FILES, INPUT, Job
+from impasto.jobs.base import COMPUTING, FILES, INPUT, Job
 from impasto.options import FILE, FLAG, MODEL, TEXT, option
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class Export(Job):
     _: KW_ONLY
     style_name: str | None = option(None, TEXT,
         "Name of the model's style to build in; the file then takes pictures only.", group=INPUT, flag="--style")
+    half: bool = option(False, FLAG, "Convolutions and their weights in float16: a file of half the size.",
+        group=COMPUTING)
     force: bool = option(False, FLAG, "Overwrite files that exist.", group=FILES, decides=False)
     # fmt: on
 
@@ -45,6 +47,6 @@ class Export(Job):
 
         check_target(self.output, force=self.force, suffixes=(".onnx",))
         yield Progress("exporting", 0, 0, "about half a minute")
-        export_onnx(open_painter(self.model, "cpu").model, self.output, self.style_name)
+        export_onnx(open_painter(self.model, "cpu").model, self.output, self.style_name, half=self.half)
         size = Path(self.output).stat().st_size
         yield Wrote(self.output, f"opset {OPSET}, {size / 1e6:.1f} MB")
