@@ -10,6 +10,7 @@ import torch
 
 from impasto.errors import InputError, WeightsError
 from impasto.export import FORMAT, OPSET, export_measure, export_onnx, load_onnx, onnx_run
+from impasto.half import halved_graph
 from impasto.methods.instant import Painter, instant, painting_vector
 from impasto.methods.regions import StyleImage
 from impasto.methods.settings import StylizeSettings
@@ -54,6 +55,21 @@ def test_onnx_runtime_paints_what_pytorch_paints(pair: tuple[Model, Path], size:
         expected = model(images, style)
         assert expected.std() > 0.01
         torch.testing.assert_close(run(images, style), expected, atol=1e-3, rtol=0)
+
+
+def test_half_precision_is_for_convolutions_alone(pair: tuple[Model, Path], tmp_path: Path) -> None:
+    model, path = pair
+    proto = onnx.load(path)
+    halved_graph(proto)
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.save(proto, tmp_path / "half.onnx")
+    weights = [w for n in proto.graph.node if n.op_type == "Conv" for w in n.input[1:] if w]
+    kinds = {i.name: i.data_type for i in proto.graph.initializer}
+    assert {kinds[w] for w in weights if w in kinds} == {onnx.TensorProto.FLOAT16}
+    assert all(v.type.tensor_type.elem_type == 1 for v in (*proto.graph.input, *proto.graph.output))
+    images, style = torch.rand(2, 3, 61, 70), model.styles["lines"][None]
+    difference = (onnx_run(tmp_path / "half.onnx")(images, style) - model(images, style)).abs()
+    assert 0 < difference.mean() < 1e-3 and difference.max() < 0.05
 
 
 def test_a_file_says_what_it_is_and_nothing_of_the_machine_it_was_made_on(pair: tuple[Model, Path]) -> None:

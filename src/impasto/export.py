@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError, unknown
 from impasto.files import write_bytes
+from impasto.half import halved_graph
 from impasto.networks.generator import Describing, Generator
 from impasto.networks.models import (
     Model,
@@ -83,13 +84,14 @@ class _Measuring(nn.Module):
         return self.generator.moments(paintings)
 
 
-def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = None) -> None:
+def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = None, *, half: bool = False) -> None:
     """Write a model as an ONNX file.
 
     Args:
         model: to write; stays as it is.
         path: of the file, replaced if it is there.
         style: the name of a style that is built in, so that the file has one input, `images`; None for all of them.
+        half: whether convolutions and their weights are float16; inputs and outputs are float32 all the same.
 
     Raises:
         InputError: if onnx or onnxscript are not installed, the model has no such style, or the file cannot be written.
@@ -103,7 +105,9 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
             raise unknown("style", style, model.styles) if model.styles else InputError("this model has no styles")
         model = replace(model, styles={style: model.styles[style]}, any_style=False)
     proto = _graph(model, None if style is None else model.styles[style][None])
-    about = described(model) | {"onnx": {"opset": OPSET, "style_size": model.generator.style_size}}
+    if half:
+        halved_graph(proto)
+    about = described(model) | {"onnx": {"opset": OPSET, "style_size": model.generator.style_size, "half": half}}
     blob = base64.b64encode(safetensors.torch.save(style_tensors(model))).decode()
     onnx.helper.set_model_props(proto, {ABOUT: json.dumps(about), TENSORS: blob})
     write_bytes(path, proto.SerializeToString(), "the model")

@@ -51,7 +51,7 @@ def test_transport_gives_the_mean_and_covariance_of_the_style() -> None:
     torch.manual_seed(0)
     slots, mix = Slots(), torch.randn(2, 5, 5, dtype=torch.float64)
     slots.take(3)
-    transport = Transport(5, slots, ridge=1e-9)
+    transport = Transport(5, slots, ridge=1e-9, least=1e-9)
     content = (mix[0] @ torch.randn(1, 5, 600, dtype=torch.float64) + 2).view(1, 5, 20, 30)
     style = (mix[1] @ torch.randn(1, 5, 400, dtype=torch.float64) - 1).view(1, 5, 20, 20)
     recorder = Recorder()
@@ -170,3 +170,13 @@ def test_a_style_that_learns_keeps_its_covariance() -> None:
     style = recorder.vector(slots.size).requires_grad_()
     found = transport(torch.randn(1, 4, 9, 9, requires_grad=True), style, same(4, torch.float32))
     assert torch.autograd.grad(found.square().sum(), [style], allow_unused=True) == (None,)
+
+
+def test_a_map_between_rounded_covariances_stays_near_to_that_between_exact_ones() -> None:
+    """Some programs compute in bfloat16 what is given to them in float32."""
+    torch.manual_seed(0)
+    transport, turns = Transport(16, Slots()), torch.linalg.qr(torch.randn(2, 16, 16))[0]
+    ours, theirs = (q @ torch.diag(torch.logspace(0, -6, 16)) @ q.T for q in turns)  # most directions hardly vary
+    exact = transport._map(ours[None], theirs[None])
+    rounded = transport._map(ours[None].bfloat16(), theirs[None].bfloat16())
+    assert (rounded.float() - exact).abs().max() < 0.5 * exact.abs().max()

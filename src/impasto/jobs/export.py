@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
-from impasto.jobs.base import FILES, INPUT, Job
+from impasto.jobs.base import COMPUTING, FILES, INPUT, Job
 from impasto.options import FILE, FLAG, FOLDER, MODEL, TEXT, option
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Export(Job):
     runtime: str | None = option(None, FOLDER,
         "Folder with what npm installs for the page: onnxruntime-web and xz-decompress. Fetched by npm if not given.",
         group=FILES, decides=False, modes=("web",))
+    half: bool = option(False, FLAG, "Convolutions and their weights in float16: a file of half the size.",
+        group=COMPUTING, modes=("paint",))
     force: bool = option(False, FLAG, "Overwrite files that exist.", group=FILES, decides=False)
     # fmt: on
 
@@ -73,7 +75,7 @@ class Export(Job):
         if self.measure:
             export_measure(model, self.output)
         else:
-            export_onnx(model, self.output, self.style_name)
+            export_onnx(model, self.output, self.style_name, half=self.half)
         size = Path(self.output).stat().st_size
         yield Wrote(self.output, f"opset {OPSET}, {size / 1e6:.1f} MB")
 

@@ -35,17 +35,17 @@ FRONTS = ("pixels", "lite", "both")
 RIDGE = 0.03
 
 
-def color_factor(covariance: Tensor) -> tuple[Tensor, ...]:
+def color_factor(covariance: Tensor, least: float = 1e-8) -> tuple[Tensor, ...]:
     """The Cholesky factor of `(B, 3, 3)` as its six numbers `l00 l10 l11 l20 l21 l22`, `(B,)` each.
 
     Written out, since formats for exchange know no decomposition of matrices.
     """
     c = covariance
-    l00 = c[:, 0, 0].clamp_min(1e-8).sqrt()
+    l00 = c[:, 0, 0].clamp_min(least).sqrt()
     l10, l20 = c[:, 1, 0] / l00, c[:, 2, 0] / l00
-    l11 = (c[:, 1, 1] - l10.square()).clamp_min(1e-8).sqrt()
+    l11 = (c[:, 1, 1] - l10.square()).clamp_min(least).sqrt()
     l21 = (c[:, 2, 1] - l20 * l10) / l11
-    l22 = (c[:, 2, 2] - l20.square() - l21.square()).clamp_min(1e-8).sqrt()
+    l22 = (c[:, 2, 2] - l20.square() - l21.square()).clamp_min(least).sqrt()
     return l00, l10, l11, l20, l21, l22
 
 
@@ -85,7 +85,7 @@ class Recolor(OfWhole):
         centered = x - self.of_whole("mean", x, lambda y: y.mean((2, 3), keepdim=True))
         covariance = self.basis @ self.of_whole("covariance", centered, products) @ self.basis.T
         rows = centered.flatten(2)
-        l00, l10, l11, l20, l21, l22 = color_factor(covariance + RIDGE**2 * torch.eye(3).to(x))
+        l00, l10, l11, l20, l21, l22 = color_factor(covariance + RIDGE**2 * torch.eye(3).to(x), RIDGE**2)
         # L_c⁻¹ by forward substitution, `(B, 3, 3)`.
         zero, one = torch.zeros_like(l00), torch.ones_like(l00)
         a10, a21 = -l10 / l11, -l21 / l22

@@ -82,17 +82,23 @@ def halved(x: Tensor) -> Tensor:
 
 def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
     """`A^½` and `A^{-½}` of symmetric positive definite matrices `(B, n, n)`, by products alone, since formats for
-    exchange know no eigenvalues (coupled Newton and Schulz: Higham 2008, "Functions of matrices", eq. 6.35).
+        exchange know no eigenvalues (coupled Newton and Schulz: Higham 2008, "Functions of matrices", eq. 6.35).
 
-    Args:
-        matrices: `A`.
-        least: no eigenvalue is below this part of the Frobenius norm. The smallest would take most of the steps; each
-            is scaled so that it grows as fast as the others stay bounded (Chen and Chow 2014, "A stable scaling of
-            Newton-Schulz for improving the sign function computation of a Hermitian matrix").
+        Args:
+            matrices: `A`.
+    <<<<<<< HEAD
+            least: no eigenvalue is below this part of the Frobenius norm. The smallest would take most of the steps; each
+                is scaled so that it grows as fast as the others stay bounded (Chen and Chow 2014, "A stable scaling of
+                Newton-Schulz for improving the sign function computation of a Hermitian matrix").
 
-    Raises:
-        InputError: if a matrix is not positive definite, or has values that are not finite; not in a graph that is
-            being exported.
+        Raises:
+            InputError: if a matrix is not positive definite, or has values that are not finite; not in a graph that is
+                being exported.
+    =======
+            least: part of the Frobenius norm; smaller eigenvalues only come near to their roots, as they would take most of
+                the steps. Each is scaled so that the smallest grows as fast as the others stay bounded (Chen and Chow 2014,
+                "A stable scaling of Newton-Schulz for improving the sign function computation of a Hermitian matrix").
+    >>>>>>> runtimes
     """
     size = matrices.square().sum((1, 2), keepdim=True).sqrt()
     eye = torch.eye(matrices.shape[1], dtype=matrices.dtype, device=matrices.device)
@@ -136,11 +142,13 @@ class Transport(OfWhole):
         channels: `C` of the map.
         slots: of the style vector; takes `C + C (C + 1) / 2` numbers, mean and covariance.
         ridge: added to covariances, as a fraction of their mean variance: what varies less in the content is noise.
+        least: see `roots`. Both bear rounding to bfloat16, which OpenVINO does where the processor can: eigenvalues
+            that it makes negative would grow without bound in more steps (docs/decisions/0019-runtimes.md).
     """
 
-    def __init__(self, channels: int, slots: Slots, ridge: float = 0.003) -> None:
+    def __init__(self, channels: int, slots: Slots, ridge: float = 0.01, least: float = 1e-3) -> None:
         super().__init__()
-        self.channels, self.ridge = channels, ridge
+        self.channels, self.ridge, self.least = channels, ridge, least
         self.where = slots.take(channels + channels * (channels + 1) // 2)
         rows, columns = torch.tril_indices(channels, channels)
         index = torch.zeros(channels, channels, dtype=torch.long)
@@ -180,9 +188,8 @@ class Transport(OfWhole):
 
     def _map(self, ours: Tensor, theirs: Tensor) -> Tensor:
         """`T` for two covariances `(B, C, C)`; it is symmetric."""
-        least = self.ridge / self.channels / (1 + self.ridge)
-        root, inverse = roots(self._ridged(ours), least)
-        middle, _ = roots(self._ridged(root @ theirs @ root), least)
+        root, inverse = roots(self._ridged(ours), self.least)
+        middle, _ = roots(self._ridged(root @ theirs @ root), self.least)
         return inverse @ middle @ inverse
 
     def _note(self, x: Tensor, recorder: Recorder) -> None:
