@@ -82,23 +82,17 @@ def halved(x: Tensor) -> Tensor:
 
 def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
     """`A^½` and `A^{-½}` of symmetric positive definite matrices `(B, n, n)`, by products alone, since formats for
-        exchange know no eigenvalues (coupled Newton and Schulz: Higham 2008, "Functions of matrices", eq. 6.35).
+    exchange know no eigenvalues (coupled Newton and Schulz: Higham 2008, "Functions of matrices", eq. 6.35).
 
-        Args:
-            matrices: `A`.
-    <<<<<<< HEAD
-            least: no eigenvalue is below this part of the Frobenius norm. The smallest would take most of the steps; each
-                is scaled so that it grows as fast as the others stay bounded (Chen and Chow 2014, "A stable scaling of
-                Newton-Schulz for improving the sign function computation of a Hermitian matrix").
+    Args:
+        matrices: `A`.
+        least: part of the Frobenius norm; smaller eigenvalues only come near to their roots, as they would take most of
+            the steps. Each is scaled so that the smallest grows as fast as the others stay bounded (Chen and Chow 2014,
+            "A stable scaling of Newton-Schulz for improving the sign function computation of a Hermitian matrix").
 
-        Raises:
-            InputError: if a matrix is not positive definite, or has values that are not finite; not in a graph that is
-                being exported.
-    =======
-            least: part of the Frobenius norm; smaller eigenvalues only come near to their roots, as they would take most of
-                the steps. Each is scaled so that the smallest grows as fast as the others stay bounded (Chen and Chow 2014,
-                "A stable scaling of Newton-Schulz for improving the sign function computation of a Hermitian matrix").
-    >>>>>>> runtimes
+    Raises:
+        InputError: if a matrix is not positive definite, or has values that are not finite; not in a graph that is
+            being exported.
     """
     size = matrices.square().sum((1, 2), keepdim=True).sqrt()
     eye = torch.eye(matrices.shape[1], dtype=matrices.dtype, device=matrices.device)
