@@ -29,6 +29,7 @@ from .jobs.dream import Dream as Dream
 from .jobs.invert import Invert as Invert
 from .jobs.invert import Reconstruct as Reconstruct
 from .jobs.look import Excite as Excite
+from .jobs.patches import Patches as Patches
 from .jobs.result import Result as Result
 from .jobs.stylize import Doodle as Doodle
 from .jobs.stylize import Stylize as Stylize

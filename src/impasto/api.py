@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from torch import Tensor
 
 from impasto.errors import unknown
-from impasto.jobs.base import Job, OptimizingJob, PictureJob, job_of, locate_in
+from impasto.jobs.base import Job, OptimizingJob, PictureJob, encoders_in, job_of, locate_in
 from impasto.jobs.batch import Batch
 from impasto.jobs.dream import Dream
 from impasto.jobs.invert import Invert, Reconstruct
@@ -196,13 +196,16 @@ def again(
 
 
 def job_again(
-    picture: str | os.PathLike[str], folders: Sequence[str | os.PathLike[str]] = (), changes: Mapping[str, Any] = {}
+    picture: str | os.PathLike[str],
+    folders: Sequence[str | os.PathLike[str]] = (),
+    changes: Mapping[str, Any] = {},
+    trusted: Sequence[str] = (),
 ) -> Job:
-    """The job of a picture's manifest; arguments as for `again`."""
+    """The job of a picture's manifest; arguments as for `again`, and the encoders whose code may be run."""
     path = Path(picture)
     places = [Path(), path.parent, *(Path(f) for f in folders)]
     about = manifest_of(path)["job"]
-    return job_of(about, locate_in(places), trusted=changes.get("encoder")).changed(**changes)
+    return job_of(about, locate_in(places), trusted=[*trusted, *encoders_in(changes)]).changed(**changes)
 
 
 __all__ = ["Record", "again", "run"]

@@ -223,6 +223,7 @@ PLACES = Kind(
 MODEL = Kind("the path of a file, a name, or a model", _name_or_object, "NAME", read="file")
 MODELS = Kind("one or more paths of files", _names, "FILE", several=True, read="file")
 ENCODER = Kind("the name of an encoder, or an Encoder", _name_or_object, "NAME", read="encoder")
+ENCODERS = Kind("one or more names of encoders", _names, "NAME", several=True, read="encoder")
 UNITS = Kind("one or more units, such as relu4_1:17, or numbers of classes", _units, "UNIT", several=True)
 BLEND = Kind("a weight for each style, such as 0.3,0.7, or by name, such as a=0.3,b=0.7", _blend, "X,Y,…", several=True)
 

@@ -39,6 +39,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "visualize filters": {},
     "visualize activations": {"image": "a.png", "layer": "relu1_1"},
     "visualize unit": {"units": "relu4_1:17"},
+    "visualize patches": {"units": "relu4_1:17", "photos": "photos"},
 } | {
     f"visualize {kind}": {"image": "a.png", "unit": "relu4_1:3"}
     for kind in ("saliency", "deconv", "guided", "smoothgrad")

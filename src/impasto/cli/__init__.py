@@ -40,13 +40,15 @@ app.add_command(command_of(Studio, saved=False))
 app.add_command(weights)
 
 
-TRUSTED = click.option("--encoder", metavar="NAME", help="The encoder, where it is an import path: its code is run.")
+TRUSTED = click.option(
+    "--encoder", multiple=True, metavar="NAME", help="An encoder of the job that is an import path: its code is run."
+)
 
 
 @app.command(params=[QUIET])
 @click.argument("job")
 @TRUSTED
-def run(job: str, encoder: str | None, quiet: bool) -> int:
+def run(job: str, encoder: tuple[str, ...], quiet: bool) -> int:
     """Run the job in a JSON file, which --save-job wrote or a person.
 
     impasto run job.json
@@ -64,7 +66,9 @@ def run(job: str, encoder: str | None, quiet: bool) -> int:
 )
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @TRUSTED
-def again(picture: str, output: str, inputs: tuple[str, ...], force: bool, encoder: str | None, quiet: bool) -> int:
+def again(
+    picture: str, output: str, inputs: tuple[str, ...], force: bool, encoder: tuple[str, ...], quiet: bool
+) -> int:
     """Make PICTURE again from the manifest in it, which has names and hashes of its inputs.
 
     impasto again out.png -o again.png
@@ -72,8 +76,7 @@ def again(picture: str, output: str, inputs: tuple[str, ...], force: bool, encod
     from impasto.api import job_again
     from impasto.cli.watch import watch
 
-    changes = {"output": output, "force": force, **({} if encoder is None else {"encoder": encoder})}
-    return watch(job_again(picture, inputs, changes), quiet=quiet)
+    return watch(job_again(picture, inputs, {"output": output, "force": force}, encoder), quiet=quiet)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,8 @@ def _absolute(value: Any) -> Any:
     return str(Path(value).resolve()) if isinstance(value, str) and Path(value).exists() else value
 
 
-def read_job(path: str, encoder: str | None = None) -> Job:
-    """The job in a JSON file; an encoder that is an import path must be named as well.
+def read_job(path: str, trusted: Collection[str] = ()) -> Job:
+    """The job in a JSON file; encoders that are import paths must be trusted.
 
     Raises:
         InputError: if it cannot be read, or is none.
@@ -157,7 +157,7 @@ def read_job(path: str, encoder: str | None = None) -> Job:
     from impasto.jobs.base import job_of
 
     try:
-        return job_of(json.loads(Path(path).read_text()), trusted=encoder)
+        return job_of(json.loads(Path(path).read_text()), trusted=trusted)
     except (OSError, ValueError) as error:
         if isinstance(error, InputError):
             raise

@@ -12,7 +12,7 @@ import dataclasses
 import io
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -298,13 +298,13 @@ def locate_in(folders: Iterable[Path]) -> Locate:
     return locate
 
 
-def job_of(data: Any, locate: Locate | None = None, *, trusted: object = None) -> Job:
+def job_of(data: Any, locate: Locate | None = None, *, trusted: Collection[str] = ()) -> Job:
     """The job that JSON describes.
 
     Args:
         data: as `Job.as_json` gives it, or as people write it: `{"job": "stylize", "content": …}`.
         locate: finds the files of a manifest; those beside here if None.
-        trusted: the encoder that whoever starts the job names as well: import paths of others, which run code, are
+        trusted: the encoders that whoever starts the job names as well: import paths of others, which run code, are
             refused.
 
     Raises:
@@ -320,11 +320,21 @@ def job_of(data: Any, locate: Locate | None = None, *, trusted: object = None) -
     given = {name: value for name, value in data.items() if name != "job"}
     kind.check_names(given)
     for name, value in given.items():
-        is_path = options_of(kind)[name].kind.read == "encoder" and isinstance(value, str) and ":" in value
-        if is_path and value != trusted:
-            raise InputError(
-                f"{value} is the import path of code, which no file may run: give --encoder {value} as well"
-            )
+        if options_of(kind)[name].kind.read == "encoder":
+            _check_trusted(value, trusted)
     find = locate or locate_in([Path()])
     read = {name: decoded(v, find) if options_of(kind)[name].kind.read else v for name, v in given.items()}
     return kind(**read)
+
+
+def encoders_in(given: Mapping[str, Any]) -> list[str]:
+    """The names of encoders in options that were given by whoever starts a job."""
+    return [value for value in (given.get("encoder"), given.get("warmup_encoder")) if isinstance(value, str)]
+
+
+def _check_trusted(value: Any, trusted: Collection[str]) -> None:
+    """Raise InputError if an encoder in a file, or one of several, is an import path that is not trusted."""
+    for item in value if isinstance(value, list | tuple) else [value]:
+        path = str(item).partition("=")[0]
+        if ":" in path and path not in trusted:
+            raise InputError(f"{path} is an import path of code, which no file may run: give --encoder {path} as well")

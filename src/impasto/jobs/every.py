@@ -10,6 +10,7 @@ from impasto.jobs.grid import Grid
 from impasto.jobs.invert import Invert, Reconstruct
 from impasto.jobs.live import Live
 from impasto.jobs.look import Activations, Deconv, Excite, Filters, Guided, Saliency, SmoothGrad
+from impasto.jobs.patches import Patches
 from impasto.jobs.stylize import Doodle, Stylize
 from impasto.jobs.texture import Texture
 from impasto.jobs.textures import Textures
@@ -42,5 +43,6 @@ JOBS: dict[str, type[Job]] = {
         Guided,
         SmoothGrad,
         Excite,
+        Patches,
     )
 }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from impasto.errors import InputError, unknown
 from impasto.jobs.base import INPUT, OptimizingJob, PictureJob
 from impasto.methods.settings import AscentSettings, encoder_option
-from impasto.options import FILE, NUMBER, PICTURE, TEXT, UNITS, WHOLE, option
+from impasto.options import ENCODERS, FILE, NUMBER, PICTURE, TEXT, UNITS, WHOLE, option
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +26,7 @@ CLASSES = 1000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class _Look(PictureJob):
+class Look(PictureJob):
     """A picture of what is in a network."""
 
     encoder: str | Encoder = encoder_option()
@@ -52,23 +52,36 @@ class _Look(PictureJob):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Filters(_Look):
+class Filters(Look):
     """The filters of the first layer as a labeled sheet."""
 
     name: ClassVar[str] = "visualize filters"
     example: ClassVar[str] = "impasto visualize filters -o filters.png"
 
+    compare: tuple[str, ...] = option(
+        (), ENCODERS, "Another encoder, shown below; NAME=FILE where its weights are in a file.", group="encoder",
+        metavar="NAME[=FILE]",
+    )  # fmt: skip
+
     def seen(self, job: Filters) -> Tensor:
+        from impasto.features import load_encoder
         from impasto.jobs.running import open_named
-        from impasto.media import gallery
+        from impasto.media import gallery, stacked
         from impasto.methods.attribution import filters
 
-        pictures = [f[None] for f in filters(open_named(job))]
-        return gallery(pictures, [str(i) for i in range(len(pictures))], least=48)
+        networks = [open_named(job)]
+        for named in job.compare:
+            name, _, weights = named.partition("=")
+            networks.append(load_encoder(name, weights=weights or None, device=job.device))
+        found = [[f[None] for f in filters(network)] for network in networks]
+        if not job.compare:
+            return gallery(found[0], [str(i) for i in range(len(found[0]))], least=48)
+        pages = [gallery(kinds, [""] * len(kinds), columns=16, least=33) for kinds in found]
+        return stacked(pages, [network.name for network in networks])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Activations(_Look):
+class Activations(Look):
     """The strongest maps of a layer as a labeled sheet."""
 
     name: ClassVar[str] = "visualize activations"
@@ -93,7 +106,7 @@ class Activations(_Look):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Saliency(_Look):
+class Saliency(Look):
     """Where a unit or a class is sensitive: the gradient's magnitude (Simonyan et al. 2014)."""
 
     name: ClassVar[str] = "visualize saliency"
@@ -238,12 +251,12 @@ class Excite(OptimizingJob, AscentSettings):
         return (yield from optimized(job, self, steps, picture=sheet))
 
 
-def picture_at(image: Source, size: int, device: str) -> Tensor:
-    """A picture, `(1, 3, H, W)`, at the size at which a network looks at it."""
+def picture_at(image: Source, size: int, device: str, at_least: int | None = None) -> Tensor:
+    """A picture, `(1, 3, H, W)`, at the size at which a network looks at it; `at_least` as for `read_image`."""
     from impasto.media import read_image
     from impasto.methods.regions import check_sides, scaled
 
-    pixels = read_image(image).pixels
+    pixels = read_image(image, at_least=at_least).pixels
     picture = scaled(pixels, size)
     check_sides("picture", pixels, picture)
     return picture.to(device)

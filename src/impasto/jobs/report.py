@@ -20,7 +20,7 @@ from impasto.errors import InputError, WeightsError
 from impasto.features import is_imported, resolve
 from impasto.features.weights import locate
 from impasto.files import file_hash, read_tensors, replacing
-from impasto.jobs.base import Job, OptimizingJob, job_of
+from impasto.jobs.base import Job, OptimizingJob, encoders_in, job_of
 from impasto.media import read_metadata
 from impasto.networks.models import PACKAGED, default_model, packaged_file
 from impasto.optimize import State
@@ -123,7 +123,7 @@ def resumed_job(path: str | Path, changes: Mapping[str, Any]) -> Job:
     Raises:
         InputError: if the file is no state, is damaged, or the changes do not fit.
     """
-    saved = job_of(json.loads(_read(path)[0]["job"]), trusted=changes.get("encoder"))
+    saved = job_of(json.loads(_read(path)[0]["job"]), trusted=encoders_in(changes))
     return saved.changed(**{"force": True} | dict(changes) | {"resume": str(path)})
 
 

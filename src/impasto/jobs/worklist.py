@@ -16,7 +16,7 @@ from typing import Any
 
 from impasto.errors import InputError
 from impasto.files import file_hash
-from impasto.jobs.base import Job, PictureJob, job_of
+from impasto.jobs.base import Job, PictureJob, encoders_in, job_of
 from impasto.jobs.batch import Batch
 from impasto.jobs.every import JOBS
 from impasto.jobs.live import Live
@@ -203,7 +203,9 @@ def _in_line(line: str, number: int, batch: Batch, defaults: Mapping[str, Any], 
     file = str(given or _file_of(data, number, kind, batch.format))
     if given is None and folded(os.path.join(batch.output, file)) in taken:
         file = str(PurePath(file).with_stem(f"{PurePath(file).stem}-{number}"))
-    made = job_of({**usual, **data, **({} if makes_pictures(kind) else {"output": file})}, trusted=usual.get("encoder"))
+    made = job_of(
+        {**usual, **data, **({} if makes_pictures(kind) else {"output": file})}, trusted=encoders_in(defaults)
+    )
     return Item(file, os.path.join(batch.output, file), made)
 
 

@@ -2,7 +2,7 @@
 
 from impasto.media.formats import pictures_in
 from impasto.media.image import Picture, read_image, read_metadata
-from impasto.media.sheet import gallery, sheet
+from impasto.media.sheet import gallery, sheet, stacked
 from impasto.media.write import check_output, encode, to_pil, write_image
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "read_image",
     "read_metadata",
     "sheet",
+    "stacked",
     "to_pil",
     "write_image",
 ]

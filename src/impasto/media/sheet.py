@@ -36,8 +36,20 @@ def gallery(pictures: Sequence[Tensor], labels: Sequence[str], *, columns: int =
     return torch.cat([functional.pad(strip, (0, width - strip.shape[3]), value=1.0) for strip in strips], 2)
 
 
+def stacked(pages: Sequence[Tensor], labels: Sequence[str]) -> Tensor:
+    """Pages `(1, 3, H, W)` of any size, each with its label above, one below the other on white."""
+    titled = [sheet([[page]], [""], [label], points=18) for page, label in zip(pages, labels, strict=True)]
+    width = max(page.shape[3] for page in titled)
+    return torch.cat([functional.pad(page, (0, width - page.shape[3]), value=1.0) for page in titled], 2)
+
+
 def sheet(
-    rows: Sequence[Sequence[Tensor]], row_labels: Sequence[str], column_labels: Sequence[str], *, gap: int = 6
+    rows: Sequence[Sequence[Tensor]],
+    row_labels: Sequence[str],
+    column_labels: Sequence[str],
+    *,
+    gap: int = 6,
+    points: int = 0,
 ) -> Tensor:
     """Pictures of one size in a grid on white, with labels above the columns and beside the rows.
 
@@ -45,12 +57,13 @@ def sheet(
         rows: pictures `(1, 3, H, W)`, RGB, [0, 1], row by row.
         row_labels, column_labels: one for each.
         gap: between pictures, in pixels.
+        points: height of the letters; what suits the pictures if 0.
 
     Returns:
         `(1, 3, H', W')`, RGB, [0, 1].
     """
     height, width = rows[0][0].shape[-2:]
-    points = max(10, height // 12)
+    points = points or max(10, height // 12)
     font = ImageFont.load_default(size=points)
     probe = ImageDraw.Draw(PIL.Image.new("RGB", (1, 1)))
     left = round(max(probe.textlength(label, font=font) for label in row_labels)) + 2 * gap

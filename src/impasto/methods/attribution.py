@@ -11,6 +11,7 @@ from torch import Tensor
 from impasto.errors import InputError, unknown
 from impasto.features.classifier import CLASSIFIER_LAYERS
 from impasto.features.encoder import Encoder, check_layers
+from impasto.features.receptive import ReceptiveField
 from impasto.features.relu import Rule, relu_rule
 from impasto.methods.plan import FULLY_CONNECTED, PICTURE, fitted, map_bytes
 from impasto.objective.tiled import whole_maps
@@ -165,6 +166,46 @@ def attribution(
     if kind == "saliency":
         return strength(gradient(encoder, image, unit))
     return signed(gradient(encoder, image, unit, cast(Rule, kind)))
+
+
+def patch(
+    encoder: Encoder, picture: Tensor, unit: Unit, cell: tuple[int, int], field: ReceptiveField | None
+) -> tuple[Tensor, Tensor]:
+    """What a cell of a unit's map sees in a picture, and what guided backpropagation shows there.
+
+    Only what the cell sees is computed, from a place that is a multiple of the layer's stride: the gradient is that of
+    the whole picture.
+
+    Args:
+        encoder: with the unit's layer.
+        picture: `(1, 3, H, W)`, RGB, [0, 1].
+        unit: whose.
+        cell: row and column of the layer's map.
+        field: the layer's receptive field; None for all of the picture.
+
+    Returns:
+        Two pictures of the field's size, `(1, 3, h, w)` in [0, 1]; white and gray where it is outside.
+    """
+    if field is None:
+        return picture, signed(gradient(encoder, picture, Unit(unit.layer, unit.channel, cell), "guided"))
+    seen, parts, inner = field.of(cell), [], []
+    for what, stride, side in zip(seen, field.stride, picture.shape[-2:], strict=True):
+        first = max(0, what.start) // stride * stride
+        parts.append(slice(first, min(side, max(what.stop, first + stride))))
+        inner.append(first // stride)
+    at = Unit(unit.layer, unit.channel, (cell[0] - inner[0], cell[1] - inner[1]))
+    slope = gradient(encoder, picture[..., parts[0], parts[1]], at, "guided")
+    whole = torch.zeros_like(picture)
+    whole[..., parts[0], parts[1]] = slope
+    return _cut(picture, seen, 1.0), signed(_cut(whole, seen, 0.0))
+
+
+def _cut(picture: Tensor, where: tuple[slice, slice], outside: float) -> Tensor:
+    """A part of a picture that may reach over its borders."""
+    (height, width), (rows, columns) = picture.shape[-2:], where
+    part = picture[..., max(0, rows.start) : rows.stop, max(0, columns.start) : columns.stop]
+    room = (-columns.start, columns.stop - width, -rows.start, rows.stop - height)
+    return torch.nn.functional.pad(part, [max(0, n) for n in room], value=outside)
 
 
 def filters(encoder: Encoder) -> Tensor:
