@@ -22,7 +22,7 @@ SPARE = 1.1
 #: Pictures that differ by less, half a step of 8 bits, are the same.
 SAME = 0.5 / 255
 #: Steps that fit latents to a picture, and their rate.
-FITTED, FIT_RATE = 12, 0.05
+FITTED, FIT_RATE = 20, 0.1
 
 
 class Latent:
