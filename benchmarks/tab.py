@@ -91,18 +91,22 @@ class Page:
     def wait(self) -> None:
         self.page.get_by_text(READY).wait_for(timeout=300_000)
 
-    def paint(self, photo: Path, painting: Path | None, style: str, size: int) -> dict[str, float]:
-        """Seconds of a picture: all of the processor's, and those on the clock of the graph alone."""
+    def give(self, photo: Path, painting: Path | None = None, style: str = "") -> None:
+        """A photograph, and a painting or a style, instead of what there is."""
         page = self.page
-        for remove in page.locator("#photo button, #paintings button").all():
-            remove.click()
+        for which in ("#photo button, #paintings button", "#styles button[aria-pressed=true]"):
+            old = page.locator(which)
+            while old.count():
+                old.first.click()
         page.locator("#photo-drop input").set_input_files(photo)
         if painting:
             page.locator("#paintings-drop input").set_input_files(painting)
-        elif page.get_by_role("button", name=style, exact=True).get_attribute("aria-pressed") == "false":
-            for pressed in page.locator("#styles button[aria-pressed=true]").all():
-                pressed.click()
-            page.get_by_role("button", name=style, exact=True).click()
+        else:
+            page.locator("#styles button").filter(has_text=style).first.click()
+
+    def paint(self, size: int) -> dict[str, float]:
+        """Seconds of a picture: all of the processor's, and those on the clock of the graph alone."""
+        page = self.page
         page.locator("#size").select_option(str(size))
         began = processor()
         page.get_by_role("button", name="Paint", exact=True).click()
@@ -139,20 +143,23 @@ def native(path: Path, size: tuple[int, int], count: int = 5) -> float:
 def pictures(page: Page, folder: Path) -> dict[str, Any]:
     """Differences, times and memory."""
     photo, painting = EXAMPLES / "content.png", EXAMPLES / "style.png"
-    found: dict[str, Any] = {"size": 512, "first": page.paint(photo, painting, "", 512)}
-    again = [page.paint(photo, painting, "", 512) for _ in range(3)]
+    page.give(photo, painting)
+    found: dict[str, Any] = {"size": 512, "first": page.paint(512)}
+    again = [page.paint(512) for _ in range(3)]
     found["again"] = {key: statistics.median(one[key] for one in again) for key in again[0]}
     found["threads"] = json.loads(read_metadata(page.out)["impasto"])["threads"]
     settings: dict[str, Any] = {"precision": "fp32"}
     found["difference"] = {"any 512": page.difference(impasto.instant(photo, painting, size=512, **settings))}
     for style in ("mosaic", "storm"):
-        page.paint(photo, None, style, 512)
+        page.give(photo, style=style)
+        page.paint(512)
         result = impasto.instant(photo, style_name=style, size=512, **settings)
         found["difference"][f"{style} 512"] = page.difference(result)
     large = folder / "large.png"
     with Image.open(photo) as image:
         image.resize((2048, 2048)).save(large)
-    found["large"] = page.paint(large, painting, "", 2048) | {"peak_gb": peak()}
+    page.give(large, painting)
+    found["large"] = page.paint(2048) | {"peak_gb": peak()}
     found["difference"]["any 2048x2048"] = page.difference(impasto.instant(large, painting, size=2048, **settings))
     return found
 
@@ -191,7 +198,8 @@ def main() -> None:
         server.shutdown()
         page.page.reload()
         page.wait()
-        page.paint(EXAMPLES / "content.png", EXAMPLES / "style.png", "", 256)
+        page.give(EXAMPLES / "content.png", EXAMPLES / "style.png")
+        page.paint(256)
         found["offline"] = True
         browser.close()
     write(args.out, found)
