@@ -3,8 +3,9 @@
     python benchmarks/tab.py [--site FOLDER] [--onnx any.onnx] [--out FILE]
 
 Bytes of a first and a second visit and of one without the server; pictures against `impasto.instant(precision="fp32")`;
-processor seconds of 512 pixels, warm, with one thread, beside ONNX Runtime's own of the graph alone; the largest memory
-of the page's process at 2048x2048. Needs the extras onnx and browser, Chromium, and npm for what is not given.
+processor seconds of 512 pixels, warm, with one thread: of the page, of the graph alone in WebAssembly and of the graph
+alone in ONNX Runtime; the largest memory of the page's process at 2048x2048. Needs the extras onnx and browser,
+Chromium and Node.js.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
@@ -31,8 +33,11 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import impasto
+from impasto.features.weights import cache_folder
 from impasto.jobs.export import Export
 from impasto.media import read_metadata
+from impasto.networks.models import load_model
+from impasto.tab.runtime import runtime_files
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 READY = "Ready, without a network, too."
@@ -125,19 +130,51 @@ class Page:
         return {"mean": float(found.mean()), "max": int(found.max())}
 
 
-def native(path: Path, size: tuple[int, int], count: int = 5) -> float:
-    """Processor seconds of ONNX Runtime with one thread, for the graph alone; the median."""
+#: Processor seconds of the graph alone in WebAssembly, in Node; its compiler takes some runs to get at its best.
+WASM = """
+import fs from "fs";
+const [runtime, graph, height, width] = process.argv.slice(1);
+const ort = await import(`${runtime}/ort.wasm.min.mjs`);
+Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: `file://${runtime}/`,
+  wasmBinary: fs.readFileSync(`${runtime}/ort-wasm-simd-threaded.wasm`) });
+const session = await ort.InferenceSession.create(fs.readFileSync(graph), { executionProviders: ["wasm"] });
+const shape = [1, 3, Number(height), Number(width)], count = 3 * height * width;
+const images = new ort.Tensor("float32", Float32Array.from({ length: count }, Math.random), shape);
+const given = new Float32Array(Uint8Array.from(fs.readFileSync(0)).buffer);
+const style = new ort.Tensor("float32", given, [1, given.length]);
+for (let i = 0; i < 16; i++) {
+  const began = process.cpuUsage();
+  await session.run({ images, style });
+  const { user, system } = process.cpuUsage(began);
+  console.log((user + system) / 1e6);
+}
+"""
+
+
+def wasm(path: Path, size: tuple[int, int]) -> float:
+    """Processor seconds of one thread of onnxruntime-web, for the graph alone; the least of many, as is `native`."""
+    runtime_files()
+    style = load_model("any").generator.plain_style().numpy()
+    words = [str(cache_folder().parent / "tab"), str(path.resolve()), *map(str, size)]
+    command = ["node", "--input-type=module", "-e", WASM, *words]
+    return min(
+        map(float, subprocess.run(command, input=style.tobytes(), capture_output=True, check=True).stdout.split())
+    )
+
+
+def native(path: Path, size: tuple[int, int], count: int = 16) -> float:
+    """Processor seconds of ONNX Runtime with one thread, for the graph alone."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     given = {"images": np.random.rand(1, 3, *size).astype(np.float32)}
-    given["style"] = impasto.open_painter("any").model.generator.plain_style()[None].numpy()
+    given["style"] = load_model("any").generator.plain_style()[None].numpy()
     times = []
     for _ in range(count):
         began = time.process_time()
         session.run(None, given)
         times.append(time.process_time() - began)
-    return statistics.median(times)
+    return min(times)
 
 
 def pictures(page: Page, folder: Path) -> dict[str, Any]:
@@ -190,7 +227,8 @@ def main() -> None:
             assert image.size == (2048, 2048)
         height, width = impasto.instant(EXAMPLES / "content.png", EXAMPLES / "style.png", size=512).pixels.shape[2:]
         found["native_cpu_seconds"] = native(onnx, (height, width))
-        found["times_native"] = found["again"]["cpu_seconds"] / found["native_cpu_seconds"]
+        found["wasm_cpu_seconds"] = wasm(onnx, (height, width))
+        found["times_native"] = found["wasm_cpu_seconds"] / found["native_cpu_seconds"]
         Handler.sent = 0
         page.page.reload()
         page.wait()
