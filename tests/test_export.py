@@ -111,13 +111,11 @@ def test_a_file_paints_in_the_manner_of_any_painting(pair: tuple[Model, Path]) -
     torch.testing.assert_close(pictures[0], pictures[1], atol=1e-3, rtol=0)
 
 
-@pytest.fixture(scope="module")
-def measure(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
-    """A model with what the packaged ones have, and the file of what measures."""
+@pytest.fixture(scope="module", params=[None, pytest.param("any", marks=pytest.mark.slow)])
+def measure(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Path]:
+    """A model and the file of what measures its paintings."""
+    model = load_model(request.param) if request.param else random_model("quarter")
     path = tmp_path_factory.mktemp("onnx") / "measure.onnx"
-    widths = {"front": "both", "front_widths": [4, 4, 6, 4, 6], "deepest": 8}
-    generator = build("quarter", SMALL["quarter"] | widths).eval().requires_grad_(False)
-    model = Model("quarter", generator, any_style=True)
     export_measure(model, path)
     return model, path
 
