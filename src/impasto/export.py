@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
+import hashlib
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from impasto import networks
 from impasto.errors import InputError, WeightsError, unknown
+from impasto.features.weights import cache_folder
 from impasto.files import write_bytes
 from impasto.half import halved_graph
 from impasto.networks.generator import Describing, Generator
@@ -223,6 +227,30 @@ def _cleaned(proto: Any) -> Any:
 
 
 # Painting
+
+
+def cached_run(model: Model) -> Run:
+    """What paints with a model by ONNX Runtime; its graph is written to the cache folder when it is first needed, which
+    takes half a minute.
+
+    Raises:
+        InputError: if onnx, onnxscript or onnxruntime are not installed, or the folder cannot be written.
+    """
+    needed("onnxruntime", "onnx")
+    digest = hashlib.sha256(f"{OPSET} {torch.__version__} {model.kind} {model.generator.options}".encode())
+    for source in sorted(Path(networks.__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    for name, value in sorted(model.generator.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    path = cache_folder().parent / "graphs" / f"{digest.hexdigest()[:32]}.onnx"
+    if not path.exists():
+        export_onnx(model, path)
+    return _known_run(path)
+
+
+@lru_cache(2)
+def _known_run(path: Path) -> Run:
+    return onnx_run(path)
 
 
 def _session(path: str | os.PathLike[str]) -> Any:

@@ -198,11 +198,13 @@ def test_the_source_is_never_written_over(refused: Run, clip: Path, model: Path)
     assert clip.read_bytes() == before
 
 
-def test_a_runtime_and_a_file_go_together(model: Path, onnx_file: Path) -> None:
+def test_a_runtime_and_a_file_go_together(
+    model: Path, onnx_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
     photo = torch.rand(1, 3, 32, 40)
     common: dict[str, Any] = {"style_name": "dots", "size": 40, "precision": "fp32"}
     for file, runtime, message in (
-        (model, "onnx", "impasto export"),
         (onnx_file, "torch", "runtime torch cannot compute"),
         (model, "tensorrt", "unknown runtime 'tensorrt'"),
     ):
@@ -211,6 +213,13 @@ def test_a_runtime_and_a_file_go_together(model: Path, onnx_file: Path) -> None:
     ours = impasto.instant(photo, model=str(model), runtime="torch", **common).pixels
     theirs = impasto.instant(photo, model=str(onnx_file), runtime="onnx", **common).pixels
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)
+    made = set()
+    for _ in range(2):
+        exported = impasto.instant(photo, model=str(model), runtime="onnx", **common).pixels
+        assert torch.equal(exported, theirs)
+        (graph,) = tmp_path.rglob("*.onnx")
+        made.add(graph.stat().st_mtime_ns)
+    assert len(made) == 1
 
 
 def test_export_checks_what_it_is_given(refused: Run, model: Path, onnx_file: Path) -> None:

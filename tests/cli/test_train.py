@@ -226,7 +226,6 @@ BAD = {
         "init has no effect with quality",
     ),
     "no such model": ("@p --model nothing.safetensors", "there is no model nothing.safetensors"),
-    "another runtime": ("@p --model @m --runtime onnx", "impasto export"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
 from impasto.jobs.base import COMPUTING, FILES, INPUT, Job
-from impasto.methods.settings import COLORS, precision_option
+from impasto.methods.settings import COLORS, precision_option, runtime_option
 from impasto.options import AUTO, BLEND, FILE, FLAG, MODEL, NAMES, NUMBER, PICTURES, TEXT, WHOLE, Auto, known, option
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Live(Job):
     consistency: float = option(1.0, NUMBER,
         "How still it holds: from 0, each frame by itself, to 1.", group="motion", least=0, most=1)
     precision: str = precision_option()
+    runtime: str | None = runtime_option()
     device: str = option("auto", TEXT, "Where to compute: cpu, cuda or mps.", group=COMPUTING,
         auto="a GPU if there is one", decides=False)
     output: str | None = option(None, FILE,

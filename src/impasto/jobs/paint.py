@@ -112,15 +112,16 @@ class Brush:
 
 def open_network(job: Stylize | Live, model: str | Model, device: str, max_memory: float | None = None) -> Painter:
     """The painter of a network, computed by what its file or the job says."""
-    from impasto.export import load_onnx
+    from impasto.export import cached_run, load_onnx
 
-    runtime, is_onnx = job.as_dict().get("runtime"), isinstance(model, str) and model.lower().endswith(".onnx")
-    if runtime == "onnx" and not is_onnx:
-        raise InputError(f"runtime onnx takes an ONNX file; make one: impasto export {model} model.onnx")
+    runtime, is_onnx = job.runtime, isinstance(model, str) and model.lower().endswith(".onnx")
     if runtime == "torch" and is_onnx:
         raise InputError(f"runtime torch cannot compute {model}; give the model file, or runtime onnx")
     if is_onnx and isinstance(model, str):
         return open_painter(load_onnx(model), device, "fp32")
+    if runtime == "onnx":
+        painter = open_painter(model, device, "fp32")
+        return replace(painter, run=cached_run(painter.model))
     return open_painter(model, device, job.precision, max_memory)
 
 

@@ -11,7 +11,7 @@ from impasto.errors import InputError
 from impasto.jobs.base import FILES, INPUT, OptimizingJob
 from impasto.methods.patches.settings import TransferSettings
 from impasto.methods.presets import QUALITIES, quality
-from impasto.methods.settings import BY_NETWORK, OPTIMIZE, QUILTING, StylizeSettings, encoder_name
+from impasto.methods.settings import BY_NETWORK, OPTIMIZE, QUILTING, StylizeSettings, encoder_name, runtime_option
 from impasto.options import (
     AUTO,
     BLEND,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 J = TypeVar("J", "Stylize", "Doodle")
 REFINED, ONE_PASS = BY_NETWORK[1:]
-RUNTIMES = ("torch", "onnx")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,9 +82,7 @@ class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
         modes=(ONE_PASS,), flag="--style")
     strength: float = option(1.0, NUMBER, "Strength of one pass: from 0, the photograph, to 1, the style.",
         group=INPUT, least=0, most=1, modes=(ONE_PASS,))
-    runtime: str | None = option(None, TEXT,
-        "What computes the network: torch, or onnx for a file from `impasto export`; as the file is if not given.",
-        group="computing", choices=RUNTIMES, modes=(ONE_PASS,), decides=False)
+    runtime: str | None = runtime_option((ONE_PASS,))
     cache: bool = option(True, FLAG, "Keep statistics of paintings on disk.", group=FILES, decides=False,
         modes=OPTIMIZE)
     layer_losses: bool = option(False, FLAG,

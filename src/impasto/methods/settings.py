@@ -78,6 +78,19 @@ def precision_option(modes: tuple[str, ...] = ()) -> Any:
     )
 
 
+def runtime_option(modes: tuple[str, ...] = ()) -> Any:
+    return option(
+        None,
+        TEXT,
+        "What computes the network: torch, or onnx (float32, CPU), which exports a model once (half a minute); as the "
+        "file is if not given.",
+        group="computing",
+        choices=("torch", "onnx"),
+        modes=modes,
+        decides=False,
+    )
+
+
 def _seed(help: str = "Random seed.", modes: tuple[str, ...] = ()) -> Any:
     return option(0, WHOLE, help, group=SEARCH, least=0, modes=modes)
 
