@@ -101,7 +101,7 @@ def alone(job: Video, folder: Path) -> tuple[list[Tensor], float]:
         return painted(job.changed(consistency=0))
     began, found = time.process_time(), []
     for file in sorted(folder.glob("*.png")):
-        still = Stylize(str(file), job.style, quality="refined", size=job.size, threads=job.threads)
+        still = Stylize(str(file), job.style, quality="refined", color="style", size=job.size, threads=1)
         for record in still.records():
             last = record
         found.append(last.image())

@@ -305,6 +305,7 @@ class OnnxGenerator(Describing):
     def __init__(self, run: Run, style_size: int, twin: Generator | None = None) -> None:
         super().__init__()
         self.run, self.style_size, self.twin, self.options = run, style_size, twin, {}
+        self.colors = slice(0, 0) if twin is None else twin.colors
 
     def forward(self, images: Tensor, style: Tensor) -> Tensor:
         return self.run(images, style)

@@ -11,7 +11,7 @@ from impasto.jobs.scene import Scene
 from impasto.media import Picture, read_image
 from impasto.media.image import Source
 from impasto.methods.instant import instant, painting_vector
-from impasto.methods.settings import StylizeSettings
+from impasto.methods.presets import quality
 from impasto.networks import painter as networks
 from impasto.options import AUTO, Auto, known
 
@@ -65,7 +65,8 @@ class Painter:
         from impasto.jobs.running import fitted
 
         read = read_image(picture)
-        settings = StylizeSettings(size=max(read.pixels.shape[-2:]) if size == AUTO else known(size))
+        side = max(read.pixels.shape[-2:]) if size == AUTO else known(size)
+        settings = quality("instant").changed(size=side)
         pixels = instant(self.network, read.channels.to(self.device), look, settings, strength=strength).cpu()
         return Picture(pixels, fitted(read.alpha, pixels))
 

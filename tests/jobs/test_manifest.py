@@ -31,6 +31,7 @@ OTHER: dict[str, Any] = {
     "dream": "relu2_1", "dream_weight": 0.3, "convention": "gatys", "tv": "power", "tv_gamma": 0.7,
     "optimizer": "adam", "history": 7, "levels": 3, "rate": 0.017, "cooldown": 0.4, "jitter": 6, "steps": 3,
     "first_steps": 5, "warmup_steps": 2, "warmup_encoder": "vgg16", "scales": 2, "scale_factor": 1.5, "average": 0.5,
+    "keep_detail": True,
     "init": "gray", "seed": 9, "encoder": "vgg16", "pooling": "avg", "precision": "fp32",
 }  # fmt: skip
 #: What must be given with them.
@@ -60,7 +61,9 @@ def test_an_option_is_in_the_manifest_as_it_was_given(
     words = []
     for option, value in given.items():
         flag = options_of(impasto.Stylize)[option].flag or "--" + option.replace("_", "-")
-        words += [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+        words += (
+            [flag] if value is True else [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+        )
     ok("stylize", *pair, *words, "--save-job", tmp_path / "job.json")
     assert json.loads((tmp_path / "job.json").read_text())[name] == expected
     by_json = impasto.job_of(json.loads((tmp_path / "job.json").read_text()))
@@ -153,6 +156,8 @@ def test_a_picture_is_what_it_was() -> None:
     y, x = np.mgrid[0:48, 0:64] / 64
     photo = np.stack([x, y, (np.sin(9 * x) * np.cos(7 * y) + 1) / 2], 2).astype(np.float32)
     painting = np.stack([(np.sin(40 * x + 20 * y) + 1) / 2, (np.cos(30 * y) + 1) / 2, 1 - x], 2).astype(np.float32)
-    made = impasto.stylize(photo, painting, size=64, steps=4, encoder="lite", precision="fp32", threads=1).image
+    made = impasto.stylize(
+        photo, painting, size=64, steps=4, color="style", encoder="lite", precision="fp32", threads=1
+    ).image
     means = np.asarray(made, float).reshape(6, 8, 8, 8, 3).mean((1, 3)).ravel()
     assert np.abs(means - np.array(GOLDEN.split(), float)).max() < 2

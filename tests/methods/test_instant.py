@@ -16,7 +16,7 @@ from impasto.methods.instant import Painter, instant, open_painter, painting_vec
 from impasto.methods.regions import Region, StyleImage, scaled
 from impasto.methods.settings import StylizeSettings
 from impasto.networks.models import Model, save_model
-from impasto.pictures.color import chroma
+from impasto.pictures.color import chroma, color_distance, color_moments
 
 SETTINGS = StylizeSettings(size=64)
 
@@ -43,6 +43,15 @@ def test_a_painting_or_its_vector_gives_the_same(painter: Painter, photo: Tensor
     torch.testing.assert_close(found, instant(painter, photo, painting_vector(painter, painting), SETTINGS))
 
 
+def test_clipping_does_not_keep_a_picture_from_the_paintings_colors(painter: Painter, photo: Tensor) -> None:
+    """An engraving: black and white, so that what is matched once is clipped, and then has other colors."""
+    lines = (torch.rand(1, 1, 50, 50, generator=torch.Generator().manual_seed(0)) < 0.6).float().expand(-1, 3, -1, -1)
+    goal = color_moments(scaled(lines, 512))
+    vector = painting_vector(painter, [StyleImage(lines)])
+    before, after = (instant(painter, photo, vector, SETTINGS.changed(color=c)) for c in ("style", "painting"))
+    assert color_distance(color_moments(before), goal) > 2 * color_distance(color_moments(after), goal)
+
+
 def test_in_bfloat16_the_picture_is_nearly_the_same(small_model: Model, photo: Tensor) -> None:
     vector = small_model.blended({"dots": 1.0})
     full, half = (instant(open_painter(small_model, precision=p), photo, vector, SETTINGS) for p in ("fp32", "bf16"))
@@ -55,7 +64,7 @@ def test_in_bfloat16_the_picture_is_nearly_the_same(small_model: Model, photo: T
             open_painter(small_model, precision="bf16"),
             photo,
             small_model.blended(dict.fromkeys(small_model.styles, 1.0)),
-            SETTINGS,
+            SETTINGS.changed(color="painting"),
         ),
     )
     assert isinstance(result.settings, StylizeSettings) and result.settings.precision == "bf16"

@@ -12,10 +12,16 @@ FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 #: What a paper or program says.
 NUMBERS: dict[str, dict[str, object]] = {
-    "best": {"encoder": "auto", "size": 512, "init": "content", "convention": "relative", "optimizer": "auto"},
-    "quick": {"encoder": "lite", "size": 512, "init": "content", "convention": "relative", "steps": 20},
-    "refined": {"encoder": "lite", "init": "instant", "scales": 1, "steps": 15, "balance": 0.6, "style_weight": 10},
-    "instant": {"color": "style", "size": 512},
+    "best": {
+        "encoder": "auto", "size": 512, "init": "content", "color": "painting", "convention": "relative",
+        "optimizer": "auto",
+    },
+    "quick": {
+        "encoder": "lite", "size": 512, "init": "instant", "color": "painting", "steps": 20, "first_steps": 40,
+        "keep_detail": True, "balance": 0.6,
+    },
+    "refined": {"encoder": "lite", "init": "instant", "scales": 1, "steps": 15, "balance": 0.6, "color": "painting"},
+    "instant": {"color": "painting", "size": 512},
     "gatys": {
         "encoder": "vgg19-caffe", "pooling": "avg", "content_layers": ("relu4_2",), "style_layers": FIVE,
         "convention": "gatys", "content_weight": 1, "style_weight": 1000, "init": "noise", "optimizer": "lbfgs",
@@ -46,6 +52,11 @@ NUMBERS: dict[str, dict[str, object]] = {
         "optimizer": "adam", "rate": 2e-3, "size": 512, "content_layers": ("relu4_2",),
     },
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(set(QUALITIES) - {"best", "quick", "refined", "instant"}))
+def test_a_papers_colors_are_those_of_its_loss(name: str) -> None:
+    assert quality(name).color == "style" and not quality(name).keep_detail
 
 
 @pytest.mark.parametrize("name", QUALITIES)

@@ -30,7 +30,7 @@ from impasto.methods.targets import rotated, style_targets, style_terms
 from impasto.objective import STYLE_LOSSES
 from impasto.objective.cache import StatisticsCache
 from impasto.objective.matching import NEAREST
-from impasto.pictures.color import chroma
+from impasto.pictures.color import chroma, color_distance, color_moments, mixed_colors
 
 LAYERS = ("relu1_1", "relu2_1")
 SETTINGS = StylizeSettings(style_layers=LAYERS, content_layers=("relu2_2",), size=32)
@@ -318,3 +318,45 @@ def test_a_painting_that_is_too_small_is_named(tiny) -> None:  # type: ignore[no
     region = Region([StyleImage(picture(1)), StyleImage(picture(2, 12, 12), name="style starry.jpg")])
     with pytest.raises(InputError, match=r"the style starry.jpg is 12x12 pixels"):
         style_terms(tiny, [region], 32, SETTINGS.resolved("tiny"))
+
+
+def test_the_paintings_colors_come_region_by_region_and_several_together(tiny) -> None:  # type: ignore[no-untyped-def]
+    dark, light, third = 0.3 * picture(1), 1 - 0.3 * picture(2), picture(3)
+    regions = [
+        Region([StyleImage(dark)], half("left")),
+        Region([StyleImage(light, 3.0), StyleImage(third, 1.0)], half("right")),
+    ]
+    settings = SETTINGS.changed(color="painting", steps=2, feather=0.0)
+    *_, last = stylize(tiny, picture(4, 32, 32), regions, settings)
+    seen = [color_moments(scaled(p, 32)) for p in (dark, light, third)]
+    goals = [seen[0], mixed_colors(seen[1:], [3.0, 1.0])]
+    for side, goal in zip(("left", "right"), goals, strict=True):
+        assert color_distance(color_moments(last.image(), half(side)), goal) < 4 / 255
+    *_, other = stylize(tiny, picture(4, 32, 32), regions, settings.changed(color="style"))
+    assert other.losses == last.losses
+
+
+def test_what_no_style_covers_keeps_its_colors(tiny) -> None:  # type: ignore[no-untyped-def]
+    regions = [Region([StyleImage(0.3 * picture(1))], half("left")), Region([], half("right"))]
+    content = picture(4, 32, 32)
+    *_, last = stylize(tiny, content, regions, SETTINGS.changed(color="painting", steps=2, feather=0.0))
+    assert torch.equal(last.image()[..., 18:], content[..., 18:])
+
+
+def test_a_run_in_the_paintings_colors_resumes(tiny) -> None:  # type: ignore[no-untyped-def]
+    settings = SETTINGS.changed(color="painting", keep_detail=True, scales=2, size=48, steps=3)
+    steps = [(s.image(), s.state()) for s in stylize(tiny, picture(4), 0.4 * picture(1), settings)]
+    *_, last = stylize(tiny, picture(4), 0.4 * picture(1), settings, resume=steps[1][1])
+    assert torch.equal(last.image(), steps[-1][0])
+
+
+def test_kept_detail_is_the_first_pictures(tiny) -> None:  # type: ignore[no-untyped-def]
+    """Steps that change nothing leave the first picture, and not what the coarse scale has of it."""
+    settings = SETTINGS.changed(content_weight=1.0, style_weight=0.0, scales=2, size=64, steps=1)
+    content = picture(4, 64, 64)
+    found = {}
+    for kept in (True, False):
+        run = stylize(tiny, content, content, settings.changed(keep_detail=kept))
+        found[kept] = next(s.image() for s in run if s.scale == 2)
+    torch.testing.assert_close(found[True], content, atol=1e-3, rtol=0)
+    assert (found[False] - content).square().mean() > 100 * (found[True] - content).square().mean()

@@ -14,7 +14,18 @@ from impasto.errors import InputError
 from impasto.features.fingerprint import fingerprint
 from impasto.features.gray import GrayEncoder
 from impasto.features.vgg import VGG
-from impasto.pictures.color import chroma, is_gray, luma, match_histogram, match_luminance, match_moments
+from impasto.pictures.color import (
+    chroma,
+    color_distance,
+    color_moments,
+    is_gray,
+    luma,
+    match_histogram,
+    match_luminance,
+    match_moments,
+    mixed_colors,
+    with_colors,
+)
 from impasto.pictures.resample import lanczos
 
 
@@ -210,3 +221,38 @@ def test_a_gray_picture_may_have_noise_but_no_spot_of_color() -> None:
     spot[:, 0, :2, :2] = 1
     spot[:, 2, :2, :2] = 0
     assert not is_gray(spot)
+
+
+def test_the_distance_of_colors_by_hand() -> None:
+    a = (torch.zeros(3, 1).double(), torch.diag(torch.tensor([4.0, 1.0, 0.0])).double())
+    b = (torch.tensor([[3.0], [0.0], [0.0]]).double(), torch.diag(torch.tensor([1.0, 1.0, 4.0])).double())
+    # Of means 9; of deviations 2, 1, 0 and 1, 1, 2 along the same axes 1 + 0 + 4.
+    assert color_distance(a, b) == pytest.approx(14**0.5, rel=1e-5)
+    assert color_distance(a, a) == pytest.approx(0, abs=1e-4)
+
+
+def test_pictures_together_have_the_moments_of_all_their_pixels() -> None:
+    a, b = torch.rand(2, 1, 3, 8, 9, generator=torch.Generator().manual_seed(0)).unbind()
+    b = b**3
+    mean, covariance = mixed_colors([color_moments(a), color_moments(b)], [2.0, 1.0])
+    expected = color_moments(torch.cat([a, a, b], 3))
+    torch.testing.assert_close(mean, expected[0])
+    torch.testing.assert_close(covariance, expected[1])
+
+
+def test_with_colors_of_a_black_and_white_picture_through_clipping() -> None:
+    lines = (torch.rand(1, 1, 40, 40, generator=torch.Generator().manual_seed(0)) < 0.8).float().expand(-1, 3, -1, -1)
+    goal = color_moments(lines)
+    once = match_moments(photo(), lines, "symmetric")
+    found = with_colors(photo(), goal)
+    assert color_distance(color_moments(once), goal) > 3 * color_distance(color_moments(found), goal)
+    assert float(chroma(found).abs().max()) < 0.02 and float(found.min()) >= 0 and float(found.max()) <= 1
+
+
+def test_colors_that_are_right_are_left_alone_and_only_what_counts_is_measured() -> None:
+    picture = photo()
+    assert with_colors(picture, color_moments(picture)) is picture
+    weights = torch.zeros_like(picture[:, :1])
+    weights[..., :20] = 1
+    found = with_colors(picture, color_moments(painting()), weights)
+    assert color_distance(color_moments(found, weights), color_moments(painting())) < 2 / 255

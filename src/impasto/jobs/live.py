@@ -46,7 +46,8 @@ class Live(Job):
         least=0, most=1)
     size: int | Auto = option(AUTO, WHOLE, "Long side of the frames in pixels.", group="picture", least=16, most=16384,
         auto="a video's own, 320 for a camera")
-    color: str = option("style", TEXT, "Colors of the result, as for stylize.", group="picture", choices=COLORS)
+    color: str = option("style", TEXT, "Colors of the result, as for stylize.", group="picture",
+        choices=tuple(c for c in COLORS if c != "painting"))
     mirror: bool = option(False, FLAG, "Left and right changed, for cameras.", group="picture")
     frames: int | None = option(None, WHOLE, "Frames after which to stop; all if not given.", group=INPUT, least=1)
     consistency: float = option(1.0, NUMBER,

@@ -28,8 +28,10 @@ from impasto.methods.stylize import divided, recolor, visible
 from impasto.networks.painter import Painter as Painter
 from impasto.networks.painter import open_model as open_model
 from impasto.networks.painter import open_painter as open_painter
+from impasto.networks.quarter import color_gaussian
 from impasto.networks.tiles import pieces
-from impasto.pictures.color import chroma, luma, luma_range
+from impasto.pictures.color import chroma, luma, luma_range, with_colors
+from impasto.pictures.resample import lanczos
 
 #: Long side at which paintings are described: the size of the training.
 STYLE_SIDE = 512
@@ -113,6 +115,8 @@ def instant(
         painted[..., *box] = painter(
             picture[..., *box], vector if own is None else torch.lerp(own, vector, strength), progress
         )
+        if settings.color == "painting" and strength == 1 and not gray:
+            painted = with_own_colors(painter, painted, vector, alpha if mask is None else mask)
         result = result + (painted if mask is None else painted * mask)
     if own is None or strength < 0.25:
         # A network only comes near to the content itself: the last of the way goes through pictures.
@@ -120,6 +124,17 @@ def instant(
     if settings.color == "content-luminance":
         return with_chroma(result, picture)
     return luma(result).expand(-1, 3, -1, -1) if gray else result
+
+
+def with_own_colors(painter: Painter, painted: Tensor, vector: Tensor, weights: Tensor | None) -> Tensor:
+    """`painted` with the mean and covariance of colors that a vector `(1, P)` has, which clipping moves; as it is where
+    a vector is learnt, and does not say."""
+    generator = painter.model.generator
+    if not painter.model.any_style or len(range(generator.style_size)[generator.colors]) == 0:
+        return painted
+    size = (int(painted.shape[-2]), int(painted.shape[-1]))
+    counts = None if weights is None else lanczos(weights.to(painted), size).clamp(0, 1)
+    return with_colors(painted, color_gaussian(vector[:, generator.colors]), counts)
 
 
 def with_chroma(result: Tensor, content: Tensor) -> Tensor:

@@ -15,23 +15,39 @@ def best() -> StylizeSettings:
     """Ours: relative losses, so that weights mean the same for every encoder; content at relu4_1 and relu4_2 (`lite`:
     relu4_1), which for the same style keep more of the photograph than relu4_2 alone; L-BFGS from the content, coarse
     to fine above 256 pixels, which gives strokes their length (`docs/lab/default.md`)."""
-    return StylizeSettings()
+    return StylizeSettings(color="painting")
 
 
 def quick() -> StylizeSettings:
-    """A picture in seconds: ours, but by `lite` in 20 steps a scale, which are L-BFGS's then (`docs/lab/speed.md`)."""
-    return StylizeSettings(encoder="lite", steps=20)
+    """A picture in three seconds: from a network's picture, whose detail is kept, 40 steps by `lite` at the coarsest
+    scale for what is large, then 20 a scale, which are L-BFGS's (`docs/lab/speed.md`)."""
+    return StylizeSettings(
+        encoder="lite",
+        color="painting",
+        init="instant",
+        keep_detail=True,
+        first_steps=40,
+        steps=20,
+        balance=PROFILES["lite"].style_balance,
+    )
 
 
 def refined() -> StylizeSettings:
     """A picture in two seconds: what a network makes of it in one pass, and a few steps by `lite` from there, at the
     balance that its longer runs have (`docs/lab/speed.md`)."""
-    return StylizeSettings(encoder="lite", init="instant", scales=1, steps=15, balance=PROFILES["lite"].style_balance)
+    return StylizeSettings(
+        encoder="lite",
+        color="painting",
+        init="instant",
+        scales=1,
+        steps=15,
+        balance=PROFILES["lite"].style_balance,
+    )
 
 
 def instant() -> StylizeSettings:
     """A picture in a tenth of a second: one pass of a network, which knows no steps (`docs/guide/instant.md`)."""
-    return StylizeSettings()
+    return StylizeSettings(color="painting")
 
 
 def gatys() -> StylizeSettings:
@@ -229,10 +245,15 @@ class VideoQuality:
     video: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _steady(still: Callable[[], StylizeSettings]) -> Callable[[], StylizeSettings]:
+    """Each frame's colors matched by themselves would change with what comes into it."""
+    return lambda: still().changed(color="style")
+
+
 #: Quality -> how a video is painted. The weight of the paper's term, 1e3, is that of means over values up to 255.
 VIDEO_QUALITIES: dict[str, VideoQuality] = {
-    "instant": VideoQuality(instant),
-    "quick": VideoQuality(refined),
+    "instant": VideoQuality(_steady(instant)),
+    "quick": VideoQuality(_steady(refined)),
     "best": VideoQuality(longer, {"frame_steps": 8, "temporal_weight": 1000.0, "long_term": (1, 2, 4), "passes": 2}),
     "ruder": VideoQuality(ruder, {"frame_steps": 1000, "temporal_weight": 1e3 * 255**2}),
 }

@@ -23,7 +23,7 @@ STARTS = ("content", "noise", "gray", "style", "instant")
 STEADY: dict[str, Any] = {"cooldown": 0.0, "jitter": 0, "levels": 5, "rate": 0.02}
 #: Sides of pictures, and of paintings at their scale, at most, in pixels; and how much larger strokes may be.
 LONGEST, LARGEST_STROKES = 32768, 8.0
-COLORS = ("style", "content-luminance", "content-match", "histogram")
+COLORS = ("style", "painting", "content-luminance", "content-match", "histogram")
 
 #: Groups of options, in the order in which they are shown.
 PICTURE, LOSS, STYLE, SEARCH, ENCODER = "picture", "loss", "style", "optimization", "encoder"
@@ -117,7 +117,8 @@ class StylizeSettings(Settings):
     size: int = option(512, WHOLE, "Long side of the result in pixels; strokes grow with it.",
         group=PICTURE, least=1, most=LONGEST)
     color: str = option("style", TEXT,
-        "Colors of the result: style, the photograph's own (content-luminance), or the painting's given the "
+        "Colors of the result: as the style's loss has them (style), with the painting's mean and covariance "
+        "(painting), the photograph's own (content-luminance), or the painting's given the "
         "photograph's mean and covariance (content-match) or histogram (histogram).", group=PICTURE, choices=COLORS,
         modes=BY_NETWORK)
     color_form: str = option("cholesky", TEXT, "Matrix root of content-match: cholesky or symmetric.", group=PICTURE,
@@ -189,6 +190,9 @@ class StylizeSettings(Settings):
     scales: int | Auto = option(AUTO, WHOLE, "Scales from coarse to fine.", group=SEARCH, least=1,
         auto="as many as begin at 256 pixels or more", modes=OPTIMIZE)
     scale_factor: float = option(2.0, NUMBER, "Ratio from scale to scale.", group=SEARCH, above=1, modes=OPTIMIZE)
+    keep_detail: bool = option(False, FLAG,
+        "From scale to scale only what was changed is enlarged; detail is the first picture's own.", group=SEARCH,
+        modes=OPTIMIZE)
     average: float = option(0.0, NUMBER,
         "Decay of a running average of the pictures, which becomes the result; 0: no average.", group=SEARCH,
         least=0, below=1, modes=OPTIMIZE)

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from impasto.canvas import Canvas, GrayPixels, Luminance, PartlyFixed, Pixels
+from impasto.canvas import Canvas, Detail, GrayPixels, Luminance, PartlyFixed, Pixels
 from impasto.canvas.partly_fixed import ALL
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
@@ -19,7 +19,10 @@ from impasto.methods.regions import (
     Prepare,
     Progress,
     Region,
+    StyleImage,
     all_gray,
+    by_segment,
+    check_shares,
     check_sides,
     divide,
     room,
@@ -39,7 +42,16 @@ from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import known
-from impasto.pictures.color import luma, match_histogram, match_luminance, match_moments
+from impasto.pictures.color import (
+    Gaussian,
+    color_moments,
+    luma,
+    match_histogram,
+    match_luminance,
+    match_moments,
+    mixed_colors,
+    with_colors,
+)
 from impasto.pictures.displacement import Displacement, mirrored
 from impasto.pictures.resample import lanczos
 
@@ -69,7 +81,7 @@ def recolor(settings: StylizeSettings, content: Tensor | None, alpha: Tensor | N
         content: `(1, 3, H, W)`, RGB, [0, 1].
         alpha: how much each position of it counts, `(1, 1, H, W)`; all alike if None.
     """
-    if content is None or settings.color == "style":
+    if content is None or settings.color in ("style", "painting"):
         return unchanged
     if settings.color == "histogram":
         return lambda style, weights: match_histogram(style, content, weights, alpha)
@@ -77,6 +89,39 @@ def recolor(settings: StylizeSettings, content: Tensor | None, alpha: Tensor | N
         return lambda style, weights: match_moments(style, content, settings.color_form, weights, alpha)
     light = luma(content)
     return lambda style, weights: match_luminance(luma(style), light, weights, alpha).expand(-1, 3, -1, -1)
+
+
+#: Long side at which the colors of paintings are measured at most.
+COLORS_SIDE = 1024
+
+
+def painting_colors(regions: Sequence[Region], size: int) -> Callable[[Tensor], Tensor]:
+    """What gives a picture `(1, 3, H, W)` the mean and covariance of its paintings' colors, region by region: those of
+    all of a region's paintings together, by their shares. What no region covers stays.
+
+    Args:
+        regions: as `divided`.
+        size: long side of the picture; in a smaller one the lines of a drawing are grayer.
+    """
+
+    def measured(style: StyleImage) -> Gaussian:
+        opened = style.opened(long_side=min(size, COLORS_SIDE))
+        sides = (int(opened.pixels().shape[-2]), int(opened.pixels().shape[-1]))
+        return color_moments(opened.pixels(), None if opened.mask is None else lanczos(opened.mask, sides).clamp(0, 1))
+
+    goals = [mixed_colors([measured(s) for s in r.styles], check_shares(r.styles)) for r in regions if r.styles]
+
+    def recolor(picture: Tensor) -> Tensor:
+        size, result = (int(picture.shape[-2]), int(picture.shape[-1])), picture
+        for region, goal in zip([r for r in regions if r.styles], goals, strict=True):
+            if region.mask is None:
+                return with_colors(picture, goal)
+            mask = lanczos(region.mask.to(picture), size).clamp(0, 1)
+            if float(mask.max()) > 1e-3:
+                result = result + (with_colors(picture, goal, mask) - picture) * mask
+        return result.clamp(0, 1)
+
+    return recolor
 
 
 def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor:
@@ -210,15 +255,30 @@ def stylize(
             stages.append(goals.stage(replace(at, steps=settings.warmup_steps), warms))
         stages.append(goals.stage(at, reads))
     first = init if init is not None else start(shape.shape, content, regions, settings)
-    first = lanczos(first.to(shape), stages[0].size)
-    canvas: Canvas = Pixels(first)
+    first = lanczos(first.to(shape), stages[-1 if settings.keep_detail else 0].size)
+    canvas: Canvas = Detail(first) if settings.keep_detail else Pixels(first)
     if content is not None and gray:
         canvas = Luminance(content, first)
     elif not settings.dream_weight and all_gray(kept, regions, prepare):
         canvas = GrayPixels(first)  # colors would only be fringes
     if untouched is not None and content is not None:
         canvas = PartlyFixed(canvas, content, untouched)
-    return minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
+    steps = minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
+    if settings.color != "painting" or isinstance(canvas, GrayPixels) or not regions:
+        return steps
+    parts = by_segment(regions, guide) if guide is not None else regions
+    return _changed_steps(steps, lambda: painting_colors(parts, settings.size))
+
+
+def _changed_steps(steps: Iterator[Step], changes: Callable[[], Callable[[Tensor], Tensor]]) -> Iterator[Step]:
+    """Steps that show their pictures changed; what is optimized, and its losses, are as they were."""
+    change = changes()
+    for step in steps:
+        yield replace(step, image=_changed(step.image, change))
+
+
+def _changed(image: Callable[[], Tensor], change: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
+    return lambda: change(image())
 
 
 @dataclass(frozen=True)

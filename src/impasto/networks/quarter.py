@@ -27,7 +27,7 @@ from impasto.networks.conditioning import (
 from impasto.networks.generator import Describing
 from impasto.networks.transport import Front, Transport, products
 from impasto.objective.statistics import Wasserstein, resized_mask
-from impasto.pictures.color import OPPONENT
+from impasto.pictures.color import OPPONENT, Gaussian
 
 #: What a generator sees of a picture.
 FRONTS = ("pixels", "lite", "both")
@@ -60,6 +60,16 @@ def style_colors(gram: Tensor, mean: Tensor) -> Tensor:
     covariance = basis @ (gram - mean[:, :, None] * mean[:, None, :]) @ basis.T
     ridge = 1e-6 * torch.eye(3).to(mean)
     return torch.cat([mean @ basis.T, torch.stack(color_factor(covariance + ridge), 1)], 1)
+
+
+def color_gaussian(part: Tensor) -> Gaussian:
+    """The mean `(3, 1)` and covariance `(3, 3)` of RGB that nine numbers of `style_colors`, `(1, 9)`, stand for."""
+    basis, own = torch.tensor(OPPONENT).double(), part[0].detach().cpu().double()
+    factor = torch.zeros(3, 3).double()
+    rows, columns = torch.tril_indices(3, 3)
+    factor[rows, columns] = own[3:]
+    factor = basis.T @ factor
+    return basis.T @ own[:3, None], factor @ factor.T
 
 
 class Recolor(OfWhole):
