@@ -211,8 +211,9 @@ def test_by_keyboard_narrow_and_named(server: Server, open_page: Any, pair: tupl
     for field, path in (("#photo-drop input", pair[0]), ("#paintings-drop input", pair[1])):
         reach(field)
         with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
+            page.keyboard.press("Space")
         chooser.value.set_files(path)
+        page.locator("form").get_by_text(path.name).wait_for()
     reach("#size")
     page.keyboard.press("ArrowUp")
     reach("#paint")

@@ -75,7 +75,13 @@ const taken = (file) => ({ id: ++count, blob: file, name: file.name, url: URL.cr
 
 function drop(id, take) {
   const zone = $(id), input = zone.querySelector("input");
-  const took = (files) => { fail(null); take([...files]); input.value = ""; redraw(); };
+  const took = (files) => {
+    fail(null);
+    take([...files]);
+    input.value = "";
+    redraw();
+    if (zone.hidden) zone.previousElementSibling.querySelector("button").focus(); // what had it is gone
+  };
   input.addEventListener("change", () => took(input.files));
   zone.addEventListener("dragover", (event) => { event.preventDefault(); zone.classList.add("over"); });
   zone.addEventListener("dragleave", () => zone.classList.remove("over"));
