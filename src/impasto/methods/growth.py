@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.networks.painter import Painter
@@ -51,11 +52,14 @@ def grown(
         return painter(picture, vector, progress)
     painted = painter(lanczos(picture, earlier[0]), vector)
     for before, size in itertools.pairwise(sizes):
-        coarse = lanczos(painted, size)
         photo = lanczos(picture, size)
-        seen = (coarse + photo).sub_(lanczos(lanczos(photo, before), size)).clamp_(0, 1)  # its detail comes now
-        del photo
-        painted = painter(seen, vector, progress) if size == last else painter(seen, vector)
-        del seen
-        painted = coarse.add_(painted).sub_(lanczos(lanczos(painted, before), size)).clamp_(0, 1)
+        seen = resized(painted - resized(photo, before), size).add_(photo).clamp_(0, 1)  # its finer detail comes now
+        fine = painter(seen, vector, progress) if size == last else painter(seen, vector)
+        del photo, seen
+        painted = resized(painted - resized(fine, before), size).add_(fine).clamp_(0, 1)
     return painted
+
+
+def resized(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """A picture, or a difference of two, at `(H, W)`."""
+    return F.interpolate(picture, size=size, mode="bicubic", antialias=True)
