@@ -12,6 +12,7 @@ import impasto
 from impasto.errors import InputError
 from impasto.jobs.scene import Scene
 from impasto.media import write_image
+from impasto.methods.growth import passes
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
 from impasto.methods.regions import Region, StyleImage, scaled
 from impasto.methods.settings import StylizeSettings
@@ -183,6 +184,25 @@ def test_a_very_large_picture_comes_in_tiles_and_tells_so(
     found = instant(painter, photo, painting, settings, progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 2), (2, 2)]
     assert 0 < float((found - whole).abs().mean()) < 0.02  # statistics of parts
+
+
+def test_a_large_picture_reduced_is_its_preview(painter: Painter, photo: Tensor) -> None:
+    painting, settings = [Region(styles(0))], StylizeSettings(size=1100)
+    preview = instant(painter, photo, painting, StylizeSettings(size=512))
+    large, thin = (instant(painter, photo, painting, settings, grow=grow) for grow in (True, False))
+    far, near = (float((scaled(p, 512) - preview).abs().mean()) for p in (thin, large))
+    assert near < 0.01 < 0.02 < far
+    again = scaled(preview, 1100)
+    assert float((large - again).abs().mean()) > 0.01  # and what is finer is painted, too
+    sheet = torch.cat([photo, torch.zeros(1, 1, 60, 80)], 1)
+    sheet[:, 3, 10:40, 20:70] = 1
+    assert instant(painter, sheet, painting, settings).shape == large.shape
+
+
+def test_every_pass_is_about_twice_as_large_as_the_one_before() -> None:
+    assert passes((300, 700), 700) == [(300, 700)]
+    assert passes((300, 800), 800) == [(192, 512), (300, 800)]
+    assert passes((100, 4), 4096) == [(12, 1), (25, 1), (50, 2), (100, 4)]  # a small part of a large picture
 
 
 def test_an_optimization_begins_with_what_a_trained_network_paints(

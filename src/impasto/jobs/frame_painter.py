@@ -140,7 +140,7 @@ class FramePainter:
             styles = self._masked
         else:
             raise InputError("this network paints in its own styles only: name one, or choose the model any")
-        return instant(self.painter, photo, styles, self.settings, strength=self.job.strength)
+        return instant(self.painter, photo, styles, self.settings, strength=self.job.strength, grow=False)
 
     def steps(self) -> Steps | None:
         """The optimization of the frame that is painted now; None in one pass."""

@@ -17,6 +17,7 @@ from impasto.jobs.result import Result
 from impasto.jobs.running import fitted, memory_limit, resolved, written
 from impasto.jobs.stylize import Stylize
 from impasto.media import Picture, read_image
+from impasto.methods.growth import passes
 from impasto.methods.instant import Painter, instant, open_painter, painting_vector
 from impasto.methods.regions import Region, scaled
 from impasto.networks.models import Model, default_model
@@ -87,7 +88,8 @@ class Brush:
         """Photographs painted, those of one size at once; None for each that is painted otherwise."""
         job, found = self.job, list[Tensor | None]([None] * len(photos))
         styles = self._styles(photos[0])
-        if not isinstance(styles, Tensor) or job.strength < 1 or job.color != "style":
+        grows = len(passes((job.size, job.size), job.size)) > 1
+        if not isinstance(styles, Tensor) or job.strength < 1 or job.color != "style" or grows:
             return found
         sizes: dict[torch.Size, list[int]] = {}
         pictures = [scaled(photo.pixels.to(job.device), job.size) for photo in photos]
