@@ -18,12 +18,16 @@ from impasto.jobs.running import fitted, memory_limit, resolved, written
 from impasto.jobs.stylize import Stylize
 from impasto.media import Picture, read_image
 from impasto.methods.growth import passes
-from impasto.methods.instant import Painter, instant, open_painter, painting_vector
-from impasto.methods.regions import Region, scaled
+from impasto.methods.instant import Painter, instant, open_painter, painting_vector, with_own_colors
+from impasto.methods.regions import Region, all_gray, scaled
 from impasto.networks.models import Model, default_model
+from impasto.pictures.color import is_gray
 
 #: Stands for the painting of a style by name, which is not at hand: `(3, H, W)`, in color, as none of them is gray.
 COLORED = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1).repeat(1, 16, 16)
+
+#: Values of `color` for which a painting looks the same whatever the photograph.
+OF_PAINTING = ("style", "painting")
 
 
 class Brush:
@@ -40,7 +44,8 @@ class Brush:
         self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=False))
         self.painter = open_network(job, job.model or default_model(job.style_name), job.device, memory_limit(job))
         self._vector: Tensor | None = None
-        if job.style and self.painter.model.any_style and job.color == "style" and not job.semantic:
+        self._gray = False  # the paintings, so that gray photographs stay gray
+        if job.style and self.painter.model.any_style and job.color in OF_PAINTING and not job.semantic:
             # Else colors, or what is where, change with the photograph.
             self.scene = replace(
                 self.scene, looks=[v.to(job.device) for v in looks or self.scene.described(self.painter)]
@@ -61,12 +66,13 @@ class Brush:
 
     def _styles(self, photo: Picture) -> Sequence[Region] | Tensor:
         """Regions, or the one vector that serves all pictures alike, which is made once."""
-        if self._vector is not None:
+        gray = self._gray and is_gray(photo.pixels)
+        if self._vector is not None and not gray:
             return self._vector
         regions = self.scene.regions(photo.channels.to(self.job.device))
-        if not self.job.masks and not self.job.semantic and self.job.color == "style":
-            self._vector = painting_vector(self.painter, regions[0].styles)
-            return self._vector
+        if self._vector is None and not self.job.masks and not self.job.semantic and self.job.color in OF_PAINTING:
+            self._vector, self._gray = painting_vector(self.painter, regions[0].styles), all_gray(None, regions)
+            return self._styles(photo)
         return regions
 
     def __call__(self, photo: Picture, tell: Tell = lambda record: None) -> Tensor:
@@ -89,7 +95,7 @@ class Brush:
         job, found = self.job, list[Tensor | None]([None] * len(photos))
         styles = self._styles(photos[0])
         grows = len(passes((job.size, job.size), job.size)) > 1
-        if not isinstance(styles, Tensor) or job.strength < 1 or job.color != "style" or grows:
+        if not isinstance(styles, Tensor) or job.strength < 1 or job.color not in OF_PAINTING or grows:
             return found
         sizes: dict[torch.Size, list[int]] = {}
         pictures = [scaled(photo.pixels.to(job.device), job.size) for photo in photos]
@@ -98,7 +104,8 @@ class Brush:
                 sizes.setdefault(picture.shape, []).append(number)
         for numbers in sizes.values():
             for number, painted in zip(numbers, self._at_once([pictures[n] for n in numbers], styles), strict=True):
-                found[number] = painted
+                own = job.color == "painting"
+                found[number] = with_own_colors(self.painter, painted, styles, None) if own else painted
         return found
 
     def _at_once(self, pictures: list[Tensor], vector: Tensor) -> list[Tensor]:
