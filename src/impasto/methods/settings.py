@@ -402,7 +402,7 @@ class AscentSettings(Settings):
     # fmt: off
     size: int = option(224, WHOLE, "Side of the square picture in pixels.", group=PICTURE, least=32, most=LONGEST)
     canvas: str = option("fourier", TEXT, CANVAS_HELP, group=SEARCH, choices=CANVASES)
-    prior_weight: float = _prior_weight(10.0)
+    prior_weight: float = _prior_weight(25.0)
     norm_weight: float = _weight(0.0, "Weight of Σ (2x − 1)², which keeps the picture gray (Simonyan et al. 2014).")
     tv_weight: float = _weight(0.0, "Weight of the squared total variation.")
     blur_every: int = option(
