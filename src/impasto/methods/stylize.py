@@ -125,12 +125,15 @@ def painting_colors(regions: Sequence[Region], size: int) -> Callable[[Tensor], 
 
 
 def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor:
-    """The first picture, `(1, 3, H, W)`, as `settings.init` says."""
+    """The first picture, `(1, 3, H, W)`, as `settings.init` says. A recolored one is the content in the paintings'
+    colors, unless the picture shall have the content's."""
     if settings.init == "style" and regions:
         return lanczos(regions[0].styles[0].pixels(), (shape[-2], shape[-1]))
     if settings.init == "instant":
         raise InputError("init is 'instant', but no picture was given; give what impasto.methods.instant made as init")
-    if settings.init == "content" and content is not None:
+    if settings.init == "recolored" and content is not None and settings.color in ("style", "painting"):
+        return painting_colors(regions, settings.size)(scaled(content, settings.size))
+    if settings.init in ("content", "recolored") and content is not None:
         return content
     generator = torch.Generator().manual_seed(settings.seed)
     size = (1, 3, int(shape[-2]), int(shape[-1]))
