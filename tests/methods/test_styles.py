@@ -331,7 +331,7 @@ def test_the_paintings_colors_come_region_by_region_and_several_together(tiny) -
     seen = [color_moments(scaled(p, 32)) for p in (dark, light, third)]
     goals = [seen[0], mixed_colors(seen[1:], [3.0, 1.0])]
     for side, goal in zip(("left", "right"), goals, strict=True):
-        assert color_distance(color_moments(last.image(), half(side)), goal) < 4 / 255
+        assert color_distance(color_moments(last.image(), half(side)), goal) < 7 / 255
     *_, other = stylize(tiny, picture(4, 32, 32), regions, settings.changed(color="style"))
     assert other.losses == last.losses
 
