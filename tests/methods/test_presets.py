@@ -17,7 +17,7 @@ NUMBERS: dict[str, dict[str, object]] = {
         "optimizer": "auto",
     },
     "quick": {
-        "encoder": "lite", "size": 512, "init": "instant", "color": "painting", "steps": 20, "first_steps": 40,
+        "encoder": "lite", "size": 512, "init": "recolored", "color": "painting", "steps": 22, "first_steps": 40,
         "keep_detail": True, "balance": 0.6,
     },
     "refined": {"encoder": "lite", "init": "instant", "scales": 1, "steps": 15, "balance": 0.6, "color": "painting"},

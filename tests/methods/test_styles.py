@@ -25,7 +25,7 @@ from impasto.methods.regions import (
     whole,
 )
 from impasto.methods.settings import StylizeSettings
-from impasto.methods.stylize import divided, recolor, stylize
+from impasto.methods.stylize import divided, recolor, start, stylize
 from impasto.methods.targets import rotated, style_targets, style_terms
 from impasto.objective import STYLE_LOSSES
 from impasto.objective.cache import StatisticsCache
@@ -331,7 +331,7 @@ def test_the_paintings_colors_come_region_by_region_and_several_together(tiny) -
     seen = [color_moments(scaled(p, 32)) for p in (dark, light, third)]
     goals = [seen[0], mixed_colors(seen[1:], [3.0, 1.0])]
     for side, goal in zip(("left", "right"), goals, strict=True):
-        assert color_distance(color_moments(last.image(), half(side)), goal) < 4 / 255
+        assert color_distance(color_moments(last.image(), half(side)), goal) < 7 / 255
     *_, other = stylize(tiny, picture(4, 32, 32), regions, settings.changed(color="style"))
     assert other.losses == last.losses
 
@@ -360,3 +360,12 @@ def test_kept_detail_is_the_first_pictures(tiny) -> None:  # type: ignore[no-unt
         found[kept] = next(s.image() for s in run if s.scale == 2)
     torch.testing.assert_close(found[True], content, atol=1e-3, rtol=0)
     assert (found[False] - content).square().mean() > 100 * (found[True] - content).square().mean()
+
+
+def test_a_recolored_start_is_the_content_in_the_paintings_colors(tiny) -> None:  # type: ignore[no-untyped-def]
+    content, painting = picture(4, 32, 32), 0.3 * picture(1, 32, 32)
+    settings = SETTINGS.changed(init="recolored")
+    first = start(content.shape, content, whole(painting), settings)
+    assert color_distance(color_moments(first), color_moments(painting)) < 2 / 255
+    kept = start(content.shape, content, whole(painting), settings.changed(color="content-luminance"))
+    assert torch.equal(kept, content)

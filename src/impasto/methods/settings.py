@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from impasto.features import Encoder
 
 #: Values of `init` that are no path.
-STARTS = ("content", "noise", "gray", "style", "instant")
+STARTS = ("content", "recolored", "noise", "gray", "style", "instant")
 #: How pictures are optimized without jitter; with it as the encoder's `Profile` says.
 STEADY: dict[str, Any] = {"cooldown": 0.0, "jitter": 0, "levels": 5, "rate": 0.02}
 #: Sides of pictures, and of paintings at their scale, at most, in pixels; and how much larger strokes may be.

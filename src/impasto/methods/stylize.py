@@ -43,6 +43,7 @@ from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import known
 from impasto.pictures.color import (
+    NEAR,
     Gaussian,
     color_moments,
     luma,
@@ -95,13 +96,14 @@ def recolor(settings: StylizeSettings, content: Tensor | None, alpha: Tensor | N
 COLORS_SIDE = 1024
 
 
-def painting_colors(regions: Sequence[Region], size: int) -> Callable[[Tensor], Tensor]:
+def painting_colors(regions: Sequence[Region], size: int, near: float = NEAR) -> Callable[[Tensor], Tensor]:
     """What gives a picture `(1, 3, H, W)` the mean and covariance of its paintings' colors, region by region: those of
     all of a region's paintings together, by their shares. What no region covers stays.
 
     Args:
         regions: as `divided`.
         size: long side of the picture; in a smaller one the lines of a drawing are grayer.
+        near: see `with_colors`.
     """
 
     def measured(style: StyleImage) -> Gaussian:
@@ -115,22 +117,25 @@ def painting_colors(regions: Sequence[Region], size: int) -> Callable[[Tensor], 
         size, result = (int(picture.shape[-2]), int(picture.shape[-1])), picture
         for region, goal in zip([r for r in regions if r.styles], goals, strict=True):
             if region.mask is None:
-                return with_colors(picture, goal)
+                return with_colors(picture, goal, near=near)
             mask = lanczos(region.mask.to(picture), size).clamp(0, 1)
             if float(mask.max()) > 1e-3:
-                result = result + (with_colors(picture, goal, mask) - picture) * mask
+                result = result + (with_colors(picture, goal, mask, near) - picture) * mask
         return result.clamp(0, 1)
 
     return recolor
 
 
 def start(shape: Sequence[int], content: Tensor | None, regions: Sequence[Region], settings: StylizeSettings) -> Tensor:
-    """The first picture, `(1, 3, H, W)`, as `settings.init` says."""
+    """The first picture, `(1, 3, H, W)`, as `settings.init` says. A recolored one is the content in the paintings'
+    colors, unless the picture shall have the content's."""
     if settings.init == "style" and regions:
         return lanczos(regions[0].styles[0].pixels(), (shape[-2], shape[-1]))
     if settings.init == "instant":
         raise InputError("init is 'instant', but no picture was given; give what impasto.methods.instant made as init")
-    if settings.init == "content" and content is not None:
+    if settings.init == "recolored" and content is not None and settings.color in ("style", "painting"):
+        return painting_colors(regions, settings.size, 0.5 / 255)(scaled(content, settings.size))
+    if settings.init in ("content", "recolored") and content is not None:
         return content
     generator = torch.Generator().manual_seed(settings.seed)
     size = (1, 3, int(shape[-2]), int(shape[-1]))

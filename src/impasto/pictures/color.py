@@ -106,9 +106,11 @@ def match_moments(
 
 #: Mean `(3, 1)` and covariance `(3, 3)` of colors, in double precision on the CPU.
 Gaussian = tuple[Tensor, Tensor]
-#: Distance of colors that nobody sees; how often a picture is matched and clipped at most, and how much further it is
-#: taken, but for the first time, than where it would be without clipping: just as far takes twice as often.
-CLOSE, ROUNDS, FURTHER = 1 / 255, 10, 1.5
+#: Distance of colors to a painting's that is left: the last of it costs content, as contrast grows.
+NEAR = 6 / 255
+#: How often a picture is matched and clipped at most, and how much further it is taken, but for the first time, than
+#: where it would be without clipping: just as far takes twice as often.
+ROUNDS, FURTHER = 10, 1.5
 
 
 def color_distance(a: Gaussian, b: Gaussian) -> float:
@@ -126,23 +128,26 @@ def mixed_colors(parts: Sequence[Gaussian], shares: Sequence[float]) -> Gaussian
     return mean, square - mean @ mean.T
 
 
-def with_colors(picture: Tensor, goal: Gaussian, weights: Tensor | None = None) -> Tensor:
-    """`picture` with a mean and covariance of colors, by the least change that has them (the optimal map between
+def with_colors(picture: Tensor, goal: Gaussian, weights: Tensor | None = None, near: float = NEAR) -> Tensor:
+    """`picture` with nearly a mean and covariance of colors, by the least change that has them (the optimal map between
     Gaussians); again until what is clipped to [0, 1] has them, too.
 
     Args:
         picture: `(1, 3, H, W)`, RGB, [0, 1].
         goal: of `color_moments`.
         weights: as for `match_moments`.
+        near: distance that may be left; what is nearer already stays as it is.
     """
     for count in range(ROUNDS):
         mean, cov = color_moments(picture, weights)
-        if color_distance((mean, cov), goal) < CLOSE:
+        far = color_distance((mean, cov), goal)
+        if far <= near:
             break
         root, inverse = _power(cov, 0.5), _power(cov, -0.5)
         factor = inverse @ _power(root @ goal[1] @ root, 0.5) @ inverse
         mapped = _mapped(picture, mean, cov, factor, goal[0])
-        picture = torch.lerp(picture, mapped, FURTHER if count else 1.0).clamp(0, 1)
+        share = (FURTHER if count else 1.0) * (1 - 0.8 * near / far)
+        picture = torch.lerp(picture, mapped, share).clamp(0, 1)
     return picture
 
 
