@@ -19,6 +19,8 @@ from impasto.pictures.resample import lanczos
 
 #: Long side of the first pass: networks know the scale of their styles at it.
 FIRST = 512
+#: How much of a pass's own detail is taken: with all of it, outlines are drawn twice and strokes become hollow.
+SHARE = 0.6
 #: Bytes for each pixel that are held besides in the last of several passes.
 HELD = 24
 
@@ -56,7 +58,7 @@ def grown(
         seen = resized(painted - resized(photo, before), size).add_(photo).clamp_(0, 1)  # its finer detail comes now
         fine = painter(seen, vector, progress) if size == last else painter(seen, vector)
         del photo, seen
-        painted = resized(painted - resized(fine, before), size).add_(fine).clamp_(0, 1)
+        painted = resized(painted - SHARE * resized(fine, before), size).add_(fine, alpha=SHARE).clamp_(0, 1)
     return painted
 
 
