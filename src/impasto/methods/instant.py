@@ -86,8 +86,8 @@ def instant(
             where a model paints in its own styles only.
         guide: the content's semantic map.
         progress: told after each tile of a very large picture (`impasto.networks.tiles`).
-        grow: a large picture has large strokes (`impasto.methods.growth`), in 1.7 times the time. A painter that holds
-            its statistics knows those of one size only.
+        grow: a large picture has large strokes (`impasto.methods.growth`), in up to twice the time. A painter that
+            holds its statistics knows those of one size only.
 
     Raises:
         InputError: if a picture, a style or a setting cannot be used, or the picture does not fit into the painter's
