@@ -21,6 +21,7 @@ from impasto.jobs.base import job_of, locate_in
 from impasto.jobs.export import Export
 from impasto.jobs.paint import Stylize
 from impasto.media import read_metadata
+from impasto.methods.growth import passes, resized
 from impasto.networks.models import Model, save_model
 from impasto.networks.quarter import Quarter
 from impasto.tab.runtime import runtime_files
@@ -174,6 +175,37 @@ def test_a_style_of_the_network_and_a_photograph_with_holes(
     assert found.shape[2] == 4
     settings = {"style_name": "waves", "size": 256, "precision": "fp32", "model": str(model)}
     assert_alike(found, impasto.instant(tmp_path / "holed.png", **settings))
+
+
+def test_a_painting_s_colors_and_strokes_that_grow(
+    server: Server, open_page: Any, pictures: dict[str, Path], model: Path, tmp_path: Path
+) -> None:
+    page = open_page(server.address)
+    photo, style = pictures["content"], pictures["style"]
+    give(page, photo, style, size=768)
+    found = painted(page, tmp_path / "out.png")
+    settings = {"size": 768, "precision": "fp32", "model": str(model)}
+    result = impasto.instant(photo, style, **settings)
+    assert_alike(found, result)
+    for other in ({"color": "style"}, {"size": 700}):  # neither is left out
+        plain = impasto.instant(photo, style, **settings | other).image.resize(result.image.size)
+        assert abs(found - np.asarray(plain).astype(int)).mean() > 2
+    written = json.loads(read_metadata(tmp_path / "out.png")["impasto"])["job"]
+    job = job_of(written, locate_in([photo.parent, model.parent]))
+    assert job == Stylize(str(photo), (str(style),), quality="instant", **settings)  # `again` paints the same
+
+
+def test_sizes_of_passes_and_torch_s_bicubic_filter(server: Server, open_page: Any) -> None:
+    page = open_page(server.address)
+    for height, width in ((1365, 2048), (768, 301), (512, 700)):
+        asked = f"passes([{width}, {height}], {max(width, height)})"
+        found = page.evaluate(f"import(document.baseURI + 'growth.js').then(({{ passes }}) => {asked})")
+        assert [(h, w) for w, h in found] == passes((height, width), max(height, width))
+    picture = torch.rand(1, 1, 20, 30)
+    for height, width in ((11, 50), (33, 7)):
+        given = f"Float32Array.from({picture.flatten().tolist()}), [30, 20], [{width}, {height}]"
+        found = page.evaluate(f"import(document.baseURI + 'resize.js').then(({{ bicubic }}) => [...bicubic({given})])")
+        torch.testing.assert_close(torch.tensor(found), resized(picture, (height, width)).flatten())
 
 
 def test_a_second_visit_loads_nothing_and_needs_no_server(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.networks.models import Model, save_model
+from impasto.networks.models import Model, load_model, save_model
 from impasto.tab import site
 
 onnx = pytest.importorskip("onnx")
@@ -87,6 +87,8 @@ def test_any_brings_the_packaged_styles_and_the_camera(quick: None, ok: Callable
     models = json.loads((tmp_path / "page" / "site.json").read_text())["models"]
     assert [model["name"] for model in models] == ["any", "gallery", "live"] == [model["model"] for model in models]
     assert [model["any"] for model in models] == [True, False, False] and len(models[1]["styles"]) == 12
+    first = load_model("any").generator.colors.start
+    assert [model["colors"] for model in models] == [first, None, None] and first > 0
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,9 @@ def write_site(
         vectors = b"".join(vector.detach().cpu().float().numpy().tobytes() for vector in model.styles.values())
         site[f"{name}.styles.xz"] = _packed(planes(vectors, 4))
         styles = [{"name": n, "thumbnail": model.thumbnails.get(n, "")} for n in model.styles]
-        about.append({"name": name, "model": called, "any": model.any_style, "styles": styles})
+        colors = range(model.generator.style_size)[model.generator.colors if model.any_style else slice(0)]
+        first = colors.start if colors else None  # of nine numbers of a style vector
+        about.append({"name": name, "model": called, "any": model.any_style, "colors": first, "styles": styles})
     whole = {"impasto": version("impasto"), "runtime": f"{ORT.name} {ORT.version}", "models": about}
     site["site.json"] = json.dumps(whole).encode()
     site["sw.js"] = _service_worker(site)

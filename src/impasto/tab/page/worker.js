@@ -2,6 +2,8 @@
 import * as ort from "./ort.js";
 import { XzReadableStream } from "./xz.js";
 import { lanczos, scaled } from "./resize.js";
+import { gaussian, withColors } from "./color.js";
+import { grown, passes } from "./growth.js";
 import { png } from "./png.js";
 
 /** Long side at which paintings are measured, least side of a picture, and pixels painted around what is opaque. */
@@ -178,7 +180,7 @@ async function paint({ photo, styles: chosen, model, strength, size: side, manif
     list.push(vectors.get(key).vector);
   }
   let vector = mixed(list, chosen.map(({ share }) => share));
-  const own = strength < 1 && (await site()).models.find(({ name }) => name === model).any;
+  const { any, colors } = (await site()).models.find(({ name }) => name === model), own = strength < 1 && any;
   if (own) {
     say("measuring the photograph");
     vector = lerp(await measured(model, content, photo.name), vector, strength);
@@ -188,10 +190,12 @@ async function paint({ photo, styles: chosen, model, strength, size: side, manif
   content.data = null;
   const place = alpha ? box(alpha, size) : [0, 0, ...size], area = [place[2] - place[0], place[3] - place[1]];
   const began = performance.now();
-  let result = await run(model, alpha ? cut(picture, size, place) : picture, area, vector);
+  const part = alpha ? cut(picture, size, place) : picture;
+  let result = await grown((values, at) => run(model, values, at, vector), part, passes(area, Math.max(...size)));
   const seconds = (performance.now() - began) / 1000;
   if (alpha) result = cut(picture, size, place, result);
-  if (!own || strength < 0.25) result = lerp(picture, result, own ? 4 * strength : strength);
+  if (colors !== null && strength === 1 && !gray) withColors(result, gaussian(vector.slice(colors, colors + 9)), alpha);
+  if (own ? strength < 0.25 : strength < 1) result = lerp(picture, result, own ? 4 * strength : strength);
   const count = size[0] * size[1];
   if (gray) for (let i = 0; i < count; i++) {
     const luma = LUMA[0] * result[i] + LUMA[1] * result[count + i] + LUMA[2] * result[2 * count + i];
