@@ -67,7 +67,7 @@ class Video(Stylize):
         least=1, most=100, modes=OPTIMIZE)
     temporal_weight: float = option(800.0, NUMBER, "Weight of what ties a frame to those before.", group=MOTION,
         least=0, modes=OPTIMIZE)
-    frame_steps: int = option(5, WHOLE, "Steps of each frame after a shot's first.", group=MOTION, least=1,
+    frame_steps: int = option(6, WHOLE, "Steps of each frame after a shot's first.", group=MOTION, least=1,
         modes=OPTIMIZE)
     blend_at: tuple[tuple[float, tuple[float, ...]], ...] = option((), KEYFRAMES,
         "Weights of the styles at a time; several are joined by straight lines.", group=INPUT)

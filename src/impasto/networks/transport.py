@@ -104,7 +104,7 @@ def roots(matrices: Tensor, least: float) -> tuple[Tensor, Tensor]:
         y, z = y @ step, step @ z
     if not torch.compiler.is_exporting():
         missed = (y.detach() @ y.detach() - matrices.detach() / size.detach()).square().sum((1, 2)).sqrt().max().item()
-        if not missed < 0.05:
+        if not missed < 0.5:  # of 1; rounding to bfloat16 misses by 0.07
             raise InputError(
                 "a covariance of features has no root: it has negative eigenvalues or values that are not finite; give "
                 "pictures without NaN, and a style vector that was measured, blended or drawn by the model"
