@@ -233,7 +233,7 @@ def test_by_keyboard_alone(server: Server, open_page: Any, pair: tuple[Path, Pat
     for name, path in (("Drop a picture", pair[0]), ("Drop pictures", pair[1])):
         reach(name)
         with page.expect_file_chooser() as chooser:
-            page.keyboard.press("Enter")
+            page.keyboard.press("Space")
         chooser.value.set_files(path)
         page.get_by_text(path.name).wait_for()
     page.locator("#field-quality").focus()
