@@ -249,8 +249,8 @@ def test_a_signal_keeps_what_was_written_and_the_older_file(
     out = tmp_path / "out.mp4"
     out.write_bytes(b"older")
     found = signal.getsignal(number)
-    if number == signal.SIGINT:
-        signal.signal(number, signal.default_int_handler)  # what a shell started in the background ignores it
+    if found == signal.SIG_IGN:  # by a shell in the background, or nohup
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     before = signal.getsignal(number)
     ran = run("live", clip, "--model", model, "-o", out, "--force")
     monkeypatch.undo()
