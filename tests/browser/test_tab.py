@@ -161,7 +161,6 @@ def test_it_paints_what_the_command_paints(
     assert page.locator("#before").get_attribute("style") == "clip-path: inset(0px 50% 0px 0px);"
 
 
-@pytest.mark.xfail(strict=True, reason="colors at full strength differ from the command")
 def test_a_style_of_the_network_and_a_photograph_with_holes(
     server: Server, open_page: Any, pictures: dict[str, Path], model: Path, tmp_path: Path
 ) -> None:
@@ -178,7 +177,6 @@ def test_a_style_of_the_network_and_a_photograph_with_holes(
     assert_alike(found, impasto.instant(tmp_path / "holed.png", **settings))
 
 
-@pytest.mark.xfail(strict=True, reason="colors at full strength differ from the command")
 def test_a_painting_s_colors_and_strokes_that_grow(
     server: Server, open_page: Any, pictures: dict[str, Path], model: Path, tmp_path: Path
 ) -> None:

@@ -1,8 +1,8 @@
 // The mean and covariance of a painting's colors, given to a picture as the command does it (impasto/pictures/color.py).
 
-/** A basis of colors, lightness first; what nobody sees; deviation that is noise; rounds at most, and how far they go. */
+/** A basis of colors, lightness first; distance that may be left; deviation that is noise; rounds at most, and how far they go. */
 const OPPONENT = [[1 / Math.sqrt(3), 1 / Math.sqrt(3), 1 / Math.sqrt(3)], [1 / Math.sqrt(2), 0, -1 / Math.sqrt(2)], [1 / Math.sqrt(6), -2 / Math.sqrt(6), 1 / Math.sqrt(6)]];
-const CLOSE = 1 / 255, NOISE = 2 / 255, ROUNDS = 10, FURTHER = 1.5;
+const NEAR = 6 / 255, NOISE = 2 / 255, ROUNDS = 10, FURTHER = 1.5;
 
 const matrix = (make) => [0, 1, 2].map((i) => [0, 1, 2].map((j) => make(i, j)));
 const product = (a, b) => matrix((i, j) => a[i][0] * b[0][j] + a[i][1] * b[1][j] + a[i][2] * b[2][j]);
@@ -61,15 +61,16 @@ function distance(a, b) {
   return Math.sqrt(Math.max(0, square));
 }
 
-/** Three planes in [0, 1], changed in place until they have a mean and covariance of colors; all alike without weights. */
+/** Three planes in [0, 1], changed in place until they nearly have a mean and covariance of colors; all alike without weights. */
 export function withColors(picture, goal, weights) {
   const count = picture.length / 3;
   for (let round = 0; round < ROUNDS; round++) {
     const own = moments(picture, weights);
-    if (distance(own, goal) < CLOSE) break;
+    const far = distance(own, goal);
+    if (far <= NEAR) break;
     const root = power(own.covariance, 0.5), inverse = power(own.covariance, -0.5);
     const map = product(inverse, product(power(product(root, product(goal.covariance, root)), 0.5), inverse));
-    const factor = product(map, mapped(own.covariance, (value) => Number(value > NOISE ** 2))), share = round ? FURTHER : 1;
+    const factor = product(map, mapped(own.covariance, (value) => Number(value > NOISE ** 2))), share = (round ? FURTHER : 1) * (1 - 0.8 * NEAR / far);
     const color = [0, 0, 0];
     for (let i = 0; i < count; i++) {
       for (let c = 0; c < 3; c++) color[c] = picture[c * count + i] - own.mean[c];

@@ -2,8 +2,8 @@
 // as large as the one before, of which it adds what is finer.
 import { bicubic, even, lanczos } from "./resize.js";
 
-/** Long side of the first pass. */
-const FIRST = 512;
+/** Long side of the first pass; how much of a pass's own detail is taken. */
+const FIRST = 512, SHARE = 0.6;
 
 /** The size of each pass over a part of a picture, the last its own; a single one below about 725 pixels. */
 export function passes(size, longSide) {
@@ -19,7 +19,7 @@ export async function grown(paint, picture, sizes) {
   let painted = await paint(at(sizes[0]), sizes[0]);
   for (const [i, size] of sizes.entries()) if (i) {
     const fine = await paint(over(painted, at(size), sizes[i - 1], size), size);
-    painted = over(painted, fine, sizes[i - 1], size);
+    painted = over(painted, fine, sizes[i - 1], size, SHARE);
   }
   return painted;
 }
@@ -32,13 +32,13 @@ function planes(make, size) {
   return whole;
 }
 
-/** `fine`, changed in place to what `coarse` is when reduced to its size, in [0, 1]. */
-function over(coarse, fine, before, size) {
+/** `fine`, changed in place to what `coarse` is when reduced to its size, with a share of its own detail, in [0, 1]. */
+function over(coarse, fine, before, size, share = 1) {
   for (let c = 0; c < 3; c++) {
     const large = plane(fine, c), difference = bicubic(large, size, before), small = plane(coarse, c);
-    for (let i = 0; i < difference.length; i++) difference[i] = small[i] - difference[i];
+    for (let i = 0; i < difference.length; i++) difference[i] = small[i] - share * difference[i];
     const added = bicubic(difference, before, size);
-    for (let i = 0; i < large.length; i++) large[i] = Math.min(1, Math.max(0, large[i] + added[i]));
+    for (let i = 0; i < large.length; i++) large[i] = Math.min(1, Math.max(0, share * large[i] + added[i]));
   }
   return fine;
 }
