@@ -24,11 +24,11 @@ from impasto.features import load_encoder
 from impasto.media import read_image, sheet, write_image
 from impasto.memory import keep_freed_memory
 from impasto.methods.instant import instant, open_painter
+from impasto.methods.presets import quality
 from impasto.methods.regions import whole
 from impasto.methods.stylize import stylize
 
-#: Qualities -> presets; None for one pass.
-QUALITIES = {"instant": None, "refined": "refined", "quick": "quick", "best": "best"}
+QUALITIES = ("instant", "refined", "quick", "best")
 
 
 def main() -> None:
@@ -43,9 +43,9 @@ def main() -> None:
 
     encoder, painter = load_encoder("lite", precision="auto"), open_painter(precision="auto")
 
-    def painted(name: str | None, content: Tensor, style: Tensor) -> Tensor:
-        settings = quality(name or "best").changed(size=args.size, encoder="lite")
-        if name is None:
+    def painted(name: str, content: Tensor, style: Tensor) -> Tensor:
+        settings = quality(name).changed(size=args.size, encoder="lite")
+        if name == "instant":
             return instant(painter, content, whole(style), settings)
         first = instant(painter, content, whole(style), settings) if settings.init == "instant" else None
         for step in stylize(encoder, content, style, settings, init=first):
@@ -58,14 +58,14 @@ def main() -> None:
         content, style = (read_image(p).pixels for p in paths)
         row: dict[str, dict[str, float]] = {}
         pictures = [content]
-        for quality, name in QUALITIES.items():
+        for name in QUALITIES:
             began = time.perf_counter()
             pictures.append(painted(name, content, style))
             seconds = time.perf_counter() - began
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "made.png"
                 write_image(file, pictures[-1])
-                row[quality] = score(str(file), *map(str, paths), args.size) | {"seconds": round(seconds, 2)}
+                row[name] = score(str(file), *map(str, paths), args.size) | {"seconds": round(seconds, 2)}
         print(paths[0].stem, paths[1].stem, row, flush=True)
         rows.append(row)
         shown.append([functional.interpolate(p, (288, 384)) for p in pictures])
