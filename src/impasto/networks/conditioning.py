@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.objective.statistics import resized_mask
+from impasto.objective.statistics import positions, resized_mask
 
 Norm = Literal["instance", "batch"]
 Padding = Literal["zeros", "reflect", "replicate", "circular"]
@@ -202,10 +202,12 @@ class Mixing(nn.Module):
         matrix = torch.eye(self.rank, dtype=x.dtype, device=x.device)
         if not isinstance(style, Recorder):
             matrix = matrix + style[:, self.where].reshape(-1, self.rank, self.rank)  # (B or 1, r, r)
-        narrow = self.inward(x)
-        mixed = (matrix @ narrow.flatten(2)).view_as(narrow)
-        added: Tensor = self.outward(mixed)
-        return x + added
+        # All three in one matrix for each style: a map is read and written once.
+        inward, outward = self.inward.weight[:, :, 0, 0], self.outward.weight[:, :, 0, 0]
+        whole = torch.eye(x.shape[1], dtype=inward.dtype, device=x.device) + outward @ (matrix.to(inward) @ inward)
+        rows = positions(x)
+        found = rows @ whole.mT.to(x.dtype).expand(x.shape[0], -1, -1)
+        return found.view(x.shape[0], *x.shape[2:], -1).permute(0, 3, 1, 2)
 
 
 class Grain(nn.Module):

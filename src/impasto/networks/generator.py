@@ -78,6 +78,10 @@ class Generator(nn.Module):
         """The same network, given the picture's pixels if it only sees an encoder's features."""
         return self
 
+    def for_own_styles(self) -> Self:
+        """The same network without what serves paintings that it does not know."""
+        return self
+
     def inputs(self, images: Tensor, generator: torch.Generator | None = None) -> Any:
         """What `forward` is to be called with so that what it draws at random comes from `generator`."""
         return images

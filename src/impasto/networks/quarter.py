@@ -25,6 +25,7 @@ from impasto.networks.conditioning import (
     whole_cells,
 )
 from impasto.networks.generator import Describing
+from impasto.networks.prediction import Prediction
 from impasto.networks.transport import Front, Transport, products
 from impasto.objective.statistics import Wasserstein, resized_mask
 from impasto.pictures.color import OPPONENT, Gaussian
@@ -190,6 +191,8 @@ class Quarter(Describing):
         front: `pixels`, or `lite`: it sees the packaged encoder's relu3_1, carried over to the style's (`Transport`);
             or `both`, of which nothing comes from the pixels at first.
         front_widths: of the convolutions of such a front.
+        prediction: hidden units of what predicts the rest of a painting's vector from its moments (`Prediction`); 0
+            for moments as they are.
 
     Raises:
         InputError: if there is no such front.
@@ -207,13 +210,14 @@ class Quarter(Describing):
         fine: int = 24,
         deepest: int = 0,
         front_widths: Sequence[int] = (16, 16, 48, 32, 96),
+        prediction: int = 0,
     ) -> None:
         super().__init__()
         if front not in FRONTS:
             raise unknown("front", front, FRONTS)
         slots = Slots()
         self.options: dict[str, Any] = {"width": width, "deep": deep, "blocks": blocks, "rank": rank, "front": front}
-        self.options |= {"fine": fine, "deepest": deepest}
+        self.options |= {"fine": fine, "deepest": deepest} | ({"prediction": prediction} if prediction else {})
         self.divisor = 16 if deepest else 8
         # Each convolution reaches one position further: front or stem, down and open, blocks, last and head.
         reach = (4 if front == "pixels" else 10) + (4 + 4) + 2 * 8 * blocks + 3 * 2
@@ -247,6 +251,9 @@ class Quarter(Describing):
         self.recolor = Recolor(self.colors)
         self.finish = Recolor(self.colors)
         self.style_size = slots.size
+        #: Of the vector: all but the covariance in front and the colors at the end.
+        self.inner = slice(0 if self.transport is None else self.transport.where.stop, self.colors.start)
+        self.prediction = self._prediction(prediction) if prediction else None
         self._even_start()
 
     @torch.no_grad()
@@ -260,13 +267,26 @@ class Quarter(Describing):
         for value in self.pixel_stem.parameters() if self.pixel_stem is not None else ():
             value.zero_()
 
+    def _prediction(self, hidden: int) -> Prediction:
+        norms = [m.where for m in self.modules() if isinstance(m, ConditionalNorm)]
+        start = self.inner.start
+        scales = [slice(w.start - start, (w.start + w.stop) // 2 - start) for w in norms]
+        return Prediction(self.inner.stop - start, scales, hidden)
+
     def seeing_pixels(self) -> Self:
         """The same with `front="both"`: `lite`'s features alone lack what is small."""
-        if self.options["front"] != "lite":
-            return self
-        found = type(self)(**self.options | {"front": "both"})
+        return self.grown(front="both") if self.options["front"] == "lite" else self
+
+    def grown(self, **options: Any) -> Self:
+        """The same with other options, which add nothing at first: `rank`, `deepest` or `prediction` where there was 0.
+        Its style vectors may be longer."""
+        found = type(self)(**self.options | options)
         found.load_state_dict(self.state_dict(), strict=False)
         return found
+
+    def for_own_styles(self) -> Self:
+        """The same without what only a painting's moments need."""
+        return self.grown(prediction=0) if self.prediction is not None else self
 
     def plain_style(self) -> Tensor:
         style = torch.zeros(self.style_size)
@@ -329,7 +349,10 @@ class Quarter(Describing):
         part = None if mask is None else resized_mask(mask, place)
         recorder = Recorder(None if part is None else padded(part, self.divisor))
         self._worked(self._seen(whole, whole - 0.5, recorder), recorder)
-        return torch.cat([recorder.vector(self.style_size - 9), self._colors(images, part)], 1)
+        found = recorder.vector(self.colors.start)
+        if self.prediction is not None:
+            found = torch.cat([found[:, : self.inner.start], self.prediction(found[:, self.inner])], 1)
+        return torch.cat([found, self._colors(images, part)], 1)
 
     @in_float32
     def _colors(self, images: Tensor, mask: Tensor | None) -> Tensor:

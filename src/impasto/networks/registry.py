@@ -15,7 +15,7 @@ from impasto.networks.quarter import Quarter
 #: Name -> the generator's class; its arguments are the options, all with defaults.
 NETWORKS: dict[str, Callable[..., Generator]] = {"quarter": Quarter, "johnson": Johnson, "pyramid": Pyramid}
 #: Options that may be 0.
-OPTIONAL = ("rank", "blocks", "noise", "deepest")
+OPTIONAL = ("rank", "blocks", "noise", "deepest", "prediction")
 
 
 def build(kind: str, options: Mapping[str, Any] | None = None) -> Generator:

@@ -172,7 +172,7 @@ def styles_recipe(
             network = StyledNetwork(generator, torch.stack(list(body.styles.values())), list(body.styles))
             network = network.with_styles(vectors, names)
         else:
-            network = StyledNetwork(generator.seeing_pixels(), vectors, names)
+            network = StyledNetwork(generator.seeing_pixels().for_own_styles(), vectors, names)
     network.to(material.device)
     task = FixedStylesTask(
         network,
