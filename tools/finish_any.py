@@ -1,4 +1,4 @@
-"""A sitting of `any` under the conditions of use: whole photographs at about 512 pixels in the manner of whole paintings.
+"""A sitting of `any` under the conditions of use: whole photographs at about 512 pixels, like whole paintings.
 
     python tools/finish_any.py OUT.safetensors --photos DIR … --paintings DIR … --teacher DIR --minutes 95
 
@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from make_models import YARDSTICK
 from torch import Tensor
 
 from impasto.features import load_encoder
@@ -32,6 +31,7 @@ from impasto.training.loss import LossSettings
 from impasto.training.painting import PaintedBatch
 from impasto.training.photos import opened, random_shift, tried
 from impasto.training.settings import TrainSettings
+from make_models import YARDSTICK
 
 #: Steps that share a painting, about: to measure one takes a third of a step.
 REUSE = 3
@@ -100,10 +100,8 @@ def with_prediction(network: Quarter, styles: Sequence[Path], hidden: int, rank:
         return network
     torch.manual_seed(seed)
     network = network.grown(rank=rank, prediction=hidden).eval()
-    assert network.prediction is not None
     rng = np.random.default_rng([seed, 3])
-    drawn = [mirrored(tried(lambda: random_style(styles, rng)), 128)[None] for _ in range(400)]
-    network.prediction.fit(torch.cat([network.moments(p) for p in drawn])[:, network.inner])
+    network.fit_prediction([mirrored(tried(lambda: random_style(styles, rng)), 128)[None] for _ in range(400)])
     return network
 
 
@@ -134,7 +132,15 @@ def main() -> None:
     network.train().requires_grad_()
     loss = LossSettings(style_weight=args.style_weight, soft=True)
     task = WholePictures(
-        AnyStyle(network), photos[1:], styles, (photos[::20], judges(last)), encoder, loss, batch=1, window=30, seed=args.seed
+        AnyStyle(network),
+        photos[1:],
+        styles,
+        (photos[::20], judges(last)),
+        encoder,
+        loss,
+        batch=1,
+        window=30,
+        seed=args.seed,
     )
     task.contents, task.apart = [p for i, p in enumerate(photos) if i % 20], photos[::20]
     settings = TrainSettings(
@@ -148,7 +154,9 @@ def main() -> None:
         sums, count = {k: sums.get(k, 0.0) + v for k, v in step.losses.items()}, count + 1
         if step.held_out or step.step % 50 == 0:
             mean = {k: round(v / count, 4) for k, v in sums.items()}
-            curve.append({"step": step.step, "seconds": round(step.seconds, 1), "mean": mean, "held_out": step.held_out})
+            curve.append(
+                {"step": step.step, "seconds": round(step.seconds, 1), "mean": mean, "held_out": step.held_out}
+            )
             print(json.dumps(curve[-1]), flush=True)
             sums, count = {}, 0
     save_model(finished(task, paintings, args, curve), args.out)

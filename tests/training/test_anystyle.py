@@ -14,12 +14,12 @@ from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 from impasto.networks.models import Model
 from impasto.networks.quarter import Quarter
-from impasto.networks.styled import AnyStyle
+from impasto.networks.styled import AnyStyle, StyledNetwork
 from impasto.training.anystyle import AnyStyleTask, random_style, square
 from impasto.training.loop import TrainSettings, train
 from impasto.training.loss import LossSettings
 from impasto.training.photos import opened
-from impasto.training.recipes import Material, any_recipe, apart, style_names
+from impasto.training.recipes import Material, any_recipe, apart, style_names, styles_recipe
 
 
 @pytest.fixture
@@ -93,6 +93,18 @@ def test_a_body_that_goes_on_sees_pixels(lite: Encoder, paintings: list[Path]) -
     network = found.task.network
     assert isinstance(network, AnyStyle) and network.generator.options["front"] == "both"
     assert not any(p.requires_grad for p in network.generator.front.parameters())
+
+
+def test_trainings_predict_every_painting_and_drop_that_for_known_ones(lite: Encoder, paintings: list[Path]) -> None:
+    options = {"width": 8, "deep": 8, "blocks": 1, "rank": 2, "fine": 4, "prediction": 5}
+    material = Material([], [], lite, side=64)
+    network = any_recipe(paintings, material, options=options).task.network
+    assert isinstance(network, AnyStyle) and isinstance(network.generator, Quarter)
+    assert network.generator.prediction is not None and network.generator.prediction.code.weight.any()
+    body = Model("quarter", network.generator, any_style=True)
+    trained = styles_recipe(paintings, material, body=body).task.network
+    assert isinstance(trained, StyledNetwork) and isinstance(trained.generator, Quarter)
+    assert trained.generator.prediction is None and "prediction" not in trained.generator.options
 
 
 def test_a_damaged_painting_is_skipped_with_a_notice(

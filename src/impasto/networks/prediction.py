@@ -59,11 +59,5 @@ class Prediction(nn.Module):
         change = self.change(torch.relu(self.hidden(self.code(self._logarithms(vector)))))
         return torch.where(self.scales, (1 + vector) * change.exp() - 1, vector + change)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Prediction:
-        """As in torch; but the code is not trained."""
-        super().requires_grad_(requires_grad)
-        self.code.requires_grad_(False)
-        return self
-
     def _logarithms(self, vector: Tensor) -> Tensor:
         return torch.where(self.scales, (1 + vector).clamp_min(1e-3).log(), vector)

@@ -284,6 +284,12 @@ class Quarter(Describing):
         found.load_state_dict(self.state_dict(), strict=False)
         return found
 
+    @torch.no_grad()
+    def fit_prediction(self, paintings: Sequence[Tensor]) -> None:
+        """Have the prediction tell paintings, `(1, 3, H, W)` each, from one another, before it is trained."""
+        assert self.prediction is not None
+        self.prediction.fit(torch.cat([self.moments(p) for p in paintings])[:, self.inner])
+
     def for_own_styles(self) -> Self:
         """The same without what only a painting's moments need."""
         return self.grown(prediction=0) if self.prediction is not None else self
@@ -304,10 +310,12 @@ class Quarter(Describing):
         return style
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """As in torch; but the front is never trained."""
+        """As in torch; but the front and the prediction's code are never trained."""
         super().requires_grad_(requires_grad)
         if self.front is not None:
             self.front.requires_grad_(False)
+        if self.prediction is not None:
+            self.prediction.code.requires_grad_(False)
         return self
 
     def forward(self, images: Tensor, style: Tensor) -> Tensor:

@@ -41,9 +41,10 @@ ANY_STYLE: dict[str, Any] = {
     "deep": 96,
     "deepest": 128,
     "blocks": 3,
-    "rank": 0,
+    "rank": 16,
     "front": "both",
     "fine": 16,
+    "prediction": 64,
 }
 
 
@@ -294,6 +295,10 @@ def _described(paintings: Sequence[Path], options: Mapping[str, Any] | None) -> 
         turns = itertools.cycle(paintings[:: max(1, len(paintings) // 16)])
         some = [tried(lambda: opened(next(turns), 512)) for _ in range(min(16, len(paintings)))]
         generator.front.copy_from(lite, torch.stack([mirrored(p, 256)[:, :256, :256] for p in some]))
+    if generator.prediction is not None:
+        turns = itertools.cycle(paintings[:: max(1, len(paintings) // 200)])
+        many = [tried(lambda: opened(next(turns), 256)) for _ in range(min(200, len(paintings)))]
+        generator.fit_prediction([mirrored(p, 128)[None] for p in many])
     return generator
 
 
