@@ -1,10 +1,11 @@
 """One pass for any style: quality by the yardstick on pairs never seen in training, and milliseconds a frame.
 
-    python benchmarks/instant.py --shared ../shared [--model FILE] [--pairs 100] [--microast FOLDER]
+    python benchmarks/instant.py --shared ../shared [--model FILE] [--pairs 100] [--microast FOLDER] [--before CHECKOUT]
 
 The pairs are those of `../shared/tools/peer_microast.json`, ten photographs by ten paintings that `make any` keeps out
 of the training. With a clone of MicroAST (Wang et al. 2023; github.com/EndyWon/MicroAST, whose weights are in it) every
-frame and every painting is timed beside its, in turns.
+frame and every painting is timed beside its, in turns; and with a checkout of an earlier commit beside that of its
+`any`, in a process of its own.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -56,6 +59,47 @@ class MicroAST:
         return painted
 
 
+#: What is timed.
+TIMED = ("frame", "painting", "before_frame", "microast_frame", "microast_painting")
+#: Run in an earlier checkout: the sides of a picture in, milliseconds of a frame out.
+EARLIER = """
+import sys, time, torch
+from impasto.methods.instant import open_painter
+torch.set_num_threads(int(sys.argv[1]))
+painter = open_painter("any")
+vector = painter.describe(torch.rand(1, 3, 512, 512))
+for line in sys.stdin:
+    picture = torch.rand(1, 3, *map(int, line.split()))
+    with torch.inference_mode():
+        began = time.perf_counter()
+        painter(picture, vector)
+        print(time.perf_counter() - began, flush=True)
+"""
+
+
+class Earlier:
+    """The network of an earlier commit, by its own code.
+
+    Args:
+        checkout: of that commit.
+    """
+
+    def __init__(self, checkout: Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", EARLIER, str(torch.get_num_threads())],
+            env=os.environ | {"PYTHONPATH": str(checkout / "src")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def seconds(self, frame: Tensor) -> float:
+        """Of one frame of that size."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(*frame.shape[2:], file=self.process.stdin, flush=True)
+        return float(self.process.stdout.readline())
+
+
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--shared", type=Path, default=Path("../shared"))
@@ -64,6 +108,7 @@ def main() -> None:
     a.add_argument("--size", type=int, default=512)
     a.add_argument("--keep", type=Path, help="a folder for the pictures")
     a.add_argument("--microast", type=Path, help="a clone of its repository, to be timed")
+    a.add_argument("--before", type=Path, help="a checkout of an earlier commit, to be timed")
     a.add_argument("--quick", action="store_true", help="time only, no scores")
     args = a.parse_args()
     keep_freed_memory()
@@ -74,8 +119,9 @@ def main() -> None:
     rows = rows[:: max(1, len(rows) // args.pairs)]
     painter, settings = open_painter(args.model), StylizeSettings(size=args.size)
     micro = MicroAST(args.microast) if args.microast else None
+    earlier = Earlier(args.before.resolve()) if args.before else None
     found: list[dict[str, Any]] = []
-    times: dict[str, list[float]] = {n: [] for n in ("frame", "painting", "microast_frame", "microast_painting")}
+    times: dict[str, list[float]] = {n: [] for n in TIMED}
     with tempfile.TemporaryDirectory() as folder:
         for row in rows:
             photo = args.shared / "data" / "photos" / row["c"]
@@ -88,6 +134,8 @@ def main() -> None:
             with torch.inference_mode():
                 times["painting"].append(seconds(lambda: painter.describe(picture)))  # noqa: B023
                 times["frame"].append(seconds(lambda: painter(frame, vector)))  # noqa: B023
+                if earlier is not None:
+                    times["before_frame"].append(earlier.seconds(frame))
                 if micro is not None:
                     known = micro.describe(picture)
                     times["microast_painting"].append(seconds(lambda: micro.describe(picture)))  # noqa: B023
