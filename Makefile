@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-browser check docs format lite models natural pictures clean
+.PHONY: demo test test-slow test-browser check docs format lite models finish-any natural pictures clean
 
 .venv/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -56,6 +56,12 @@ models: .venv/installed
 	for model in $(MODELS); do \
 		$(BIN)/python tools/make_models.py $$model --photos $(PHOTOS) --paintings $(PAINTINGS) --minutes $(MINUTES) --finish $(FINISH) || exit; \
 	done
+
+# A sitting of `any` on whole pictures at 512 with VGG-19, whose weights TEACHER has; resumable.
+finish-any: .venv/installed
+	mkdir -p build/models
+	$(BIN)/python tools/finish_any.py build/models/any-whole.safetensors --photos $(PHOTOS) --paintings $(PAINTINGS) --teacher $(TEACHER) --minutes $(MINUTES)
+	cp build/models/any-whole.safetensors src/impasto/data/any.safetensors
 
 # Trains the packaged decoder of the canvas `natural`, resumable, from TAEF2's networks (taef2_encoder.pth and
 # taef2_decoder.pth of https://github.com/madebyollin/taesd), which TEACHER has.
