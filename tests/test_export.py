@@ -57,6 +57,18 @@ def test_onnx_runtime_paints_what_pytorch_paints(pair: tuple[Model, Path], size:
         torch.testing.assert_close(run(images, style), expected, atol=1e-3, rtol=0)
 
 
+def test_openvino_paints_what_pytorch_paints(pair: tuple[Model, Path]) -> None:
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed; it is no part of impasto")
+    model, path = pair
+    compiled = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    for batch, size in ((1, SIZES[1]), (2, SIZES[3])):
+        images, style = torch.rand(batch, 3, *size), model.styles["lines"][None]
+        expected = model(images, style)
+        assert expected.std() > 0.01
+        found = torch.from_numpy(compiled([images.numpy(), style.numpy()])[0])
+        torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+
+
 def test_half_precision_is_for_convolutions_alone(pair: tuple[Model, Path], tmp_path: Path) -> None:
     model, path = pair
     proto = onnx.load(path)

@@ -18,7 +18,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
@@ -229,9 +229,9 @@ def _cleaned(proto: Any) -> Any:
 # Painting
 
 
-def cached_run(model: Model) -> Run:
+def cached_run(model: Model, begin: Callable[[], None] = lambda: None) -> Run:
     """What paints with a model by ONNX Runtime; its graph is written to the cache folder when it is first needed, which
-    takes half a minute.
+    takes half a minute; `begin` is called before.
 
     Raises:
         InputError: if onnx, onnxscript or onnxruntime are not installed, or the folder cannot be written.
@@ -244,6 +244,7 @@ def cached_run(model: Model) -> Run:
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
     path = cache_folder().parent / "graphs" / f"{digest.hexdigest()[:32]}.onnx"
     if not path.exists():
+        begin()
         export_onnx(model, path)
     return _known_run(path)
 

@@ -6,8 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    Task,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from impasto.jobs import records
 
@@ -17,6 +26,14 @@ console = Console(stderr=True)
 def say(text: str) -> None:
     """A line, whatever brackets are in it."""
     console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+
+class _Left(TimeRemainingColumn):
+    """The time left, where it is known."""
+
+    def render(self, task: Task) -> Text:
+        left = super().render(task)
+        return Text("left ").append_text(left) if task.total is not None else Text()
 
 
 @contextmanager
@@ -35,8 +52,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Watcher]:
         TaskProgressColumn(),
         TextColumn("{task.fields[text]}"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        _Left(),
     )
     hidden = quiet or not (console.is_terminal or console.is_jupyter)
     with Progress(*columns, console=console, disable=hidden, transient=True) as bar:

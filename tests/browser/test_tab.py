@@ -34,7 +34,7 @@ pytest.importorskip("onnx")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network for any painting, with two styles of its own."""
     torch.manual_seed(0)
-    generator = Quarter(8, 12, 1, 2).eval()
+    generator = Quarter(24, 24, 1, 2).eval()  # wide enough for `impasto.tab.rows`
     with torch.no_grad():
         for weights in generator.parameters():
             weights.copy_((0.2 * torch.randn_like(weights)).half())
@@ -127,7 +127,7 @@ def give(page: Any, photo: Path, *paintings: Path, size: int = 256) -> None:
 def painted(page: Any, path: Path) -> np.ndarray[Any, Any]:
     """The picture that the page paints, from the file that it saves."""
     page.get_by_role("button", name="Paint", exact=True).click()
-    page.get_by_text("Painted in").wait_for(timeout=60_000)
+    page.get_by_text("Painted in").wait_for(timeout=180_000)
     with page.expect_download() as download:
         page.get_by_role("link", name="Save as PNG").click()
     download.value.save_as(path)
@@ -143,7 +143,12 @@ def assert_alike(found: np.ndarray[Any, Any], result: impasto.Result[Any]) -> No
 
 
 def test_it_paints_what_the_command_paints(
-    server: Server, open_page: Any, pictures: dict[str, Path], model: Path, tmp_path: Path
+    server: Server,
+    open_page: Any,
+    pictures: dict[str, Path],
+    model: Path,
+    tmp_path: Path,
+    ok: Callable[..., Any],
 ) -> None:
     page = open_page(server.address)
     photo, style, other = (pictures[name] for name in ("content", "style", "other"))
@@ -157,6 +162,10 @@ def test_it_paints_what_the_command_paints(
         json.loads(read_metadata(tmp_path / "out.png")["impasto"])["job"], locate_in([photo.parent, model.parent])
     )
     assert job == Stylize(str(photo), (str(style), str(other)), quality="instant", **settings)
+    assert "strength" in ok("info", tmp_path / "out.png").out
+    ok("again", tmp_path / "out.png", "-o", tmp_path / "again.png", "--inputs", photo.parent, "--inputs", model.parent)
+    with Image.open(tmp_path / "again.png") as image:
+        assert abs(np.asarray(image).astype(int) - found).max() <= 4
     page.get_by_label("Before and after: percent").fill("50")
     assert page.locator("#before").get_attribute("style") == "clip-path: inset(0px 50% 0px 0px);"
 
@@ -250,7 +259,7 @@ def test_by_keyboard_narrow_and_named(server: Server, open_page: Any, pair: tupl
     page.keyboard.press("ArrowUp")
     reach("#paint")
     page.keyboard.press("Enter")
-    page.get_by_text("Painted in").wait_for(timeout=60_000)
+    page.get_by_text("Painted in").wait_for(timeout=180_000)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     unnamed = page.evaluate(
         """[...document.querySelectorAll("input, select, button, a, textarea")].filter((e) => e.offsetParent &&

@@ -18,7 +18,8 @@ from impasto.cli import window
 from impasto.errors import InputError
 from impasto.export import load_onnx
 from impasto.jobs.live import Live
-from impasto.jobs.records import Painted
+from impasto.jobs.paint import ONCE
+from impasto.jobs.records import Painted, Progress, Record
 from impasto.media import write_image
 from impasto.media.video import Frame, Video, VideoWriter
 from impasto.methods.instant import Painter, instant
@@ -213,13 +214,14 @@ def test_a_runtime_and_a_file_go_together(
     ours = impasto.instant(photo, model=str(model), runtime="torch", **common).pixels
     theirs = impasto.instant(photo, model=str(onnx_file), runtime="onnx", **common).pixels
     torch.testing.assert_close(ours, theirs, atol=1e-3, rtol=0)
-    made = set()
+    made, said = set(), list[Record]()
     for _ in range(2):
-        exported = impasto.instant(photo, model=str(model), runtime="onnx", **common).pixels
+        exported = impasto.instant(photo, model=str(model), runtime="onnx", watch=said.append, **common).pixels
         assert torch.equal(exported, theirs)
         (graph,) = tmp_path.rglob("*.onnx")
         made.add(graph.stat().st_mtime_ns)
     assert len(made) == 1
+    assert [r.text for r in said if isinstance(r, Progress) and r.what == "exporting"] == [ONCE]  # the first time
 
 
 def test_export_checks_what_it_is_given(refused: Run, model: Path, onnx_file: Path) -> None:

@@ -82,7 +82,7 @@ class Live(Job):
         def note(text: str) -> None:
             tell(Note(text, lost=isinstance(text, Loss)))
 
-        painted = self.painted(video, device, note)
+        painted = self.painted(video, device, note, tell)
         if self.output is None:
             yield from painted
             return None
@@ -103,7 +103,7 @@ class Live(Job):
             yield Wrote(str(writer.kept))
         return None
 
-    def painted(self, video: Video, device: str, note: Callable[[str], None]) -> Iterator[Painted]:
+    def painted(self, video: Video, device: str, note: Callable[[str], None], tell: Tell) -> Iterator[Painted]:
         """The frames, painted with one look."""
         import time
         from itertools import chain, islice
@@ -114,7 +114,7 @@ class Live(Job):
         from impasto.jobs.records import Painted
         from impasto.memory import allowance
 
-        painter = open_network(self, self.model or self._usual_model(), device, allowance(device))
+        painter = open_network(self, self.model or self._usual_model(), device, allowance(device), tell)
         pictures = video.frames(note)
         first = next(pictures)
         look = self._look(painter, first, device)

@@ -26,6 +26,8 @@ from impasto.pictures.color import is_gray
 #: Stands for the painting of a style by name, which is not at hand: `(3, H, W)`, in color, as none of them is gray.
 COLORED = torch.tensor([1.0, 0.0, 0.0]).view(3, 1, 1).repeat(1, 16, 16)
 
+#: Beside the bar of an export that `runtime` asks for.
+ONCE = "once for this model, about half a minute"
 #: Values of `color` for which a painting looks the same whatever the photograph.
 OF_PAINTING = ("style", "painting")
 
@@ -37,12 +39,16 @@ class Brush:
         job: resolved.
         notes: what is to be said is added to these.
         looks: of the paintings, if they have been measured before.
+        tell: is told of what takes long before the first picture.
     """
 
-    def __init__(self, job: Stylize, notes: list[Note], looks: Sequence[Tensor] = ()) -> None:
+    def __init__(
+        self, job: Stylize, notes: list[Note], looks: Sequence[Tensor] = (), tell: Tell = lambda record: None
+    ) -> None:
         self.job, self.scene = job, job.scene(notes)
         self.own = dict(zip(job.style_name, job.blend or [1.0] * len(job.style_name), strict=False))
-        self.painter = open_network(job, job.model or default_model(job.style_name), job.device, memory_limit(job))
+        name = job.model or default_model(job.style_name)
+        self.painter = open_network(job, name, job.device, memory_limit(job), tell)
         self._vector: Tensor | None = None
         self._gray = False  # the paintings, so that gray photographs stay gray
         if job.style and self.painter.model.any_style and job.color in OF_PAINTING and not job.semantic:
@@ -119,8 +125,14 @@ class Brush:
         return self._at_once(pictures[:half], vector) + self._at_once(pictures[half:], vector)
 
 
-def open_network(job: Stylize | Live, model: str | Model, device: str, max_memory: float | None = None) -> Painter:
-    """The painter of a network, computed by what its file or the job says."""
+def open_network(
+    job: Stylize | Live,
+    model: str | Model,
+    device: str,
+    max_memory: float | None = None,
+    tell: Tell = lambda record: None,
+) -> Painter:
+    """The painter of a network, computed by what its file or the job says; `tell` is told of an export."""
     from impasto.export import cached_run, load_onnx
 
     runtime, is_onnx = job.runtime, isinstance(model, str) and model.lower().endswith(".onnx")
@@ -130,7 +142,7 @@ def open_network(job: Stylize | Live, model: str | Model, device: str, max_memor
         return open_painter(load_onnx(model), device, "fp32")
     if runtime == "onnx":
         painter = open_painter(model, device, "fp32")
-        return replace(painter, run=cached_run(painter.model))
+        return replace(painter, run=cached_run(painter.model, lambda: tell(Progress("exporting", 0, 0, ONCE))))
     return open_painter(model, device, job.precision, max_memory)
 
 
@@ -140,7 +152,7 @@ def paint_records(
     """Paint one picture, with the brush of an equal job if there is one, unless it is painted already."""
     job, notes = resolved(asked)
     photo = read_image(job.content) if painted is None else painted[0]
-    brush = brush or Brush(job, notes)
+    brush = brush or Brush(job, notes, tell=tell)
     job = job.changed(precision=brush.painter.precision, model=job.model or default_model(job.style_name))
     began = time.perf_counter()
     pixels = brush(photo, tell) if painted is None else painted[1]

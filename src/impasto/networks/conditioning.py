@@ -301,9 +301,10 @@ def noise(tiles: Sequence[Tensor], top: int, left: int, height: int, width: int)
     parts = []
     for tile in tiles:
         side = tile.shape[1]
-        moved = (tile.roll((-top, -left), (1, 2)) if top or left else tile).float()
-        repeated = moved.repeat(1, (height + side - 1) // side, (width + side - 1) // side)
-        parts.append(repeated[:, :height, :width])
+        rows, columns = (
+            (torch.arange(count, device=tile.device) + first) % side for first, count in ((top, height), (left, width))
+        )
+        parts.append(tile.index_select(1, rows).float().index_select(2, columns))  # no quotients: soon exported
     # The sum, odd and from -255 to 253, taken in a circle and folded: again evenly distributed, from -63 to 63.
     folded = ((parts[0] + parts[1]).abs() - 128).abs() - 64
     return folded * math.sqrt(3 / 4095)

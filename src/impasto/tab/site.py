@@ -17,6 +17,7 @@ import numpy as np
 from impasto.export import measuring_graph, painting_graph
 from impasto.files import write_bytes
 from impasto.networks.models import Model
+from impasto.tab.rows import with_fewer_products
 from impasto.tab.runtime import ORT, PACKAGES, runtime_files
 
 #: Smaller constants stay in the graphs.
@@ -101,6 +102,7 @@ def write_site(
     for done, (name, kind) in enumerate(graphs):
         yield done, len(graphs), f"the graph of {name} that {kind}: half a minute"
         graph = (painting_graph if kind == "paints" else measuring_graph)(models[name][0])
+        with_fewer_products(graph)
         site[f"{name}{'' if kind == 'paints' else '.measure'}.onnx.xz"] = _packed(halves[name].move(graph))
     about = []
     for name, (model, called) in models.items():
