@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError
 from impasto.features import ModuleEncoder, load_encoder, resolve, resolve_precision
@@ -16,6 +16,7 @@ from impasto.features.lite import LITE_LAYERS
 from impasto.features.variants import CAFFE, VGG16_WIDTHS, VGG19_WIDTHS
 from impasto.features.vgg import VGG
 from impasto.objective import Style, gram
+from impasto.objective.statistics import Wasserstein
 
 
 def test_vgg19_has_the_papers_layer_names() -> None:
@@ -192,3 +193,21 @@ def test_auto_is_bfloat16_where_the_processor_multiplies_it(
 def test_a_torch_that_cannot_tell_what_the_processor_has_means_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     assert resolve_precision() == "fp32"
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(8).eval(), nn.InstanceNorm2d(8)], ids=lambda n: type(n).__name__)
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_through_normalizations_of_one_picture_are_slopes(norm: nn.Module, masked: bool) -> None:
+    torch.manual_seed(0)
+    encoder = ModuleEncoder(nn.Sequential(nn.Conv2d(3, 8, 3), norm).double(), ["1"])
+    mask = torch.rand(1, 1, 10, 10).double() if masked else None
+    images, way = torch.rand(1, 3, 12, 12).double().requires_grad_(), torch.randn(1, 3, 12, 12).double()
+    weights = torch.randn(9, 8).double()
+
+    def loss(images: Tensor) -> Tensor:
+        return (Wasserstein().measure(encoder(images, ["1"])["1"], mask).total * weights).sum()
+
+    (found,) = torch.autograd.grad(loss(images), images)
+    with torch.no_grad():
+        slope = (loss(images + 1e-6 * way) - loss(images - 1e-6 * way)) / 2e-6
+    torch.testing.assert_close((found * way).sum(), slope, rtol=1e-5, atol=0)
