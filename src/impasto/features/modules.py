@@ -118,8 +118,8 @@ class ModuleEncoder:
         if not isinstance(output, Tensor) or output.dim() != 4:
             raise InputError(f"the layer {layer} of {self.name} gives no map (B, C, H, W), but {type(output).__name__}")
         if output.requires_grad and len(output) == 1:
-            # A normalization of one picture reads a gradient of other strides wrongly (findings/torch-gram-norm-gradient).
-            output.register_hook(lambda grad: grad.contiguous())
+            # A normalization of one picture reads other strides wrongly (findings/torch-gram-norm-gradient.sh).
+            output.register_hook(lambda grad: grad.contiguous())  # type: ignore[no-untyped-call]
         # A later in-place operation must not change what was asked for.
         found[layer] = output.clone(memory_format=torch.preserve_format)
         if len(found) == len(wanted):
