@@ -6,12 +6,16 @@ maximum. The gradient to the input needs the weights, and 2 bytes that tell wher
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+#: Numbers of a map that are pooled at a time: the integers of a whole one would be as large as itself.
+STRIP = 2**22
 #: Offsets of maxima, up to a row and a column, are kept in 16 bits.
 WIDEST = 2**15 - 2
 
@@ -63,20 +67,43 @@ class _MaxPool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        out, where = F.max_pool2d(x, 2, return_indices=True)
-        if ctx.needs_input_grad[0]:
-            ctx.size = x.shape[-2:]
-            ctx.save_for_backward(where.to(torch.int16) - _corners(ctx.size, where).to(torch.int16))
-        return out
+        if not ctx.needs_input_grad[0]:
+            return F.max_pool2d(x, 2)
+        parts, offsets = [], []
+        for rows in _strips(x.shape):
+            out, where = F.max_pool2d(x[..., rows, :], 2, return_indices=True)
+            parts.append(out)
+            offsets.append(where.to(torch.int16) - _corners(x[..., rows, :], where.device).to(torch.int16))
+        ctx.last = x.is_contiguous(memory_format=torch.channels_last)
+        ctx.size = x.shape
+        ctx.save_for_backward(_joined(offsets))
+        return _joined(parts)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
-        offsets: Tensor = ctx.saved_tensors[0]
-        return F.max_unpool2d(grads[0], _corners(ctx.size, offsets) + offsets, [2, 2], output_size=ctx.size)
+        (grad,), offsets = grads, ctx.saved_tensors[0]
+        layout = torch.channels_last if ctx.last else torch.contiguous_format
+        found = torch.empty(ctx.size, dtype=grad.dtype, device=grad.device, memory_format=layout)
+        for rows in _strips(ctx.size):
+            part, half = found[..., rows, :], slice(rows.start // 2, rows.stop // 2)
+            where = _corners(part, grad.device) + offsets[..., half, :]
+            part.copy_(F.max_unpool2d(grad[..., half, :], where, [2, 2], output_size=part.shape[-2:]))
+        return found
 
 
-def _corners(size: tuple[int, int], like: Tensor) -> Tensor:
-    """The index of the first cell of each square of 2×2 in a map of `(H, W)`: `(H // 2, W // 2)`."""
-    (height, width), device = size, like.device
-    rows, columns = (torch.arange(side // 2, device=device) for side in (height, width))
-    return 2 * width * rows[:, None] + 2 * columns
+def _strips(size: Sequence[int]) -> list[slice]:
+    """Rows of a map `(B, C, H, W)`, two by two, that have about `STRIP` numbers; all of more than one map."""
+    batch, channels, height, width = size
+    step = 2 * max(1, STRIP // (2 * channels * width)) if batch == 1 else height
+    starts = range(0, height - 1, step)
+    return [slice(start, stop) for start, stop in itertools.pairwise([*starts, height])]
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat([*parts], 2)
+
+
+def _corners(maps: Tensor, device: torch.device) -> Tensor:
+    """The index of the first cell of each square of 2×2 in maps `(B, C, H, W)`: `(H // 2, W // 2)`."""
+    rows, columns = (torch.arange(side // 2, device=device) for side in maps.shape[-2:])
+    return 2 * maps.shape[-1] * rows[:, None] + 2 * columns

@@ -23,8 +23,8 @@ from impasto.features.variants import Normalization
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
 
-#: Memory of maps in bfloat16 and of what is converted for statistics, to that of float32's maps.
-BF16_SHARE = 0.7
+#: Memory of maps in bfloat16 that are streamed, and of those that are not, to that of float32's maps.
+STREAMED_SHARE, BF16_SHARE = 0.33, 0.7
 
 
 class VGG(nn.Module):
@@ -130,7 +130,8 @@ class VGG(nn.Module):
     def _span(self, steps: Sequence[str], chosen: Sequence[str]) -> Span:
         levels: dict[str, Level] = {}
         halvings, halo, held = 0, 0, 0.0
-        share = BF16_SHARE if self.precision == "bf16" else 1.0
+        narrow = STREAMED_SHARE if self.padding == "zeros" else BF16_SHARE
+        share = narrow if self.precision == "bf16" else 1.0
         channels = cast(nn.Conv2d, self.convs[steps[0]]).in_channels
         for step in steps:
             if step.startswith("conv"):
@@ -154,9 +155,9 @@ class VGG(nn.Module):
         return (images - self.mean) / self.std
 
     def _run(self, x: Tensor, steps: Sequence[str], chosen: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Some successive steps: what comes out of the last, and the maps of those that are chosen."""
-        found = {name: maps.to(x.dtype) for name, maps in self._lean_maps(x, steps, chosen)}
-        return found.pop(""), found
+        """Some successive steps: what comes out of the last, and the maps of those that are chosen, in `precision`."""
+        found = dict(self._lean_maps(x, steps, chosen))
+        return found.pop("").to(x.dtype), found
 
     def _lean_maps(self, x: Tensor, steps: Sequence[str], chosen: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
         """As `_maps`, in `precision`, in little memory where the weights are frozen."""

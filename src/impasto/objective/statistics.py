@@ -6,14 +6,18 @@ weight for each position, and a picture larger than memory is a sum over tiles.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
+
+#: Numbers of a map in bfloat16 that are made float32 at a time.
+STRIP = 2**22
 
 
 @dataclass(frozen=True)
@@ -126,14 +130,16 @@ class _SecondMoment(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> Tensor:
         ctx.save_for_backward(maps)
-        maps = widened(maps)
         if maps.device.type != "cpu":
-            rows = positions(maps)
+            rows = positions(widened(maps))
             return rows.transpose(1, 2) @ rows
         # One picture, one matrix: weights are those of a batch, and those of groups are slow.
         channels = int(maps.shape[1])
         size = (channels, channels, 1, 1)
-        found: list[Tensor] = [conv2d_weight(x, size, x) for x in maps.chunk(len(maps))]  # type: ignore[no-untyped-call]
+        found = []
+        for one in maps.chunk(len(maps)):
+            parts: list[Tensor] = [conv2d_weight(x, size, x) for x in _strips(one)]  # type: ignore[no-untyped-call]
+            found.append(reduce(torch.add, parts))
         return torch.stack(found)[..., 0, 0]
 
     @staticmethod
@@ -145,6 +151,12 @@ class _SecondMoment(torch.autograd.Function):
             return (positions(maps) @ both).transpose(1, 2).reshape(maps.shape)
         found = [F.conv2d(x, d[..., None, None]) for x, d in zip(maps.chunk(len(maps)), both, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _strips(one: Tensor) -> Iterator[Tensor]:
+    """A map `(1, C, H, W)` in float32 at least: in rows if it must be made that first."""
+    rows = one.shape[2] if one.dtype.itemsize > 2 else max(1, STRIP // (one.shape[1] * one.shape[3]))
+    return (widened(part) for part in torch.split(one, rows, 2))
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Sum:

@@ -336,7 +336,7 @@ def whole_maps(
 
     def see(layer: str, maps: Tensor, place: Place) -> None:
         if layer not in found:
-            found[layer] = maps.new_empty(*maps.shape[:2], *place.size)
+            found[layer] = image.new_empty(*maps.shape[:2], *place.size)
         place.of(found[layer]).copy_(maps)
 
     _Sweep(encoder, layers, workspace, image).forward(image, see)
