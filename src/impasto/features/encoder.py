@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from impasto.errors import InputError, unknown
@@ -38,6 +38,23 @@ class Encoder(Protocol):
             For each name a map `(B, C, H', W')`.
         """
         ...
+
+
+@runtime_checkable
+class Streaming(Encoder, Protocol):
+    """An encoder that hands its maps out while it runs."""
+
+    def stream(self, images: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """The maps of a call, one after the other as they are made, in the type in which they are computed, which may
+        be bfloat16. What is made of one and differentiated needs no memory beside what is made of the next."""
+        ...
+
+
+def streamed(encoder: Encoder, images: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    """`encoder.stream(images, layers)`, or the maps of a call of an encoder that has none."""
+    if isinstance(encoder, Streaming):
+        return encoder.stream(images, layers)
+    return iter(encoder(images, layers).items())
 
 
 def check_layers(names: Iterable[str], known: Sequence[str]) -> list[str]:

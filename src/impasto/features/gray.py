@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from torch import Tensor
 
-from impasto.features.encoder import Encoder
+from impasto.features.encoder import Encoder, streamed
 from impasto.features.fingerprint import fingerprint
 from impasto.features.spans import Span, Spanned
 from impasto.pictures.color import luma
@@ -31,6 +31,10 @@ class GrayEncoder:
 
     def __call__(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         return self.encoder(_gray(images), layers)
+
+    def stream(self, images: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """See `Streaming`."""
+        return streamed(self.encoder, _gray(images), layers)
 
     def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
         """See `Spanned`."""

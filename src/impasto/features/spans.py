@@ -11,7 +11,8 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder
 
-#: From a map `(B, C, h, w)`, or a part of one, to a stretch's output and the maps of its layers.
+#: From a map `(B, C, h, w)`, or a part of one, to a stretch's output and the maps of its layers, which may be in
+#: bfloat16.
 Run = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, cast
 
 import torch
@@ -15,6 +15,7 @@ from impasto.errors import InputError
 from impasto.features.encoder import check_layers
 from impasto.features.fastconv import max_pool, serves, wide, winograd
 from impasto.features.fingerprint import digest
+from impasto.features.frozen import frozen_convolution, frozen_pool, is_frozen
 from impasto.features.precision import Precision
 from impasto.features.spans import Level, Span
 from impasto.features.variants import Normalization
@@ -22,8 +23,8 @@ from impasto.features.variants import Normalization
 Pooling = Literal["max", "avg"]
 Padding = Literal["zeros", "circular"]
 
-#: Memory of maps in bfloat16 and of what is converted for statistics, to that of float32's maps.
-BF16_SHARE = 0.7
+#: Memory of maps in bfloat16 that are streamed, and of those that are not, to that of float32's maps.
+STREAMED_SHARE, BF16_SHARE = 0.33, 0.7
 
 
 class VGG(nn.Module):
@@ -102,7 +103,17 @@ class VGG(nn.Module):
     def forward(self, images: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         chosen = check_layers(layers, self.layers)
         self._check_size((int(images.shape[-2]), int(images.shape[-1])), chosen[-1])
-        return self._run(self._normalized(images), self._steps_to(chosen[-1]), chosen)[1]
+        x, steps = self._normalized(images), self._steps_to(chosen[-1])
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            found = dict(self._maps(x, steps, chosen))
+        return {name: maps.to(x.dtype) for name, maps in found.items() if name}
+
+    def stream(self, images: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """See `Streaming`."""
+        chosen = check_layers(layers, self.layers)
+        self._check_size((int(images.shape[-2]), int(images.shape[-1])), chosen[-1])
+        found = self._lean_maps(self._normalized(images), self._steps_to(chosen[-1]), chosen)
+        return ((name, maps) for name, maps in found if name)
 
     def spans(self, layers: Iterable[str], size: tuple[int, int]) -> list[Span]:
         """See `Spanned`. A span is a block, but the first two are one: what lies between them, 64 channels at half the
@@ -119,7 +130,8 @@ class VGG(nn.Module):
     def _span(self, steps: Sequence[str], chosen: Sequence[str]) -> Span:
         levels: dict[str, Level] = {}
         halvings, halo, held = 0, 0, 0.0
-        share = BF16_SHARE if self.precision == "bf16" else 1.0
+        narrow = STREAMED_SHARE if self.padding == "zeros" else BF16_SHARE
+        share = narrow if self.precision == "bf16" else 1.0
         channels = cast(nn.Conv2d, self.convs[steps[0]]).in_channels
         for step in steps:
             if step.startswith("conv"):
@@ -143,34 +155,47 @@ class VGG(nn.Module):
         return (images - self.mean) / self.std
 
     def _run(self, x: Tensor, steps: Sequence[str], chosen: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Some successive steps: what comes out of the last, and the maps of those that are chosen."""
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            last, found = self._maps(x, steps, chosen)
-        return last.to(x.dtype), {name: maps.to(x.dtype) for name, maps in found.items()}
+        """Some successive steps: what comes out of the last, and the maps of those that are chosen, in `precision`."""
+        found = dict(self._lean_maps(x, steps, chosen))
+        return found.pop("").to(x.dtype), found
 
-    def _maps(self, x: Tensor, steps: Sequence[str], chosen: Sequence[str]) -> tuple[Tensor, dict[str, Tensor]]:
+    def _lean_maps(self, x: Tensor, steps: Sequence[str], chosen: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+        """As `_maps`, in `precision`, in little memory where the weights are frozen."""
+        if self.padding == "zeros" and all(is_frozen(conv) for conv in self.convs.values()):
+            return self._maps(x.bfloat16() if self.precision == "bf16" else x, steps, chosen, lean=True)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            return iter(list(self._maps(x, steps, chosen)))
+
+    def _maps(
+        self, x: Tensor, steps: Sequence[str], chosen: Sequence[str], *, lean: bool = False
+    ) -> Iterator[tuple[str, Tensor]]:
+        """The maps of the steps that are chosen, one after the other, and what comes out of the last, without name.
+
+        Args:
+            lean: keep little of it for the backward pass (`impasto.features.frozen`). What wants other rules of
+                gradients (`relu_rule`) wants torch's own functions.
+        """
         # Plain layout from where on Winograd's convolutions serve to the end, channels last for torch's own before.
         plain = self._plain_from(steps[0], x)
         x = x.contiguous(memory_format=torch.contiguous_format if plain else torch.channels_last)
-        found: dict[str, Tensor] = {}
         pooled = ""  # which pool has been done before its ReLU
-        for step, after in zip(steps, [*steps[1:], ""], strict=True):
+        for before, step, after in zip(["", *steps[:-1]], steps, [*steps[1:], ""], strict=True):
             if step.startswith("conv"):
                 if not plain and self._plain_from(step, x):
                     plain, x = True, x.contiguous()
-                x = self._convolve(step, x, plain)
+                x = self._convolve(step, x, plain, lean)
             elif step.startswith("pool"):
-                x = x if step == pooled else self._pool(x, plain)
+                x = x if step == pooled else self._pool(x, plain, lean)
             elif after.startswith("pool") and self.pooling == "max" and step not in chosen:
                 # The largest of positives, or 0: the same, at a quarter of the positions.
-                x, pooled = F.relu(self._pool(x, plain), inplace=True), after
+                x, pooled = F.relu(self._pool(x, plain, lean), inplace=True), after
             else:
                 # In place, unless the convolution's own output was asked for.
-                x = F.relu(x, inplace=step.replace("relu", "conv") not in found)
+                x = F.relu(x, inplace=before not in chosen)
             if step in chosen:
                 relu = self._projection_of(step)
-                found[step] = x if relu is None else F.conv2d(x, self.projections[relu])
-        return x, found
+                yield step, x if relu is None else F.conv2d(x, self.projections[relu].to(x.dtype))
+        yield "", x
 
     def _plain_from(self, step: str, x: Tensor) -> bool:
         """Whether a convolution and all after it are wide enough for Winograd's, and this one is served."""
@@ -179,16 +204,20 @@ class VGG(nn.Module):
         names = list(self.convs)
         return all(wide(c) for c in list(self.convs.values())[names.index(step) :]) and serves(x, self.convs[step])
 
-    def _convolve(self, step: str, x: Tensor, plain: bool) -> Tensor:
+    def _convolve(self, step: str, x: Tensor, plain: bool, lean: bool) -> Tensor:
         conv = cast(nn.Conv2d, self.convs[step])  # or what stands in for one, in training
         if self.padding == "circular":
             return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), conv.weight, conv.bias)
-        return winograd(x, conv) if plain and serves(x, conv) else conv(x)
+        if plain and serves(x, conv):
+            return winograd(x, conv)
+        return frozen_convolution(x, conv) if lean else conv(x)
 
-    def _pool(self, x: Tensor, plain: bool) -> Tensor:
+    def _pool(self, x: Tensor, plain: bool, lean: bool) -> Tensor:
         if self.pooling == "avg":
             return F.avg_pool2d(x, 2)
-        return max_pool(x) if plain else F.max_pool2d(x, 2)
+        if plain:
+            return max_pool(x)
+        return frozen_pool(x) if lean else F.max_pool2d(x, 2)
 
     def _check_size(self, size: tuple[int, int], deepest: str) -> None:
         """A picture must leave at least one position in the deepest layer."""

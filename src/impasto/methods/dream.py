@@ -18,7 +18,7 @@ from impasto.methods.regions import SHORTEST, check_sides, scaled, scaled_size
 from impasto.methods.settings import DreamSettings
 from impasto.objective import Activation
 from impasto.objective.matching import best_match
-from impasto.objective.statistics import Place, Sum, positions
+from impasto.objective.statistics import Place, Sum, positions, widened
 from impasto.objective.terms import Placeless, Term, from_sums
 from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import NormalizedSteps, Stage, State, Step, minimize
@@ -55,7 +55,7 @@ class Guided(Placeless):
 
     def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
         """The sum of products, `(1,)`, of so many positions."""
-        rows = positions(maps)[0]
+        rows = positions(widened(maps))[0]
         total = (rows * self.guide[best_match(rows, self.guide)]).sum(1).sum()[None]
         return Sum(total, total.new_full((1,), len(rows)))
 

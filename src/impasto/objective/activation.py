@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from impasto.errors import InputError, unknown
-from impasto.objective.statistics import Place, Sum
+from impasto.objective.statistics import Place, Sum, widened
 from impasto.objective.terms import Placeless, from_sums
 
 
@@ -57,7 +57,7 @@ class Activation(Placeless):
                     f"{self.layer} has {maps.shape[1]} channels, counted from 0; there is no {self.channel}"
                 )
             maps = maps[:, self.channel]
-        total = maps.square().flatten(1).sum(1)
+        total = widened(maps).square().flatten(1).sum(1)
         return Sum(total, total.new_full(total.shape, maps[0].numel()))
 
     def value(self, sums: Mapping[str, Sum]) -> Tensor:

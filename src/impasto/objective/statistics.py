@@ -6,14 +6,18 @@ weight for each position, and a picture larger than memory is a sum over tiles.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.grad import conv2d_weight
+
+#: Numbers of a map in bfloat16 that are made float32 at a time.
+STRIP = 2**22
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Statistic(Protocol):
 
     def measure(self, features: Tensor, weights: Tensor | None = None) -> Sum:
         """Args:
-        features: `(B, C, H, W)`.
+        features: `(B, C, H, W)`; of those in bfloat16 sums are in float32.
         weights: of the positions, `(B or 1, 1, H, W)`, at least 0; all 1 if not given.
         """
         ...
@@ -86,6 +90,11 @@ def positions(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
+def widened(maps: Tensor) -> Tensor:
+    """Maps in float32 at least, as they are summed."""
+    return maps.to(torch.promote_types(maps.dtype, torch.float32))
+
+
 def whole(maps: Tensor) -> Place:
     """All of a map `(…, H, W)`."""
     return Place((int(maps.shape[-2]), int(maps.shape[-1])), slice(None), slice(None))
@@ -99,7 +108,7 @@ def resized_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
 def _weighted(features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor | None, Tensor]:
     """Rows `(B, M, C)`, their weights `(B, M, 1)` if given, and the sum of those `(B,)`."""
     batch, _, height, width = features.shape
-    rows = positions(features)
+    rows = positions(widened(features))
     if weights is None:
         return rows, None, rows.new_full((batch,), height * width)
     flat = positions(weights.expand(batch, 1, height, width))
@@ -113,29 +122,41 @@ class _SecondMoment(torch.autograd.Function):
     On CPUs both products are convolutions of 1×1, of which torch has kernels that take half of the time of its products
     of matrices (AMD EPYC, `C` of 16 to 512): `FᵀF` is what such a convolution has for its weights' gradient. The
     gradient has the map's memory layout: adding it to another one takes many times as long otherwise.
+
+    Of maps in bfloat16 `FᵀF` is in float32, as its difference from another one counts; the gradient is in bfloat16
+    again, and so are the factors that make it.
     """
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor) -> Tensor:
         ctx.save_for_backward(maps)
         if maps.device.type != "cpu":
-            rows = positions(maps)
+            rows = positions(widened(maps))
             return rows.transpose(1, 2) @ rows
         # One picture, one matrix: weights are those of a batch, and those of groups are slow.
         channels = int(maps.shape[1])
         size = (channels, channels, 1, 1)
-        found: list[Tensor] = [conv2d_weight(x, size, x) for x in maps.chunk(len(maps))]  # type: ignore[no-untyped-call]
+        found = []
+        for one in maps.chunk(len(maps)):
+            parts: list[Tensor] = [conv2d_weight(x, size, x) for x in _strips(one)]  # type: ignore[no-untyped-call]
+            found.append(reduce(torch.add, parts))
         return torch.stack(found)[..., 0, 0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         maps: Tensor = ctx.saved_tensors[0]
         (grad,) = grads
-        both = grad + grad.transpose(1, 2)
+        both = (grad + grad.transpose(1, 2)).to(maps.dtype)
         if maps.device.type != "cpu":
             return (positions(maps) @ both).transpose(1, 2).reshape(maps.shape)
         found = [F.conv2d(x, d[..., None, None]) for x, d in zip(maps.chunk(len(maps)), both, strict=True)]
         return found[0] if len(found) == 1 else torch.cat(found)
+
+
+def _strips(one: Tensor) -> Iterator[Tensor]:
+    """A map `(1, C, H, W)` in float32 at least: in rows if it must be made that first."""
+    rows = one.shape[2] if one.dtype.itemsize > 2 else max(1, STRIP // (one.shape[1] * one.shape[3]))
+    return (widened(part) for part in torch.split(one, rows, 2))
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
@@ -146,7 +167,7 @@ def gram(features: Tensor, weights: Tensor | None = None) -> Sum:
     """
     batch, _, height, width = features.shape
     if weights is None:
-        mass = features.new_full((batch,), height * width)
+        mass = features.new_full((batch,), height * width, dtype=torch.promote_types(features.dtype, torch.float32))
     else:
         weights = weights.expand(batch, 1, height, width)
         mass = weights.sum((1, 2, 3))

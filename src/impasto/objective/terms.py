@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.features.encoder import Encoder
+from impasto.features.encoder import Encoder, streamed
 from impasto.objective.conventions import CONVENTIONS
 from impasto.objective.statistics import Distance, Gram, Place, Statistic, Sum, resized_mask, whole
 from impasto.pictures.displacement import Displacement, followed
@@ -60,7 +60,8 @@ class Additive(Term, Protocol):
     """A term that knows a map by sums over its positions only, so that a picture can be computed in parts."""
 
     def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
-        """The sums over the positions of a layer's map, `(B, C, H', W')`, or of the part of it that lies at `place`."""
+        """The sums over the positions of a layer's map, `(B, C, H', W')`, or of the part of it that lies at `place`;
+        in float32 at least, of maps that may be in bfloat16."""
         ...
 
     def value(self, sums: Mapping[str, Sum]) -> Tensor:
@@ -91,6 +92,21 @@ def from_sums(term: Additive, features: Mapping[str, Tensor]) -> Tensor:
     return term.value({layer: term.measure(layer, features[layer]) for layer in term.layers})
 
 
+class _SquaredError(torch.autograd.Function):
+    """`Σ (F − P)²` over all but the batch, `(B,)`; differences are made anew in the backward pass, as a map is often
+    kept in few digits by something else."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(maps, target)
+        return (maps - target).square().sum((1, 2, 3))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        maps, target = ctx.saved_tensors
+        return ((maps - target) * (2 * grads[0])[:, None, None, None]).to(maps.dtype), None
+
+
 @dataclass(frozen=True)
 class Content(LayerTerm):
     """`Σ_l α_l c_l mean((F_l − P_l)²)`: the picture keeps the content's features (Gatys 2015, eq. 1).
@@ -116,7 +132,7 @@ class Content(LayerTerm):
     def measure(self, layer: str, maps: Tensor, place: Place | None = None) -> Sum:
         """`Σ (F − P)²`, `(B,)`, of so many numbers."""
         target = self.targets[layer]
-        total = (maps - (target if place is None else place.of(target))).square().sum((1, 2, 3))
+        total: Tensor = _SquaredError.apply(maps, target if place is None else place.of(target))  # type: ignore[no-untyped-call]
         return Sum(total, total.new_full(total.shape, maps[0].numel()))
 
     def displaced(self, by: Displacement, size: tuple[int, int]) -> Content:
@@ -264,12 +280,26 @@ class Objective:
             A scalar to differentiate, and the detached value of each term; together they sum to it.
         """
         active = [(weight, term) for weight, term in self.terms if weight != 0]
-        layers = {layer for _, term in active for layer in term.layers}
-        features = self.encoder(image, layers) if layers else {}
-        total = image.new_zeros(())
+        values, total = self._values(image, [term for _, term in active]), image.new_zeros(())
         parts: dict[str, Tensor] = {}
-        for weight, term in active:
-            value = weight * term(image, features)
+        for (weight, term), found in zip(active, values, strict=True):
+            value = weight * found
             total = total + value
             parts[term.name] = parts.get(term.name, 0) + value.detach()
         return total, parts
+
+    def _values(self, image: Tensor, terms: Sequence[Term]) -> list[Tensor]:
+        """Of each term. What adds up over positions is summed as soon as a map is there, so that its gradient is not
+        made before it is wanted; the other terms' maps are kept."""
+        layers = {layer for term in terms for layer in term.layers}
+        additive = {i: term for i, term in enumerate(terms) if term.layers and isinstance(term, Additive)}
+        compared = {layer for i, term in enumerate(terms) if i not in additive for layer in term.layers}
+        features: dict[str, Tensor] = {}
+        sums: dict[int, dict[str, Sum]] = {i: {} for i in additive}
+        for layer, maps in streamed(self.encoder, image, layers) if layers else ():
+            for i, term in additive.items():
+                if layer in term.layers:
+                    sums[i][layer] = term.measure(layer, maps)
+            if layer in compared:
+                features[layer] = maps.to(image.dtype)
+        return [additive[i].value(sums[i]) if i in additive else term(image, features) for i, term in enumerate(terms)]

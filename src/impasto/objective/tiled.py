@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.features.encoder import Encoder
+from impasto.features.encoder import Encoder, streamed
 from impasto.features.spans import Level, Span, spans_of
 from impasto.objective import Objective
 from impasto.objective.statistics import Place, Statistic, Sum, resized_mask, whole
@@ -317,7 +317,7 @@ def measured(
         sums[layer] = sums[layer] + found if layer in sums else found
 
     if workspace is None:
-        for layer, maps in encoder(image, layers).items():
+        for layer, maps in streamed(encoder, image, layers):
             see(layer, maps, whole(maps))
     else:
         _Sweep(encoder, layers, workspace, image).forward(image, see)
@@ -336,7 +336,7 @@ def whole_maps(
 
     def see(layer: str, maps: Tensor, place: Place) -> None:
         if layer not in found:
-            found[layer] = maps.new_empty(*maps.shape[:2], *place.size)
+            found[layer] = image.new_empty(*maps.shape[:2], *place.size)
         place.of(found[layer]).copy_(maps)
 
     _Sweep(encoder, layers, workspace, image).forward(image, see)
