@@ -241,6 +241,7 @@ def test_a_second_visit_loads_nothing_and_needs_no_server(
 
 def test_by_keyboard_narrow_and_named(server: Server, open_page: Any, pair: tuple[Path, Path]) -> None:
     page = open_page(server.address, width=320)
+    page.on("filechooser", lambda chooser: None)  # choosers are waited for before a key can open one
 
     def reach(found: str) -> None:
         for _ in range(40):
