@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx as onnx_package
 import onnxruntime
 import torch
 from common import write
@@ -37,6 +38,7 @@ from impasto.features.weights import cache_folder
 from impasto.jobs.export import Export
 from impasto.media import read_metadata
 from impasto.networks.models import load_model
+from impasto.tab.rows import with_fewer_products
 from impasto.tab.runtime import runtime_files
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -227,7 +229,10 @@ def main() -> None:
             assert image.size == (2048, 2048)
         height, width = impasto.instant(EXAMPLES / "content.png", EXAMPLES / "style.png", size=512).pixels.shape[2:]
         found["native_cpu_seconds"] = native(onnx, (height, width))
-        found["wasm_cpu_seconds"] = wasm(onnx, (height, width))
+        graph = onnx_package.load(onnx)
+        with_fewer_products(graph)  # as the page has it
+        onnx_package.save(graph, folder / "rows.onnx")
+        found["wasm_cpu_seconds"] = wasm(folder / "rows.onnx", (height, width))
         found["times_native"] = found["wasm_cpu_seconds"] / found["native_cpu_seconds"]
         Handler.sent = 0
         page.page.reload()
