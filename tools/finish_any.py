@@ -105,7 +105,7 @@ def with_prediction(network: Quarter, styles: Sequence[Path], hidden: int, rank:
     return network
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("out", type=Path)
     a.add_argument("--photos", type=Path, nargs="+", required=True)
@@ -118,30 +118,25 @@ def main() -> None:
     a.add_argument("--prediction", type=int, default=64, help="hidden units; 0 for none")
     a.add_argument("--rank", type=int, default=16, help="of the mixings that are predicted, too")
     a.add_argument("--seed", type=int, default=51)
-    args = a.parse_args()
+    return a.parse_args()
+
+
+def main() -> None:
+    args = arguments()
     torch.set_num_threads(1)
     encoder = load_encoder("vgg19-caffe", weights=args.teacher, precision="bf16")
     encoder.requires_grad_(False)
     photos = pictures(args.photos)
-    last = pictures(args.paintings[-1:])
-    paintings = [p for p in pictures(args.paintings) if p not in set(judges(last))]
+    judged = judges(pictures(args.paintings[-1:]))
+    paintings = [p for p in pictures(args.paintings) if p not in judged]
     styles = [*paintings] * 3 + photos[::2]
     body = load_model(args.body).generator
     assert isinstance(body, Quarter)
     network = with_prediction(body, styles, args.prediction, args.rank, args.seed)
     network.train().requires_grad_()
     loss = LossSettings(style_weight=args.style_weight, soft=True)
-    task = WholePictures(
-        AnyStyle(network),
-        photos[1:],
-        styles,
-        (photos[::20], judges(last)),
-        encoder,
-        loss,
-        batch=1,
-        window=30,
-        seed=args.seed,
-    )
+    apart = (photos[::20], judged)
+    task = WholePictures(AnyStyle(network), photos, styles, apart, encoder, loss, batch=1, window=30, seed=args.seed)
     task.contents, task.apart = [p for i, p in enumerate(photos) if i % 20], photos[::20]
     settings = TrainSettings(
         steps=100_000, minutes=args.minutes, rate=args.rate, average=0.997, precision="bf16", seed=args.seed,

@@ -21,7 +21,7 @@ WIDEST = 2**15 - 2
 
 
 def is_frozen(conv: nn.Module) -> bool:
-    """Whether it is a plain convolution of 3×3 whose weights want no gradient."""
+    """Whether it is a convolution whose weights want no gradient."""
     return isinstance(conv, nn.Conv2d) and not conv.weight.requires_grad
 
 
