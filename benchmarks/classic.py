@@ -15,18 +15,21 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from classic_plain import efros_leung as plain
 from common import write
 from skimage import data
 from torch import Tensor
 
+from impasto.media import pictures_in, read_image
 from impasto.methods.patches.methods import SYNTHESIZE
 from impasto.methods.patches.settings import PatchSettings
 from impasto.methods.patches.synthesis import Synthesis
@@ -111,20 +114,47 @@ def looks() -> dict[str, Any]:
     """Steps over edges of tiles by those inside, and the largest part of a texture with one offset in the sample."""
     found: dict[str, Any] = {}
     for method in METHODS:
-        edge, inside, copied = 0.0, 0.0, 0.0
-        for name in SAMPLES:
-            for seed in range(2):
-                picture = sample(name, 64)
-                pixels = made(method, picture, 96, tileable=True, seed=seed, window=7)[0].pixels
-                for dim in (2, 3):
-                    steps = (pixels - pixels.roll(-1, dim)).abs().mean([d for d in range(4) if d != dim])
-                    edge, inside = edge + float(steps[-1]), inside + float(steps[:-1].mean())
-                source = made(method, picture, 128, seed=seed, window=7)[0].source
-                offsets = source - torch.stack(torch.meshgrid(torch.arange(128), torch.arange(128), indexing="ij"))
-                counts = (1000 * offsets[0] + offsets[1]).unique(return_counts=True)[1]
-                copied = max(copied, float(counts.max()) / 128**2)
-        found[method] = {"wrap_to_inside": edge / inside, "largest_copy": copied}
+        rows = {name: _look(method, partial(sample, name), range(2)) for name in SAMPLES}
+        found[method] = _together(rows)
     return found
+
+
+def looks_of(folder: Path) -> dict[str, Any]:
+    """The same of the pictures of a folder, each reduced to 128 pixels, a part of which is the sample."""
+    found: dict[str, Any] = {}
+    pictures = {p.stem: read_image(p).pixels for p in pictures_in(folder, recursive=False)}
+    pictures = {n: F.interpolate(x, scale_factor=128 / min(x.shape[2:]), mode="area") for n, x in pictures.items()}
+    for method in METHODS:
+        rows = {
+            n: _look(method, lambda side, x=x: x[..., :side, :side].contiguous(), (0,)) for n, x in pictures.items()
+        }
+        found[method] = _together(rows) | {"samples": rows}
+        print(method, found[method], flush=True)
+    return found
+
+
+def _corner(picture: Tensor, side: int) -> Tensor:
+    return picture[..., :side, :side].contiguous()
+
+
+def _together(rows: dict[str, dict[str, float]]) -> dict[str, float]:
+    edge, inside = (sum(r[k] for r in rows.values()) for k in ("edge", "inside"))
+    return {"wrap_to_inside": edge / inside, "largest_copy": max(r["copy"] for r in rows.values())}
+
+
+def _look(method: str, of: Callable[[int], Tensor], seeds: Iterable[int]) -> dict[str, float]:
+    """Mean steps over edges of tiles and inside, of both directions, and the largest copy of any seed."""
+    edge, inside, copied = 0.0, 0.0, 0.0
+    for seed in seeds:
+        pixels = made(method, of(64), 96, tileable=True, seed=seed, window=7)[0].pixels
+        for dim in (2, 3):
+            steps = (pixels - pixels.roll(-1, dim)).abs().mean([d for d in range(4) if d != dim])
+            edge, inside = edge + float(steps[-1]), inside + float(steps[:-1].mean())
+        source = made(method, of(64), 128, seed=seed, window=7)[0].source
+        offsets = source - torch.stack(torch.meshgrid(torch.arange(128), torch.arange(128), indexing="ij"))
+        counts = (1000 * offsets[0] + offsets[1]).unique(return_counts=True)[1]
+        copied = max(copied, float(counts.max()) / 128**2)
+    return {"edge": edge, "inside": inside, "copy": copied}
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -138,11 +168,15 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 def main() -> None:
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--only", choices=PARTS)
+    a.add_argument("--looks-of", type=Path, help="a folder of samples; only looks at theirs, into classic_samples.json")
     a.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = a.parse_args()
     torch.set_num_threads(1)
     if options.inside:
         print(json.dumps(quilting()))
+        return
+    if options.looks_of:
+        write(RESULT.with_name("classic_samples.json"), looks_of(options.looks_of))
         return
     before = json.loads(RESULT.read_text()) if options.only and RESULT.exists() else {}
     found = {name: before.get(name) if options.only not in (None, name) else part() for name, part in PARTS.items()}

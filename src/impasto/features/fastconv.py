@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.features.frozen import kept_beside
+
 #: Below these the transforms cost more than they save.
 LEAST_CHANNELS, LEAST_SIDE = 64, 24
 
@@ -69,14 +71,13 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _weights(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
-    """The weights and those of the gradient in plain layout, kept beside the convolution until it changes."""
-    weight = conv.weight
-    kept: tuple[int, int, Tensor, Tensor] | None = conv.__dict__.get("_winograd")
-    if kept is None or kept[:2] != (weight.data_ptr(), weight._version):
-        plain = weight.detach().contiguous()
-        turned = plain.flip(2, 3).transpose(0, 1).contiguous()
-        kept = conv.__dict__["_winograd"] = (weight.data_ptr(), weight._version, plain, turned)
-    return kept[2:]
+    """The weights and those of the gradient in plain layout, kept beside the convolution."""
+
+    def made() -> tuple[Tensor, Tensor]:
+        plain = conv.weight.detach().contiguous()
+        return plain, plain.flip(2, 3).transpose(0, 1).contiguous()
+
+    return kept_beside(conv, "_winograd", made)
 
 
 def max_pool(x: Tensor) -> Tensor:

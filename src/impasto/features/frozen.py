@@ -7,13 +7,14 @@ maximum. The gradient to the input needs the weights, and 2 bytes that tell wher
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+T = TypeVar("T")
 #: Numbers of a map that are pooled at a time: the integers of a whole one would be as large as itself.
 STRIP = 2**22
 #: Offsets of maxima, up to a row and a column, are kept in 16 bits.
@@ -43,14 +44,19 @@ class _Convolution(torch.autograd.Function):
 
 
 def _weights(conv: nn.Conv2d, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
-    """Weights and bias of a type, kept beside the convolution until it changes."""
+    """Weights and bias of a type, kept beside the convolution."""
     weight, bias = conv.weight.detach(), None if conv.bias is None else conv.bias.detach()
     if weight.dtype == dtype:
         return weight, bias
-    key = dtype, weight.data_ptr(), weight._version
-    kept: tuple[Any, tuple[Tensor, Tensor | None]] | None = conv.__dict__.get("_frozen")
+    return kept_beside(conv, f"_as_{dtype}", lambda: (weight.to(dtype), None if bias is None else bias.to(dtype)))
+
+
+def kept_beside(conv: nn.Conv2d, name: str, make: Callable[[], T]) -> T:
+    """What `make` makes of a convolution's weights, kept as its attribute `name` until they change."""
+    key = conv.weight.data_ptr(), conv.weight._version
+    kept: tuple[tuple[int, int], T] | None = conv.__dict__.get(name)
     if kept is None or kept[0] != key:
-        kept = conv.__dict__["_frozen"] = key, (weight.to(dtype), None if bias is None else bias.to(dtype))
+        kept = conv.__dict__[name] = key, make()
     return kept[1]
 
 
