@@ -115,6 +115,7 @@ def test_a_rule_ends_with_its_block_also_after_an_error() -> None:
 def test_units_by_name_and_out_of_range() -> None:
     assert Unit.named("relu5_1:17") == Unit("relu5_1", 17)
     assert Unit.named("relu5_1:17:3,4") == Unit("relu5_1", 17, (3, 4))
+    assert [str(Unit.named(text)) for text in ("relu5_1:17", "a:1:3,4")] == ["relu5_1:17", "a:1:3,4"]
     for text in ("relu5_1", "relu5_1:x", "relu5_1:1:2", ":3:4"):
         with pytest.raises(InputError):
             Unit.named(text).of(torch.zeros(1, 0, 2, 2))
@@ -153,6 +154,19 @@ def test_ascent_excites_its_unit(name: str) -> None:
     unit = Unit("relu3_1", 5)
     seen = [unit.of(LITE(s.image(), [unit.layer])[unit.layer]).item() for s in ascend(LITE, [unit], settings)]
     assert seen[-1] > 1.5 * seen[0]
+
+
+def test_a_unit_that_answers_nothing_at_first_is_roused() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.ReLU())
+    torch.manual_seed(0)
+    for conv in (network[0], network[2]):
+        nn.init.normal_(conv.weight)
+    gray = network[:3](torch.full((1, 3, 32, 32), 0.5)).amax((0, 2, 3))
+    network[2].bias.data -= gray + 6  # nothing answers to gray
+    encoder, silent, other = ModuleEncoder(network, {"out": "3"}), Unit("out", 0), Unit("out", 1)
+    *_, last = ascend(encoder, [silent, other], AscentSettings(canvas="pixels", size=32, steps=10))
+    maps = encoder(last.image(), ["out"])["out"]
+    assert silent.of(maps[:1]).item() > 0 and other.of(maps[1:]).item() > 0
 
 
 def test_several_answers_for_one_unit_are_pushed_apart() -> None:

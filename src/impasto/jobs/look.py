@@ -243,7 +243,7 @@ class Excite(OptimizingJob, AscentSettings):
             pictures = step.image().cpu()
             if len(units) == 1 or job.output is None:
                 return pictures
-            return gallery([p[None] for p in pictures], [f"{u.layer}:{u.channel}" for u in units])
+            return gallery([p[None] for p in pictures], [*map(str, units)])
 
         network = open_encoder(job, classifier=True) if units[0].classifier else open_encoder(job)
         yield from notes

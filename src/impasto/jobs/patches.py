@@ -58,7 +58,7 @@ class Patches(Look):
             return [Unit(LOGITS, self.class_number)]
         found = [Unit.named(unit) for unit in self.units]
         if placed := next((u for u in found if u.position is not None), None):
-            raise InputError(f"{placed.layer}:{placed.channel} is looked for everywhere: leave its position out")
+            raise InputError(f"{placed} is looked for everywhere: leave its position out")
         return found
 
     def as_json(self, *, portable: bool = False) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Patches(Look):
         for number, unit in enumerate(units):
             yield from _progress("drawing", number, len(units))
             top = found[unit.layer].of(unit.channel, job.count)
-            label = f"{unit.layer}:{unit.channel}"
+            label = str(unit)
             shown[label] = [[name_of(mark), round(value, 4), *cell] for value, mark, cell in top]
             rows.append(_drawn(job, network, unit, top))
         result = Result(_sheet(rows, list(shown)), job, None, (), manifest(job) | {"patches": shown})

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -162,6 +162,59 @@ def state_path(output: str) -> Path:
     return Path(output).with_name(Path(output).name + ".state.safetensors")
 
 
+class _Course(Generic[Run]):
+    """An optimization on its way: its losses so far, and the files that it leaves when it does not come to its end.
+
+    Args:
+        job, asked, alpha, picture, more: see `optimized`.
+    """
+
+    def __init__(
+        self,
+        job: Run,
+        asked: Run | None,
+        alpha: Tensor | None,
+        picture: Callable[[Step], Tensor],
+        more: Mapping[str, Any] | None,
+    ) -> None:
+        self.job, self.asked, self.alpha, self.picture = job, asked, alpha, picture
+        self.about = manifest(job) | dict(more or {})
+        self.curve: list[dict[str, Any]] = []
+        self.last: Step | None = None
+
+    def add(self, step: Step) -> None:
+        self.last = step
+        self.curve.append(entry_of(step))
+
+    def result(self, step: Step) -> Result[Run]:
+        pixels = self.picture(step)
+        return Result(pixels, self.job, fitted(self.alpha, pixels), self.curve, self.about)
+
+    def save_now_and_then(self, step: Step) -> None:
+        """Write picture and state every so many steps, if the job wants it and can go on from them."""
+        job = self.job
+        if self.asked is None or not job.save_every or job.output is None or step.step % job.save_every:
+            return
+        output, found = Path(job.output), self.result(step)
+        snapshot = output.with_name(f"{output.stem}-{step.scale}-{step.step:04d}{output.suffix}")
+        write_image(snapshot, found.pixels, alpha=found.alpha, metadata=found.metadata())
+        save_state(state_path(job.output), step.state(), self.asked, self.about)
+
+    def leave(self) -> str | None:
+        """Write picture, state and report as they are, where the job names an output and a step was made.
+
+        Returns:
+            Words for where they are and how to go on; None if nothing was written.
+        """
+        if self.job.output is None or self.last is None:
+            return None
+        write(self.result(self.last), self.last.seconds)
+        if self.asked is None:
+            return f"{self.job.output} as it is"
+        save_state(state_path(self.job.output), self.last.state(), self.asked, self.about)
+        return f"{self.job.output} as it is; go on with --resume {state_path(self.job.output)}"
+
+
 def optimized(
     job: Run,
     asked: Run | None,
@@ -185,53 +238,30 @@ def optimized(
         Interrupted: after Ctrl-C; picture and state are written where the job names an output.
         NonFiniteError: the last good picture is written.
     """
-    about = manifest(job) | dict(more or {})
-    curve: list[dict[str, Any]] = []
-    last: Step | None = None
-
-    def result(step: Step) -> Result[Run]:
-        pixels = picture(step)
-        return Result(pixels, job, fitted(alpha, pixels), curve, about)
-
-    def keep(step: Step) -> str:
-        """Picture, state and report of an unfinished run; returns how to go on."""
-        assert job.output is not None
-        write(result(step), step.seconds)
-        if asked is None:
-            return ""
-        save_state(state_path(job.output), step.state(), asked, about)
-        return f"; go on with --resume {state_path(job.output)}"
-
+    course = _Course(job, asked, alpha, picture, more)
     yield Progress("painting", 0, 0)  # from here on it is painted, and can be stopped
     try:
-        for last in steps:
-            curve.append(entry_of(last))
-            yield last
-            if asked is not None and job.save_every and job.output is not None and last.step % job.save_every == 0:
-                output = Path(job.output)
-                found = result(last)
-                snapshot = output.with_name(f"{output.stem}-{last.scale}-{last.step:04d}{output.suffix}")
-                write_image(snapshot, found.pixels, alpha=found.alpha, metadata=found.metadata())
-                save_state(state_path(job.output), last.state(), asked, about)
+        for step in steps:
+            course.add(step)
+            yield step
+            course.save_now_and_then(step)
     except KeyboardInterrupt:
         if job.output is None:
             raise
-        if last is None:
-            raise Interrupted("interrupted before the first step: nothing was written") from None
-        raise Interrupted(f"interrupted: wrote {job.output} as it is{keep(last)}") from None
+        left = course.leave()
+        said = " before the first step: nothing was written" if left is None else f": wrote {left}"
+        raise Interrupted(f"interrupted{said}") from None
     except GeneratorExit:
-        if job.output is not None and last is not None:
-            keep(last)
+        course.leave()
         raise
     except NonFiniteError as error:
-        if job.output is not None and last is not None:
-            keep(last)
+        if course.leave() is not None:
             error.args = (f"{error}; the last good picture is in {job.output}",)
         raise
-    if last is None:
+    if course.last is None:
         raise InputError("no step was made: ask for at least one")
-    finished = result(last)
-    yield from written(finished, last.seconds)
+    finished = course.result(course.last)
+    yield from written(finished, course.last.seconds)
     if job.output is not None and job.resume is not None:
         mine = state_path(job.output)
         if Path(job.resume).resolve() == mine.resolve() and not job.save_every:

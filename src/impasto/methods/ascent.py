@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto.canvas import Blurred, Latent, gray, likely
 from impasto.errors import InputError
 from impasto.features.encoder import Encoder, check_layers
-from impasto.methods.attribution import Unit
+from impasto.methods.attribution import Unit, gradient
 from impasto.methods.plan import FULLY_CONNECTED, SPECTRUM, fitted, optimizer_bytes
 from impasto.methods.settings import AscentSettings, StylizeSettings
 from impasto.objective import AlphaNorm, Objective, TotalVariation
@@ -25,11 +25,16 @@ from impasto.optimize.moving import move, transformed
 class Excite(Placeless):
     """Minus the activation of a unit in each picture of a batch, in units of its layer's root mean square.
 
+    Where a unit answers nothing, every gradient ends at its ReLU; then gradients pass ReLUs where they are positive
+    (`deconv` of `relu_rule`), until it answers.
+
     Attributes:
         units: one for each picture, all of one layer.
+        encoder: of the features.
     """
 
     units: Sequence[Unit]
+    encoder: Encoder
     name: str = "unit"
 
     @property
@@ -40,6 +45,11 @@ class Excite(Placeless):
         maps = features[self.units[0].layer]
         scale = maps.detach().square().mean().sqrt().clamp_min(1e-6)
         answers = [unit.of(maps[i : i + 1]) for i, unit in enumerate(self.units)]
+        for i, unit in enumerate(self.units):
+            if answers[i].item() == 0:
+                one = image[i : i + 1]
+                up = gradient(self.encoder, one, unit, "deconv")
+                answers.append((up * (one - one.detach())).sum()[None])  # 0, with this gradient
         return -torch.cat(answers).sum() / scale
 
 
@@ -111,7 +121,7 @@ def ascend(
 
     def build() -> Goal | StepGoals:
         terms: list[tuple[float, Term]] = [
-            (1.0, Excite(units)),
+            (1.0, Excite(units, encoder)),
             (settings.norm_weight, AlphaNorm(2.0)),
             (settings.tv_weight, TotalVariation()),
         ]

@@ -45,6 +45,11 @@ class Unit:
             raise InputError(f"{text!r} is no unit; write LAYER:CHANNEL or LAYER:CHANNEL:Y,X, such as relu5_1:17")
         return Unit(layer, int(channel), (int(parts[0]), int(parts[1])) if parts else None)
 
+    def __str__(self) -> str:
+        """As `named` takes it."""
+        place = "" if self.position is None else ":{},{}".format(*self.position)
+        return f"{self.layer}:{self.channel}{place}"
+
     @property
     def classifier(self) -> bool:
         """Whether it is in the fully connected layers."""

@@ -261,18 +261,24 @@ def stylize(
         stages.append(goals.stage(at, reads))
     first = init if init is not None else start(shape.shape, content, regions, settings)
     first = lanczos(first.to(shape), stages[-1 if settings.keep_detail else 0].size)
-    canvas: Canvas = Detail(first) if settings.keep_detail else Pixels(first)
-    if content is not None and gray:
-        canvas = Luminance(content, first)
-    elif not settings.dream_weight and all_gray(kept, regions, prepare):
-        canvas = GrayPixels(first)  # colors would only be fringes
+    only_gray = not gray and not settings.dream_weight and all_gray(kept, regions, prepare)
+    canvas = _canvas(first, content if gray else None, only_gray, settings)
     if untouched is not None and content is not None:
         canvas = PartlyFixed(canvas, content, untouched)
     steps = minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
-    if settings.color != "painting" or isinstance(canvas, GrayPixels) or not regions:
+    if settings.color != "painting" or only_gray or not regions:
         return steps
     parts = by_segment(regions, guide) if guide is not None else regions
     return _changed_steps(steps, lambda: painting_colors(parts, settings.size))
+
+
+def _canvas(first: Tensor, colored: Tensor | None, only_gray: bool, settings: StylizeSettings) -> Canvas:
+    """What is optimized, from `first` on: only the lightness of the picture `colored`, only gray, or all."""
+    if colored is not None:
+        return Luminance(colored, first)
+    if only_gray:
+        return GrayPixels(first)  # colors would only be fringes
+    return Detail(first) if settings.keep_detail else Pixels(first)
 
 
 def _changed_steps(steps: Iterator[Step], changes: Callable[[], Callable[[Tensor], Tensor]]) -> Iterator[Step]:
