@@ -360,11 +360,11 @@ def test_a_picture_that_ends_its_worker_and_one_that_takes_too_long(
 ) -> None:
     for name in ("poison.png", "slow.png"):
         shutil.copy(pictures["other"], photos / name)
-    summary, _ = run(batch(photos, pictures["style"], tmp_path / "out", workers=2, limit_seconds=6))
+    summary, _ = run(batch(photos, pictures["style"], tmp_path / "out", workers=2, limit_seconds=15))
     assert (summary.painted, summary.failed, summary.died) == (4, 2, 3)
     found = {line["picture"]: line for line in lines(tmp_path / "out")}
     assert "its worker died, 2 times (SIGKILL" in found["poison.png"]["error"]
-    assert "longer than 6 seconds" in found["slow.png"]["error"]
+    assert "longer than 15 seconds" in found["slow.png"]["error"]
 
 
 def test_killed_and_interrupted_it_is_the_same_in_the_end(
