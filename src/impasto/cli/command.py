@@ -13,7 +13,7 @@ import click
 from impasto.errors import InputError
 from impasto.files import check_target, write_text
 from impasto.jobs.base import FILES, Job
-from impasto.options import Option, defaults_of, options_of
+from impasto.options import Option, options_of
 
 QUIET = click.Option(["--quiet", "-q"], is_flag=True, help="No progress; errors only.")
 SAVE_JOB = click.Option(["--save-job"], metavar="FILE", help="Write the job as JSON, for `impasto run`, and stop.")
@@ -63,7 +63,7 @@ class Grouped(click.Command):
 def command_of(job: type[Job], *, saved: bool = True) -> click.Command:
     """The command that makes and runs a job, or writes it where it can be `saved`."""
     options = options_of(job)
-    defaults = defaults_of(job)
+    defaults = job.defaults()
     parameters: list[click.Parameter] = [parameter(name, o, defaults[name]) for name, o in options.items()]
     groups = {name: option.group for name, option in options.items()}
     groups |= {f"help {name}": option.help for name, option in options.items() if option.positional}

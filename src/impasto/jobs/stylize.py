@@ -101,7 +101,7 @@ class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
 
     def usual(self) -> Mapping[str, Any]:
         plain = StylizeSettings()
-        preset = quality(self.quality)
+        preset = quality("best" if self.quality == AUTO else self.quality)
         found = {f.name: getattr(preset, f.name) for f in fields(preset)}
         found = {name: value for name, value in found.items() if value != getattr(plain, name)}
         if "steps" in self.given:
