@@ -17,7 +17,7 @@ import torch
 from comfy_api.v0_0_2 import io
 
 from impasto.jobs.base import Job
-from impasto.options import AUTO, SIDES, Option, defaults_of, label_of, options_of
+from impasto.options import AUTO, SIDES, Option, label_of, options_of
 from impasto.web.forms import WORDS, choices_of, decided_of, fields_of, modes_of, styles
 
 #: What nodes hand on: a network that `impasto.load_model` opened.
@@ -80,7 +80,7 @@ class Face:
 
     def _made(self) -> list[Any]:
         decided = set() if self.fixed else decided_of(self.job)
-        defaults = defaults_of(self.job)
+        defaults = self.job.defaults()
         return [_input(self, name, o, defaults[name], name in decided) for name, o in self.fields().items()]
 
     def given(self, values: Mapping[str, Any]) -> dict[str, Any]:

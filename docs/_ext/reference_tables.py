@@ -55,11 +55,11 @@ class Options(Written):
     def lines(self) -> Iterator[str]:
         from impasto.cli.command import parameter
         from impasto.jobs.every import JOBS
-        from impasto.options import defaults_of, options_of
+        from impasto.options import options_of
         from impasto.web.settings import Studio
 
         job = (JOBS | {Studio.name: Studio})[self.arguments[0]]
-        defaults = defaults_of(job) | dict(job.usual(job.__new__(job)) if job.name in ("grid", "doodle") else {})
+        defaults = job.defaults()
         groups: dict[str, list[str]] = {}
         for name, option in options_of(job).items():
             made = parameter(name, option, defaults[name])

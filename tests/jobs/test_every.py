@@ -7,6 +7,7 @@ import pickle
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import click
 import numpy as np
 import pytest
 import torch
@@ -18,7 +19,7 @@ from impasto.errors import InputError
 from impasto.jobs.base import Job, job_of
 from impasto.jobs.every import JOBS
 from impasto.methods.settings import StylizeSettings
-from impasto.options import FLAG, NUMBER, option, options_of
+from impasto.options import AUTO, FLAG, NUMBER, option, options_of
 
 #: What each job must be given.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -142,3 +143,19 @@ def test_pictures_in_memory_stand_in_json() -> None:
         again = job_of(job.as_json())
         assert again == job and pickle.loads(pickle.dumps(job)) == job
         assert job != impasto.Stylize("a.png", "b.png", masks=[(picture, 1)])
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED))
+def test_help_tells_the_values_that_are_used(name: str) -> None:
+    job = JOBS[name]
+    made, defaults = job(**NEEDED[name]), job.defaults()
+    decided = {n for n in options_of(job) if n in NEEDED[name] or defaults[n] == AUTO}
+    assert {n: getattr(made, n) for n in options_of(job) if n not in decided} == {
+        n: defaults[n] for n in options_of(job) if n not in decided
+    }
+
+
+def test_help_of_a_command_tells_its_own_defaults() -> None:
+    for name, field, said in (("train", "steps", "4000"), ("textures", "size", "160,160"), ("doodle", "scales", "3")):
+        (shown,) = (p for p in command_of(JOBS[name]).params if p.name == field)
+        assert isinstance(shown, click.Option) and str(shown.help).endswith(f"[default: {said}]")

@@ -56,7 +56,7 @@ def test_a_hole_is_filled_by_the_command(
     ("options", "said"),
     [
         ({"method": "efros"}, "did you mean efros-leung"),
-        ({"window": 7}, "window has no effect without a model"),
+        ({"window": 7}, "window has no effect with method gatys, as none is given"),
         ({"method": "efros-leung", "steps": 3}, "steps has no effect with method efros-leung"),
         ({"method": "efros-leung", "own_size": True}, "own size has no effect"),
         ({"method": "efros-leung", "resume": "a"}, "resume has no effect"),
@@ -87,6 +87,30 @@ def test_a_method_without_its_input_is_refused() -> None:
 def test_a_mask_of_another_size_is_refused(pictures: dict[str, Path]) -> None:
     with pytest.raises(InputError, match="the mask is 48x40 and the picture 96x80"):
         impasto.texture(str(pictures["content"]), method="efros-leung", mask=str(pictures["small"]))
+
+
+def test_filled_pixels_bring_their_opacity_and_all_others_keep_theirs(pictures: dict[str, Path]) -> None:
+    photo = torch.cat([read_image(pictures["content"]).pixels[0], torch.ones(1, 80, 96)])
+    photo[3, :, :40], photo[3, :, 60:] = 0.0, 0.75
+    read, hole = read_image(photo).channels[0], torch.zeros(80, 96)
+    hole[30:40, 36:66] = 1
+    for method, options in (("efros-leung", {"window": 5}), ("quilting", {"block": 8})):
+        made = impasto.texture(photo, method=method, mask=hole[None], reach=16, **options)
+        assert made.alpha is not None and torch.equal(made.alpha[0, 0, hole == 0], photo[3, hole == 0])
+        assert torch.equal(made.pixels[0][:, hole == 0], read[:3, hole == 0])
+        assert set(made.alpha[0, 0, hole == 1].unique().tolist()) <= {0.75, 1.0}
+
+
+@pytest.mark.parametrize("role", ["coherence", "output"])
+def test_what_is_read_is_not_written_over(role: str, pictures: dict[str, Path], tmp_path: Path) -> None:
+    read = {name: tmp_path / f"{name}.png" for name in ("sample", "mask")}
+    for path in read.values():
+        path.write_bytes(pictures["content"].read_bytes())
+    options = {name: str(path) for name, path in read.items()} | {"method": "quilting", "force": True}
+    for path in read.values():
+        with pytest.raises(InputError, match=f"the {role} .* is a picture that is read"):
+            impasto.run(impasto.Texture(**options, **{role: str(path)}))
+        assert path.read_bytes() == pictures["content"].read_bytes()
 
 
 def test_a_small_texture_of_copied_pixels_needs_no_scales(pictures: dict[str, Path]) -> None:
@@ -129,6 +153,13 @@ def test_a_photograph_is_quilted_of_a_painting(ok: Callable, pictures: dict[str,
 def test_quilting_refuses_what_has_no_effect(options: dict, said: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(InputError, match=said):
         impasto.Stylize("a.png", **{"style": "b.png", "quality": "quilting"} | options)
+
+
+def test_the_former_name_of_an_option_says_the_present_one(refused: Callable) -> None:  # type: ignore[type-arg]
+    said = refused("stylize", "a.png", "b.png", "-o", "c.png", "--method", "quilting")
+    assert "--method is called --quality now" in said
+    assert "--style-folder is called STYLE now" in refused("stylize", "a.png", "--style-folder=b")
+    assert "--statistic is called --style-loss now" in refused("texture", "a.png", "--statistic", "gram")
 
 
 def test_a_sheet_of_textures_has_a_row_for_each_sample(ok: Callable, pictures: dict[str, Path], tmp_path: Path) -> None:  # type: ignore[type-arg]

@@ -13,7 +13,7 @@ import click
 from impasto.errors import InputError
 from impasto.files import check_target, write_text
 from impasto.jobs.base import FILES, Job
-from impasto.options import Option, defaults_of, options_of
+from impasto.options import Option, options_of
 
 QUIET = click.Option(["--quiet", "-q"], is_flag=True, help="No progress; errors only.")
 SAVE_JOB = click.Option(["--save-job"], metavar="FILE", help="Write the job as JSON, for `impasto run`, and stop.")
@@ -22,13 +22,15 @@ SAVE_JOB = click.Option(["--save-job"], metavar="FILE", help="Write the job as J
 class Grouped(click.Command):
     """A command whose help shows options under the headings of their groups."""
 
-    def __init__(self, *args: Any, groups: dict[str, str] | None = None, **about: Any) -> None:
+    def __init__(
+        self, *args: Any, groups: dict[str, str] | None = None, renamed: dict[str, str] | None = None, **about: Any
+    ) -> None:
         super().__init__(*args, **about)
-        self.groups = groups or {}
+        self.groups, self.renamed = groups or {}, renamed or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Raises:
-        InputError: if the value of an option is another option, which click takes for the value.
+        InputError: if an option has another name now, or its value is another option, which click takes for it.
         """
         known = {flag: p for p in self.get_params(ctx) if isinstance(p, click.Option) for flag in p.opts}
         words = iter(args)
@@ -37,6 +39,8 @@ class Grouped(click.Command):
             option = known.get(flag)
             if word == "--":
                 break
+            if flag in self.renamed:
+                raise InputError(f"{flag} is called {self.renamed[flag]} now")
             for following in islice(words, 0 if option is None or option.is_flag else option.nargs - bool(value)):
                 if option is not None and following in known:
                     raise InputError(f"{flag} is followed by the option {following}: give its {option.metavar} first")
@@ -59,7 +63,7 @@ class Grouped(click.Command):
 def command_of(job: type[Job], *, saved: bool = True) -> click.Command:
     """The command that makes and runs a job, or writes it where it can be `saved`."""
     options = options_of(job)
-    defaults = defaults_of(job)
+    defaults = job.defaults()
     parameters: list[click.Parameter] = [parameter(name, o, defaults[name]) for name, o in options.items()]
     groups = {name: option.group for name, option in options.items()}
     groups |= {f"help {name}": option.help for name, option in options.items() if option.positional}
@@ -70,7 +74,13 @@ def command_of(job: type[Job], *, saved: bool = True) -> click.Command:
         help=f"{job.__doc__}\n\n    {job.example}",
         short_help=(job.__doc__ or "").split("\n")[0],
         groups=groups,
+        renamed={"--" + old.replace("_", "-"): _flag(new, options[new]) for old, new in job.renamed.items()},
     )
+
+
+def _flag(name: str, option: Option) -> str:
+    """How a field is spelled on the command line."""
+    return option.metavar if option.positional else option.flag or "--" + name.replace("_", "-")
 
 
 def parameter(name: str, option: Option, default: Any) -> click.Parameter:
@@ -79,7 +89,7 @@ def parameter(name: str, option: Option, default: Any) -> click.Parameter:
     if option.positional:
         metavar = (option.metavar or kind.metavar) + ("…" if kind.several else "")
         return click.Argument([name], nargs=-1 if kind.several else 1, required=False, metavar=metavar)
-    flag = option.flag or "--" + name.replace("_", "-")
+    flag = _flag(name, option)
     if kind.is_flag and default:
         flag = flag.replace("--", "--no-", 1)
     names = ["-o", flag, name] if flag == "--output" else [flag, name]

@@ -29,6 +29,7 @@ from impasto.options import (
     Auto,
     Option,
     Settings,
+    defaults_of,
     label_of,
     option,
     options_of,
@@ -95,6 +96,11 @@ class Job(Settings):
     def usual(self) -> Mapping[str, Any]:
         """Values of options that are not given, where they are not the fields' defaults."""
         return {}
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """Option -> its value where no option at all is given."""
+        return defaults_of(cls) | dict(cls.usual(cls.__new__(cls)))
 
     def changed(self, **changes: Any) -> Self:
         self.check_names(name for name in changes if name not in self.left_out)

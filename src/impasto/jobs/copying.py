@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from torch import Tensor
-
 from impasto.jobs.base import PictureJob
 from impasto.jobs.records import Progress, Record, Tell, Wrote
 from impasto.jobs.report import manifest
@@ -21,7 +19,7 @@ J = TypeVar("J", bound=PictureJob)
 
 
 def copying_records(
-    asked: J, tell: Tell, make: Callable[[Told], Synthesis], alpha: Tensor | None = None, where: str | None = None
+    asked: J, tell: Tell, make: Callable[[Told], Synthesis], where: str | None = None
 ) -> Generator[Record, None, Result[J]]:
     """Make a picture of copied pixels.
 
@@ -29,14 +27,13 @@ def copying_records(
         asked: the job.
         tell: told how much is done.
         make: the picture; it is given what it tells its progress.
-        alpha: of the result.
         where: file for the picture of where each pixel is from.
     """
     job, _ = resolved(asked.changed(device="cpu"))
     yield Progress("copying", 0, 0)
     began = time.perf_counter()
     made = make(lambda done, total: tell(Progress("copying", done, total)))
-    result = Result(made.pixels, job, alpha, (), manifest(job))
+    result = Result(made.pixels, job, made.alpha, (), manifest(job))
     yield from written(result, time.perf_counter() - began)
     if where is not None:
         write_image(where, made.coherence())

@@ -30,20 +30,27 @@ T = TypeVar("T")
 R = TypeVar("R")
 J = TypeVar("J", bound=PictureJob)
 Run = TypeVar("Run", bound=OptimizingJob)
+#: Options that name a file to write -> the suffixes that it may have; none: those of pictures.
+WRITTEN: Mapping[str, tuple[str, ...]] = {
+    "output": (),
+    "report": (".json", ".csv"),
+    "plot": (".png", ".svg", ".pdf"),
+    "coherence": (),
+}
 
 
 def check_outputs(job: PictureJob) -> None:
     """Raise InputError if what the job will write cannot be written, or is what it reads."""
-    plot = job.plot if isinstance(job, OptimizingJob) else None
-    for role, path in (("output", job.output), ("report", job.report), ("plot", plot)):
-        if path is not None and Path(path).resolve() in _pictures_read(job):
+    files = {role: path for role in WRITTEN if (path := job.as_dict().get(role)) is not None}
+    for role, path in files.items():
+        if Path(path).resolve() in _pictures_read(job):
             raise InputError(f"the {role} {path!r} is a picture that is read: give another name")
-    check_apart(output=job.output, report=job.report, plot=plot)
-    if job.output is not None:
-        check_output(job.output, force=job.force)
-    for path, suffixes in ((job.report, (".json", ".csv")), (plot, (".png", ".svg", ".pdf"))):
-        if path is not None:
-            check_target(path, force=job.force, suffixes=suffixes)
+    check_apart(**files)
+    for role, path in files.items():
+        if WRITTEN[role]:
+            check_target(path, force=job.force, suffixes=WRITTEN[role])
+        else:
+            check_output(path, force=job.force)
 
 
 def _pictures_read(job: Job) -> set[Path]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, fields
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from impasto.jobs.result import Result
     from impasto.jobs.scene import Scene
     from impasto.media.image import Source
+    from impasto.methods.patches.synthesis import Synthesis
     from impasto.methods.regions import Region
     from impasto.networks.models import Model
     from impasto.optimize import State
@@ -100,7 +101,7 @@ class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
 
     def usual(self) -> Mapping[str, Any]:
         plain = StylizeSettings()
-        preset = quality(self.quality)
+        preset = quality("best" if self.quality == AUTO else self.quality)
         found = {f.name: getattr(preset, f.name) for f in fields(preset)}
         found = {name: value for name, value in found.items() if value != getattr(plain, name)}
         if "steps" in self.given:
@@ -187,12 +188,12 @@ class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
 
         photo, painting = read_image(self.content), opaque_part(read_image(self.style[0]).channels)
         content, painting = (scaled(x, self.size) for x in (photo.pixels, painting))
-        alpha = fitted(photo.alpha, content)
-        return (
-            yield from copying_records(
-                self, tell, lambda progress: transfer(content, painting, self, seed=self.seed, progress=progress), alpha
-            )
-        )
+
+        def make(progress: Callable[[int, int], None]) -> Synthesis:
+            made = transfer(content, painting, self, seed=self.seed, progress=progress)
+            return replace(made, alpha=fitted(photo.alpha, content))
+
+        return (yield from copying_records(self, tell, make))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

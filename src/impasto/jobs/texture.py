@@ -7,7 +7,6 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from impasto.errors import InputError
-from impasto.files import check_apart
 from impasto.jobs.base import FILES, INPUT, OptimizingJob
 from impasto.methods.patches.settings import FILLING, PatchSettings
 from impasto.methods.settings import CLASSIC, EFROS_LEUNG, OPTIMIZE, WEI_LEVOY, TextureSettings
@@ -56,8 +55,8 @@ class Texture(OptimizingJob, PatchSettings, TextureSettings):
         group=INPUT, metavar="FILE", modes=(NETWORK,))
     style_name: str | None = option(None, TEXT, "Texture of the network, if it has several.", group=INPUT,
         flag="--style", modes=(NETWORK,))
-    mask: Source | None = option(None, PICTURE, "Picture of a hole (white) in the sample, which is filled.",
-        group=INPUT, modes=FILLING)
+    mask: Source | None = option(None, PICTURE,
+        "Picture of a hole (white) in the sample, filled by efros-leung or quilting.", group=INPUT, modes=FILLING)
     coherence: str | None = option(None, FILE, "Picture to write where in the sample each pixel is from: .png.",
         group=FILES, decides=False, modes=CLASSIC)
     # fmt: on
@@ -76,9 +75,7 @@ class Texture(OptimizingJob, PatchSettings, TextureSettings):
 
     @property
     def mode_shown(self) -> str:
-        if "method" not in self.given:
-            return "without a model" if self.model is None else "with a model"
-        return f"with method {self.method}"
+        return f"with method {self.method}" + ("" if "method" in self.given else ", as none is given")
 
     def check(self) -> None:
         if self.mode == OPTIMIZE[0]:
@@ -128,11 +125,7 @@ class Texture(OptimizingJob, PatchSettings, TextureSettings):
     def _by_copying(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         """Of the sample's own pixels."""
         from impasto.jobs.copying import copying_records
-        from impasto.media import check_output
 
-        check_apart(output=self.output, report=self.report, coherence=self.coherence)
-        if self.coherence is not None:
-            check_output(self.coherence, force=self.force)
         return (yield from copying_records(self, tell, lambda progress: copied(self, progress), where=self.coherence))
 
 

@@ -15,7 +15,7 @@ from impasto.features.registry import ENCODERS
 from impasto.jobs.base import COMPUTING, FILES, Job
 from impasto.jobs.every import JOBS
 from impasto.methods.settings import OPTIMIZE, STARTS, StylizeSettings
-from impasto.options import AUTO, SIDES, Option, defaults_of, label_of, options_of
+from impasto.options import AUTO, SIDES, Option, label_of, options_of
 
 #: Job -> the fields that its form shows first; all others are behind "more".
 FORMS: Mapping[str, tuple[str, ...]] = {
@@ -130,7 +130,7 @@ def _field(job: type[Job], name: str, about: Option, default: Any) -> dict[str, 
 
 
 def _form(job: type[Job]) -> dict[str, Any]:
-    defaults = defaults_of(job)
+    defaults = job.defaults()
     fields = [_field(job, name, about, defaults[name]) for name, about in fields_of(job).items()]
     labels = {field["name"]: f"the {field['label'].lower()}" for field in fields}
     about = re.sub(r"\b[A-Z_]{3,}\b", lambda m: labels.get(m[0].lower(), m[0]), (job.__doc__ or "").splitlines()[0])

@@ -11,8 +11,9 @@ from skimage import data
 from torch import Tensor
 
 from impasto.errors import InputError
-from impasto.methods.patches.quilting import _Search, _starts, blocks_of, fill_hole, quilt, seam, transfer
+from impasto.methods.patches.quilting import _Quilt, _Search, _starts, blocks_of, fill_hole, quilt, seam, transfer
 from impasto.methods.patches.settings import PatchSettings, TransferSettings
+from impasto.methods.patches.synthesis import Sample
 from impasto.pictures.color import luma
 
 SETTINGS = PatchSettings(block=12)
@@ -47,7 +48,7 @@ def test_errors_are_sums_of_weighted_squares() -> None:
     usable[3, 4] = False
     random = np.random.default_rng(0)
     target, weights = random.random((7, 7, 3)).astype(np.float32), random.random((7, 7, 3)).astype(np.float32)
-    found = _Search(sample, usable, 7)(target, weights)
+    found = _Search(Sample(sample, usable), 7)(target, weights)
     windows = np.lib.stride_tricks.sliding_window_view(sample, (7, 7), (0, 1)).transpose(0, 1, 3, 4, 2)
     expected = (weights * (windows - target) ** 2).sum((2, 3, 4))
     assert np.isinf(found[:4, :5]).all() and np.isfinite(found[4:]).all()
@@ -97,6 +98,56 @@ def test_a_hole_is_filled_and_nothing_else() -> None:
     rows, columns = made.source
     assert torch.equal(rows >= 0, hole) and torch.equal(made.pixels[..., ~hole], picture[..., ~hole])
     assert not hole[rows[hole], columns[hole]].any()
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (0, 40), (40, 0), (40, 40)])
+def test_a_hole_in_a_corner_is_begun_where_something_is_known(corner: tuple[int, int]) -> None:
+    checks = ((torch.arange(64)[:, None] // 4 + torch.arange(64) // 4) % 2).expand(1, 3, -1, -1).float()
+    hole = torch.zeros(64, 64, dtype=torch.bool)
+    hole[corner[0] : corner[0] + 24, corner[1] : corner[1] + 24] = True
+    for seed in range(3):
+        assert torch.equal(fill_hole(torch.where(hole, 0.5, checks), hole, SETTINGS, seed=seed).pixels, checks)
+
+
+def test_a_block_is_cut_along_all_blocks_that_are_there() -> None:
+    sample = Sample.of(gravel())
+    quilted = _Quilt(sample, (36, 36), 12, 4, False)
+    middle = (1, 1)
+    assert {(axis, step): quilted._overlap(middle, axis, step) for axis in (0, 1) for step in (-1, 1)} == dict.fromkeys(
+        itertools.product((0, 1), (-1, 1)), 0
+    )
+    for place in quilted.places:
+        if place != middle:
+            quilted.lay(place, (3, 5))
+    assert all(quilted._overlap(middle, axis, step) == 4 for axis in (0, 1) for step in (-1, 1))
+    before = quilted.source.copy()
+    quilted.lay(middle, (40, 40))
+    cut = (quilted.source != before)[8:20, 8:20]
+    assert cut[4:8, 4:8].all() and not cut.all()
+    assert all(0 < side.sum() < side.size for side in (cut[:4], cut[8:], cut[:, :4], cut[:, 8:]))
+
+
+def test_a_hole_that_nothing_visible_touches_is_refused() -> None:
+    picture = torch.cat([gravel(), torch.ones(1, 1, 64, 64)], 1)
+    picture[:, 3, :40] = 0
+    hole = torch.zeros(64, 64, dtype=torch.bool)
+    hole[2:5, 2:5] = True
+    with pytest.raises(InputError, match="transparent"):
+        fill_hole(picture, hole, SETTINGS)
+
+
+def test_a_block_larger_than_what_is_around_a_hole_is_refused() -> None:
+    hole = torch.zeros(64, 64, dtype=torch.bool)
+    hole[30:33, 30:33] = True
+    with pytest.raises(InputError, match=r"a block of 12 pixels .* the 7x7 pixels around the hole: .* a larger reach"):
+        fill_hole(gravel(), hole, SETTINGS.changed(reach=2))
+
+
+def test_the_rounds_of_a_transfer_are_told_as_one() -> None:
+    told = list[tuple[int, int]]()
+    settings = TransferSettings(block=16, rounds=2)
+    transfer(gravel(32), gravel(), settings, progress=lambda done, total: told.append((done, total)))
+    assert told == [(n, len(told)) for n in range(1, len(told) + 1)]
 
 
 def test_a_transfer_is_as_dark_and_light_as_the_photograph() -> None:

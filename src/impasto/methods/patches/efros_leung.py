@@ -17,7 +17,7 @@ from torch.nn.functional import conv2d
 
 from impasto.errors import InputError
 from impasto.methods.patches.settings import PatchSettings
-from impasto.methods.patches.synthesis import Array, Progress, Sample, Synthesis, filled
+from impasto.methods.patches.synthesis import Array, Progress, Sample, Synthesis, filled, invisible
 
 #: Deviation of the windows' Gaussian is their side by this, and so much larger the absolute threshold becomes where
 #: nothing is near enough: the authors' numbers.
@@ -90,7 +90,7 @@ def fill_hole(
         seed, progress: see `efros_leung`.
 
     Raises:
-        InputError: if there is no hole, or no window without a part of it.
+        InputError: if there is no hole, no window without a part of it, or nothing visible beside it.
     """
     random, total, done = np.random.default_rng(seed), int(hole.sum()), 0
 
@@ -242,7 +242,7 @@ def _grow(canvas: _Canvas, match: _Matcher, random: np.random.Generator, max_err
     while canvas.open.any():
         cells, around = canvas.frontier()
         if not len(cells):
-            raise InputError("the hole has only transparent pixels around it: mask what is beside something visible")
+            raise invisible()
         order = random.permutation(len(cells))
         order = order[np.argsort(-around[order], kind="stable")]
         chance = random.random(len(cells))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from impasto.errors import InputError
 from impasto.methods.patches.settings import PatchSettings, QuiltSettings, TransferSettings
-from impasto.methods.patches.synthesis import Array, Progress, Sample, Synthesis, filled
+from impasto.methods.patches.synthesis import Array, Progress, Sample, Synthesis, filled, invisible
 from impasto.options import AUTO, known
 from impasto.pictures.color import luma, match_histogram
 from impasto.pictures.resample import blur
@@ -59,7 +60,7 @@ def quilt(
     source, random = Sample.of(sample), np.random.default_rng(seed)
     block = block_of(settings, source)
     canvas = _Quilt(source, (size[1], size[0]), block, overlap_of(settings, block), tileable)
-    search = _Search(source.colors, source.usable, block)
+    search = _Search(source, block)
     for done, place in enumerate(canvas.places, 1):
         errors = search(*canvas.seen(place))
         canvas.forbid(errors, place)
@@ -85,18 +86,17 @@ def fill_hole(
         seed, progress: see `quilt`; pixels are told.
 
     Raises:
-        InputError: if there is no hole, or no block without a part of it.
+        InputError: if there is no hole, no block without a part of it, or nothing visible beside it.
     """
     random, total, done = np.random.default_rng(seed), int(hole.sum()), 0
 
     def fill(around: Sample, missing: Array) -> Array:
         nonlocal done
         block = block_of(settings, around)
+        search = _Search(around, block)
         canvas = _Quilt(around, missing.shape, block, overlap_of(settings, block), False, missing)
-        search = _Search(around.colors, around.usable, block)
-        for place in canvas.places:
-            if canvas.missing(place):
-                canvas.lay(place, near(search(*canvas.seen(place)), settings.tolerance, search.slack, random))
+        for place in canvas.inwards():
+            canvas.lay(place, near(search(*canvas.seen(place)), settings.tolerance, search.slack, random))
         done += int(missing.sum())
         progress(done, total)
         return canvas.source[: missing.shape[0], : missing.shape[1]]
@@ -135,17 +135,20 @@ def transfer(
         torch.from_numpy(source.usable)[None, None].float(),
     )
     wanted, theirs = (blur(x, BLUR)[0, 0].numpy() for x in (alike, lumas))
-    planes = np.concatenate([source.colors, theirs[..., None]], 2)
+    planes = Sample(np.concatenate([source.colors, theirs[..., None]], 2), source.usable)
+    blocks, laid = blocks_of(settings, shape), 0
+    total = sum(len(_places(shape, block, overlap_of(settings, block), False)[1]) for block in blocks)
     canvas, before = None, None
-    for turn, block in enumerate(blocks_of(settings, shape)):
+    for turn, block in enumerate(blocks):
         share = 0.1 + 0.8 * turn / max(1, settings.rounds - 1)
         canvas = _Quilt(source, shape, block, overlap_of(settings, block), False)
-        search = _Search(planes, source.usable, block)
+        search = _Search(planes, block)
         light = np.pad(wanted, [(0, whole - side) for whole, side in zip(canvas.whole, shape, strict=True)], "edge")
-        for done, place in enumerate(canvas.places, 1):
+        for place in canvas.places:
             target, weights = _aims(canvas, place, before, light, share)
             canvas.lay(place, near(search(target, weights), settings.tolerance, search.slack, random))
-            progress(done, len(canvas.places))
+            laid += 1
+            progress(laid, total)
         before = canvas.colors
     assert canvas is not None
     return source.synthesis(canvas.source[: shape[0], : shape[1]])
@@ -213,18 +216,20 @@ class _Search:
     `Σ w t² - 2 Σ w t s + Σ w s²`, where the sums over the sample are products of Fourier transforms.
 
     Args:
-        planes: of the sample, `(h, w, C)`.
-        usable: `(h, w)`.
+        sample: its colors may have more planes, `(h, w, C)`.
         block: side of the blocks.
+
+    Raises:
+        InputError: if no block fits into the sample.
     """
 
-    def __init__(self, planes: Array, usable: Array, block: int) -> None:
-        sample = Sample(planes, usable)
+    def __init__(self, sample: Sample, block: int) -> None:
+        planes, usable = sample.colors, sample.usable
         self.block, self.center = block, planes.mean((0, 1))
         self.places = (usable.shape[0] - block + 1, usable.shape[1] - block + 1)
         half = block // 2
         middles = np.zeros(usable.shape, bool)
-        middles.ravel()[sample.middles(block)] = True
+        middles.ravel()[sample.middles(block, "block")] = True
         corners = middles[half : half + self.places[0], half : half + self.places[1]]
         self.unusable = np.where(corners, np.float32(0), np.float32(np.inf))
         self.sides = tuple(math.ceil(side / QUICK) * QUICK for side in usable.shape)
@@ -237,7 +242,7 @@ class _Search:
         """Of a block `(B, B, C)` with weights of the same shape, the error at every corner in the sample."""
         target, key = target - self.center, weights.tobytes()
         if key not in self._own:
-            if len(self._own) > KEPT:
+            if len(self._own) >= KEPT:
                 self._own.clear()
             self._own[key] = self._products(self.squares, weights) + self.unusable
         fixed = float((weights * target**2).sum())
@@ -283,8 +288,7 @@ class _Quilt:
                 "size, or a smaller block"
             )
         self.sample, self.block, self.tileable, self.apart = sample, block, tileable, overlap // 2
-        self.starts = tuple(_starts(side, block, overlap, tileable) for side in shape)
-        self.places = list(itertools.product(*(range(len(starts)) for starts in self.starts)))
+        self.starts, self.places = _places(shape, block, overlap, tileable)
         self.whole = shape if tileable else (max(shape[0], block), max(shape[1], block))
         self.colors = np.zeros((*self.whole, 3), np.float32)
         self.known, self.source = np.zeros(self.whole, bool), np.full(self.whole, -1)
@@ -298,9 +302,24 @@ class _Quilt:
         cells = self.cells(place)
         return self.colors[cells], np.repeat(self.known[cells][..., None], 3, 2).astype(np.float32)
 
-    def missing(self, place: tuple[int, ...]) -> bool:
-        """Whether anything is to be made there."""
-        return bool(self.open[self.cells(place)].any())
+    def inwards(self) -> Iterator[tuple[int, ...]]:
+        """The places at which something is missing, each when it is the one where most is known.
+
+        Raises:
+            InputError: if nothing is known at any of them.
+        """
+        known = {p: self._known_at(p) for p in self.places if self.open[self.cells(p)].any()}
+        while known:
+            place = max(known, key=known.__getitem__)
+            if not known.pop(place):
+                raise invisible()
+            yield place
+            for beside in itertools.product(*(range(number - 1, number + 2) for number in place)):
+                if beside in known:
+                    known[beside] = self._known_at(beside)
+
+    def _known_at(self, place: tuple[int, ...]) -> int:
+        return int(self.known[self.cells(place)].sum())
 
     def forbid(self, errors: Array, place: tuple[int, ...]) -> None:
         """Rule out the blocks that go on in the sample where the neighbors left and above end, or nearly there."""
@@ -322,11 +341,11 @@ class _Quilt:
         colors = self.sample.colors[np.ix_(rows, columns)]
         errors = ((self.colors[cells] - colors) ** 2).sum(2) * self.known[cells]
         new = np.ones((side, side), bool)
-        for axis, end in itertools.product((0, 1), (False, True)):
-            width = self._overlap(place[axis], axis, end)
+        for axis, step in itertools.product((0, 1), (-1, 1)):
+            width = self._overlap(place, axis, step)
             if width:
                 view, cut = (errors.T, new.T) if axis == 0 else (errors, new)
-                view, cut = (view[:, ::-1], cut[:, ::-1]) if end else (view, cut)
+                view, cut = (view[:, ::-1], cut[:, ::-1]) if step > 0 else (view, cut)
                 cut[:, :width] &= np.arange(width) >= seam(view[:, :width])[:, None]
         new = (new | ~self.known[cells]) & self.open[cells]
         inside = tuple(index[new] for index in np.broadcast_arrays(*cells))
@@ -343,14 +362,22 @@ class _Quilt:
         corner, around = self._corner(place), np.arange(self.block)
         return np.ix_((corner[0] + around) % self.whole[0], (corner[1] + around) % self.whole[1])
 
-    def _overlap(self, number: int, axis: int, end: bool) -> int:
-        """Pixels by which a block overlaps the one before, or at the end the first one; at most half of it."""
-        starts, last = self.starts[axis], number == len(self.starts[axis]) - 1
-        if end:
-            width = starts[-1] + self.block - self.whole[axis] if self.tileable and last else 0
-        else:
-            width = starts[number - 1] + self.block - starts[number] if number else 0
-        return min(width, self.block // 2)
+    def _overlap(self, place: tuple[int, ...], axis: int, step: int) -> int:
+        """Pixels by which a block overlaps the one a step before or after it, if that is laid; at most half of it."""
+        starts, number = self.starts[axis], place[axis] + step
+        number = number % len(starts) if self.tileable else number
+        if (*place[:axis], number, *place[axis + 1 :]) not in self.laid:
+            return 0
+        apart = step * (starts[number] - starts[place[axis]]) % self.whole[axis]
+        return min(self.block - apart, self.block // 2)
+
+
+def _places(
+    shape: tuple[int, ...], block: int, overlap: int, tileable: bool
+) -> tuple[tuple[list[int], ...], list[tuple[int, ...]]]:
+    """Where the rows and columns of blocks begin, and the numbers of row and column of each block."""
+    starts = tuple(_starts(side, block, overlap, tileable) for side in shape)
+    return starts, list(itertools.product(*(range(len(line)) for line in starts)))
 
 
 def _starts(side: int, block: int, overlap: int, tileable: bool) -> list[int]:

@@ -29,15 +29,17 @@ class Synthesis:
         pixels: `(1, 3, H, W)`, RGB, [0, 1].
         source: `(2, H, W)` int64: row and column of the sample where each pixel is from; -1 where it was there before.
         shape: height and width of the sample.
+        alpha: the picture's opacity, `(1, 1, H, W)`, [0, 1]; None if it is opaque.
     """
 
     pixels: Tensor
     source: Tensor
     shape: tuple[int, int]
+    alpha: Tensor | None = None
 
     def coherence(self) -> Tensor:
         """Where each pixel is from, as a picture `(1, 3, H, W)`: red grows with the column, green with the row; what
-        was there before is gray. One color without a step is one piece of the sample, copied whole."""
+        was there before is gray. A patch without a step is one piece of the sample, copied whole."""
         rows, columns = self.source / (torch.tensor(self.shape)[:, None, None] - 1).clamp(min=1)
         shown = torch.stack([columns, rows, 1 - (rows + columns) / 2])
         return torch.where(self.source[:1] < 0, 0.5, shown)[None].float()
@@ -50,10 +52,12 @@ class Sample:
     Attributes:
         colors: `(h, w, 3)` float32, [0, 1].
         usable: `(h, w)`, whether a pixel may be copied or compared.
+        is_around: whether it is what is around a hole, for messages.
     """
 
     colors: Array
     usable: Array
+    is_around: bool = False
 
     @staticmethod
     def of(picture: Tensor) -> Sample:
@@ -68,8 +72,12 @@ class Sample:
             return False
         return bool(np.lib.stride_tricks.sliding_window_view(self.usable, (side, side)).all((2, 3)).any())
 
-    def middles(self, side: int) -> Array:
+    def middles(self, side: int, what: str = "window") -> Array:
         """Flat indices of the pixels in the middle of the windows of that side that can be used whole, in order.
+
+        Args:
+            side: in pixels.
+            what: it is the side of, for the message.
 
         Raises:
             InputError: if there is none.
@@ -80,20 +88,22 @@ class Sample:
             if len(rows):
                 return np.asarray((rows + side // 2) * self.usable.shape[1] + columns + side // 2)
         height, width = self.usable.shape
+        where = f"the {width}x{height} pixels around the hole" if self.is_around else f"the sample of {width}x{height}"
         raise InputError(
-            f"a window of {side} pixels does not fit into what can be used of the sample of {width}x{height}: "
-            "choose a smaller one"
+            f"a {what} of {side} pixels does not fit into what can be used of {where}: choose a smaller one"
+            + (", or a larger reach" if self.is_around else "")
         )
 
-    def synthesis(self, source: Array, kept: Array | None = None) -> Synthesis:
-        """The picture of pixels from `source`, `(H, W)`, flat indices; below 0, of `kept`, `(H, W, 3)`."""
-        pixels = self.colors.reshape(-1, 3)[source]
-        if kept is not None:
-            pixels = np.where(source[..., None] < 0, kept, pixels)
-        width = self.usable.shape[1]
-        places = np.where(source < 0, -1, np.stack([source // width, source % width]))
-        shape = (int(self.usable.shape[0]), int(width))
+    def synthesis(self, source: Array) -> Synthesis:
+        """The picture of pixels from `source`, `(H, W)`, flat indices."""
+        pixels, shape = self.colors.reshape(-1, 3)[source], (int(self.usable.shape[0]), int(self.usable.shape[1]))
+        places = np.stack(np.divmod(source, shape[1]))
         return Synthesis(torch.from_numpy(pixels).movedim(-1, 0)[None], torch.from_numpy(places), shape)
+
+
+def invisible() -> InputError:
+    """The error for a hole that nothing opaque touches."""
+    return InputError("the hole has only transparent pixels around it: mask what is beside something visible")
 
 
 def holes_in(mask: Tensor) -> Iterator[Tensor]:
@@ -131,7 +141,7 @@ Fill: TypeAlias = Callable[[Sample, Array], Array]
 
 
 def filled(picture: Tensor, mask: Tensor, reach: int, fill: Fill) -> Synthesis:
-    """A picture whose holes are filled, each from what is around it.
+    """A picture whose holes are filled, each from what is around it; each pixel comes with its opacity.
 
     Args:
         picture: `(1, 3 or 4, H, W)`; what is transparent is not copied.
@@ -142,11 +152,10 @@ def filled(picture: Tensor, mask: Tensor, reach: int, fill: Fill) -> Synthesis:
     pixels, source = picture.cpu().float().clone(), torch.full((2, *mask.shape), -1)
     for hole in holes_in(mask.cpu()):
         box = box_of(hole, reach)
-        part, missing = Sample.of(pixels[..., *box]), mask[box].cpu().numpy()
-        part = Sample(part.colors, part.usable & ~missing)
-        inside = np.where(hole[box].numpy(), fill(part, hole[box].numpy()), -1)
-        made = part.synthesis(inside, part.colors)
-        pixels[:, :3, *box] = made.pixels
-        corner = torch.tensor([box[0].start, box[1].start])[:, None, None]
-        source[:, *box] = torch.where(made.source < 0, source[:, *box], made.source + corner)
-    return Synthesis(pixels[:, :3], source, (int(mask.shape[0]), int(mask.shape[1])))
+        part, missing, here = Sample.of(pixels[..., *box]), mask[box].cpu().numpy(), hole[box].numpy()
+        part = Sample(part.colors, part.usable & ~missing, is_around=True)
+        rows, columns = np.divmod(fill(part, here)[here], here.shape[1])
+        source[:, hole] = torch.from_numpy(np.stack([rows + box[0].start, columns + box[1].start]))
+        pixels[..., hole] = pixels[..., *source[:, hole]]
+    alpha = pixels[:, 3:] if pixels.shape[1] == 4 else None
+    return Synthesis(pixels[:, :3], source, (int(mask.shape[0]), int(mask.shape[1])), alpha)

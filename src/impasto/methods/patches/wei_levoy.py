@@ -57,9 +57,9 @@ def wei_levoy(
         progress: told how many pixels are made, after each level.
 
     Raises:
-        InputError: if no neighborhood fits into the sample, or the texture is too small for one.
+        InputError: if no neighborhood fits into the sample, or a tileable texture is too small for one.
     """
-    margin = 0 if tileable else 2 * settings.window
+    margin = 0 if tileable else max(2 * settings.window, shortest(settings.window) - min(size))
     shape = (size[1] + margin, size[0] + margin)
     pyramid = _pyramid(Sample.of(sample), shape, settings)
     random, passes = np.random.default_rng(seed), PASSES if tileable else PASSES[:1]
@@ -81,17 +81,22 @@ def wei_levoy(
     return coarser.sample.synthesis(coarser.source.reshape(shape)[margin:, margin:])
 
 
+def shortest(window: int) -> int:
+    """Side that a level must have at least, else slanting lines would meet behind the edge."""
+    return (window // 2 + 1) ** 2 + window // 2
+
+
 def _pyramid(sample: Sample, shape: tuple[int, int], settings: PatchSettings) -> list[Sample]:
     """The sample, and smaller and smaller ones, as many as leave room for neighborhoods.
 
     Raises:
         InputError: if there is no room even in the sample or the texture.
     """
-    found = [sample]
-    least = (settings.window // 2 + 1) ** 2 + settings.window // 2  # else lines would meet behind the edge
+    found, least = [sample], shortest(settings.window)
     if min(shape) < least:
         raise InputError(
-            f"{shape[1]}x{shape[0]} pixels are too few for a window of {settings.window}: {least} are needed"
+            f"a tileable texture of {shape[1]}x{shape[0]} is too small for a window of {settings.window}: both sides "
+            f"must be {least} or more, or the window smaller"
         )
     sample.middles(settings.window)
     while len(found) < settings.levels and min(shape) // 2 ** len(found) >= least:
