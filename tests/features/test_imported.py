@@ -187,6 +187,11 @@ def test_every_command_takes_one_and_no_file_does(
         job_of({"job": "stylize", "content": "a", "style": "b", "warmup_encoder": name})
 
 
+def test_every_layer_of_it_is_inverted(net: str, pair: tuple[Path, Path]) -> None:
+    result = impasto.run(impasto.Invert(str(pair[0]), encoder=f"{net}:Net", all_layers=True, size=32, steps=1))
+    assert {entry["cell"] for entry in result.curve} == set(layers_of(f"{net}:Net"))
+
+
 def _saved(ok: Callable[..., object], words: tuple[object, ...], folder: Path) -> Path:
     """A job's file, as `--save-job` writes it."""
     file = folder / "job.json"
