@@ -82,6 +82,28 @@ def test_styles_from_a_folder(model_file: str, tmp_path: Path) -> None:
     assert len(again) == 32 and bool((again != images.repeat(4, 1, 1, 1)).flatten(1).any(1).all())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.uint8])
+def test_pictures_keep_their_type_and_those_not_drawn_their_bits(model_file: str, dtype: torch.dtype) -> None:
+    images = torch.rand(16, 3, 16, 16, dtype=torch.float64)
+    images = (images * 255 if dtype == torch.uint8 else images).to(dtype)
+    found = impasto.StyleAugment(p=0.5, strength=(0.5, 1), model=model_file, seed=1)(images)
+    assert found.dtype == dtype and 3 <= int((found == images).flatten(1).all(1).sum()) <= 13
+    assert torch.equal(impasto.StyleAugment(p=1, strength=(0, 0), model=model_file)(images), images)
+
+
+def test_the_network_is_opened_where_the_pictures_are(model_file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(Exception):
+        pass
+
+    def opened(model: object, device: str) -> None:
+        raise Stopped(device)
+
+    monkeypatch.setattr("impasto.augment.open_painter", opened)
+    for device in ("cpu", "meta"):
+        with pytest.raises(Stopped, match=device):
+            impasto.StyleAugment(p=1, model=model_file)(torch.zeros(2, 3, 16, 16, device=device))
+
+
 class Set(Dataset[Tensor]):
     def __init__(self, transform: impasto.StyleAugment) -> None:
         self.transform = transform
@@ -113,11 +135,22 @@ def test_it_works_in_workers_each_with_its_own_numbers(model_file: str) -> None:
     [
         ({"p": 1.5}, "probability"),
         ({"strength": (0.8, 0.2)}, "smaller first"),
+        ({"strength": 0.5}, "two numbers"),
+        ({"strength": (0.5,)}, "two numbers"),
         ({"styles": "nowhere"}, "no folder"),
+        ({"size": 0}, "at least 1 pixel"),
+        ({"seed": -1}, "seed is -1"),  # it drew the same at every call
     ],
 )
 def test_bad_arguments_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
         impasto.StyleAugment(**options)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="must be"):
-        impasto.StyleAugment(p=1)(torch.rand(1, 4, 4))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [torch.rand(1, 4, 4), torch.rand(3, 0, 4), torch.zeros(3, 4, 4, dtype=torch.int64), Image.new("RGB", (4, 4))],
+)
+def test_what_is_no_batch_of_pictures_is_refused(images: Tensor) -> None:
+    with pytest.raises(InputError, match="they must be"):
+        impasto.StyleAugment(p=1)(images)

@@ -4,6 +4,8 @@ texture"; Jackson et al. 2019, "Style augmentation")."""
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import torch
@@ -53,12 +55,16 @@ class StyleAugment:
         size: int | None = None,
         seed: int | None = None,
     ) -> None:
-        low, high = strength
         if not 0 <= p <= 1:
             raise InputError(f"p is {p}; it must be a probability, from 0 to 1")
-        if not 0 <= low <= high <= 1:
+        if not (isinstance(strength, Sequence) and len(strength) == 2 and 0 <= strength[0] <= strength[1] <= 1):
             raise InputError(f"strength is {strength}; it must be two numbers from 0 to 1, the smaller first")
-        self.p, self.strength, self.model, self.size, self.seed = p, (low, high), model, size, seed
+        if size is not None and size < 1:
+            raise InputError(f"size is {size}; it must be at least 1 pixel, or None")
+        if seed is not None and not 0 <= index(seed) < 2**63:
+            raise InputError(f"seed is {seed}; it must be a whole number from 0 to 2^63 - 1, or None")
+        self.p, self.strength, self.model, self.size = p, (strength[0], strength[1]), model, size
+        self.seed = None if seed is None else index(seed)
         self.files = None if styles is None else pictures_in(styles, recursive=True)
         self._painter: Painter | None = None
         self._vectors: dict[int, Tensor] = {}
@@ -75,59 +81,59 @@ class StyleAugment:
         Returns:
             Pictures of the same shape and type; with labels, if any were given.
         """
-        if images.dim() not in (3, 4) or images.shape[-3] != 3:
+        if not isinstance(images, Tensor) or not (images.is_floating_point() or images.dtype == torch.uint8):
+            kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+            raise InputError(f"pictures are {kind}; they must be tensors of floats or uint8: use it after ToTensor")
+        if images.dim() not in (3, 4) or images.shape[-3] != 3 or 0 in images.shape[-2:]:
             raise InputError(f"pictures are of shape {tuple(images.shape)}; they must be (3, H, W) or (B, 3, H, W)")
-        batch = images if images.dim() == 4 else images[None]
-        painted = self._paint(batch.float() / 255 if images.dtype == torch.uint8 else batch.float())
-        if images.dtype == torch.uint8:
-            painted = (painted * 255).round()
-        result = painted.to(images.dtype).view_as(images)
+        result = self._paint(images if images.dim() == 4 else images[None]).view_as(images)
         return result if labels is None else (result, labels)
 
     @torch.no_grad()  # tensors of inference mode could not be trained on
     def _paint(self, batch: Tensor) -> Tensor:
         random = self._random()
         chosen = torch.nonzero(torch.rand(len(batch), generator=random) < self.p).flatten()
-        if len(chosen) == 0:
-            return batch
         low, high = self.strength
         shares = low + (high - low) * torch.rand(len(chosen), 1, 1, 1, generator=random)
-        vectors = torch.cat([self._style(random) for _ in chosen])
-        pictures = batch[chosen]
-        painted = self._painted(pictures, vectors.to(batch.device))
+        if len(chosen) == 0 or high == 0:
+            return batch
+        painter, top = self._open(batch.device), 255.0 if batch.dtype == torch.uint8 else 1.0
+        vectors = torch.cat([self._style(painter, random).to(batch.device) for _ in chosen])
+        pictures = batch[chosen].float() / top
+        painted = torch.lerp(pictures, self._painted(painter, pictures, vectors), shares.to(batch.device)) * top
         result = batch.clone()
-        result[chosen] = torch.lerp(pictures, painted, shares.to(batch.device))
+        result[chosen] = (painted.round() if top > 1 else painted).to(batch.dtype)
         return result
 
-    def _painted(self, pictures: Tensor, vectors: Tensor) -> Tensor:
+    def _painted(self, painter: Painter, pictures: Tensor, vectors: Tensor) -> Tensor:
         height, width = pictures.shape[-2:]
         ratio = 1.0 if self.size is None else min(1.0, self.size / max(height, width))
         if ratio == 1:
-            return self._open(pictures.device)(pictures, vectors)
+            return painter(pictures, vectors)
         size = (max(1, round(height * ratio)), max(1, round(width * ratio)))
         small = torch.nn.functional.interpolate(pictures, size, mode="bilinear", antialias=True)
-        painted = self._open(pictures.device)(small, vectors)
-        return torch.nn.functional.interpolate(painted, (height, width), mode="bilinear")
+        return torch.nn.functional.interpolate(painter(small, vectors), (height, width), mode="bilinear")
 
     def _open(self, device: torch.device) -> Painter:
+        """The painter, on the pictures' device."""
         if self._painter is None:
             self._painter = open_painter(self.model, str(device))
             if self.files is None and self._painter.model.distribution is None:
                 raise InputError("this model has no distribution of styles; give a folder of paintings as styles")
+        self._painter.model.to(str(device))
         return self._painter
 
-    def _style(self, random: torch.Generator | None) -> Tensor:
+    def _style(self, painter: Painter, random: torch.Generator | None) -> Tensor:
         """A random style vector, `(1, P)`."""
-        painter = self._painter or self._open(torch.device("cpu"))
-        if self.files is None:
-            return painter.model.sample(random)
-        return tried(lambda: self._drawn(painter, random))
+        return painter.model.sample(random) if self.files is None else tried(lambda: self._drawn(painter, random))
 
     def _drawn(self, painter: Painter, random: torch.Generator | None) -> Tensor:
         assert self.files is not None
         number = int(torch.randint(len(self.files), (), generator=random))
         if number not in self._vectors:
-            self._vectors[number] = painting_vector(painter, [StyleImage(opened(self.files[number], 512)[None])])
+            device = next(painter.model.generator.parameters()).device
+            picture = opened(self.files[number], 512)[None].to(device)
+            self._vectors[number] = painting_vector(painter, [StyleImage(picture)])
         return self._vectors[number]
 
     def _random(self) -> torch.Generator | None:

@@ -11,11 +11,11 @@ import torch
 
 import impasto
 from impasto.errors import InputError, WeightsError
-from impasto.features import layers_of, load_encoder
+from impasto.features import ModuleEncoder, layers_of, load_encoder
 from impasto.jobs.base import job_of
 
 CODE = """
-import pathlib, torch
+import pathlib, torch, warnings
 from torch import nn
 
 pathlib.Path(__file__).with_name("ran").touch()
@@ -42,7 +42,49 @@ class Own:
         return {"a": images}
 
 
+class Wide(Net):
+    def __init__(self):
+        super().__init__()
+        self.double()
+
+
+class Whole(Net):
+    # Layers that are no maps of floats, one without a gradient, and a picture that must have a size.
+
+    def __init__(self):
+        super().__init__()
+        self.pair, self.places = Pair(), Places()
+
+    def forward(self, x):
+        assert x.shape[-1] == 224
+        self.pair(x), self.places(x)
+        with torch.no_grad():
+            x = self.conv(x)
+        return self.body(x)
+
+
+class Pair(nn.Module):
+    def forward(self, x):
+        return x, x
+
+
+class Places(nn.Module):
+    def forward(self, x):
+        return x.long()
+
+
+class Odd(Net):
+    def forward(self, x):
+        return self.conv(x)[:, 100]
+
+
 ready, number = Net(), 3
+
+
+def lazy():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return nn.LazyConv2d(4, 3)
 
 
 def broken():
@@ -91,12 +133,36 @@ def test_weights_are_those_of_the_file(net: str, tmp_path: Path) -> None:
         ("{net}:broken", "KeyError"),
         ("{net}:number", "TypeError"),
         ("{net}:pathlib.Path", "it must be a torch.nn.Module"),
+        ("{net}:Odd", "cannot take a picture of 224x224: IndexError"),
+        ("{net}:lazy", "cannot be frozen"),
     ],
 )
 def test_what_is_no_network_is_one_line(net: str, name: str, said: str) -> None:
     with pytest.raises(InputError, match=said) as caught:
         load_encoder(name.format(net=net))
     assert "\n" not in str(caught.value)
+
+
+def test_a_network_of_other_numbers_computes_in_float32(net: str) -> None:
+    picture = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    encoder = load_encoder(f"{net}:Wide")
+    maps = encoder(picture, encoder.layers)
+    assert {values.dtype for values in maps.values()} == {torch.float32} and maps["conv"].std() > 0
+
+
+def test_what_a_network_cannot_do_is_one_line(net: str) -> None:
+    encoder = load_encoder(f"{net}:Whole")
+    assert encoder.layers == ("conv", "body.0", "relu", "body")
+    with pytest.raises(InputError, match=r"cannot take a picture of 40x40: AssertionError$"):
+        encoder(torch.rand(1, 3, 40, 40), ["conv"])
+    picture = torch.rand(1, 3, 40, 224)
+    assert encoder(picture, ["conv"])["conv"].shape == (1, 6, 40, 224)
+    with pytest.raises(InputError, match="computes the layer body without gradients"):
+        encoder(picture.requires_grad_(), ["body"])
+    other = ModuleEncoder(encoder.network, ["pair", "places"])  # type: ignore[attr-defined]
+    for layer in other.layers:
+        with pytest.raises(InputError, match=f"the layer {layer} of module gives no map"):
+            other(picture.detach(), [layer])
 
 
 def test_every_command_takes_one_and_no_file_does(
@@ -119,6 +185,11 @@ def test_every_command_takes_one_and_no_file_does(
         impasto.resume(state)
     with pytest.raises(InputError, match="no file may run"):
         job_of({"job": "stylize", "content": "a", "style": "b", "warmup_encoder": name})
+
+
+def test_every_layer_of_it_is_inverted(net: str, pair: tuple[Path, Path]) -> None:
+    result = impasto.run(impasto.Invert(str(pair[0]), encoder=f"{net}:Net", all_layers=True, size=32, steps=1))
+    assert {entry["cell"] for entry in result.curve} == set(layers_of(f"{net}:Net"))
 
 
 def _saved(ok: Callable[..., object], words: tuple[object, ...], folder: Path) -> Path:

@@ -46,3 +46,13 @@ def test_a_layer_that_sees_everything_has_no_field() -> None:
     encoder = ModuleEncoder(made, ["0", "1", "2"])
     assert receptive_field(encoder, "0") is not None
     assert receptive_field(encoder, "1") is None and receptive_field(encoder, "2") is None
+
+
+def test_cells_that_lie_on_no_grid_of_their_own_have_no_field() -> None:
+    down = [nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2, 1)]
+    fixed = ModuleEncoder(nn.Sequential(*down, nn.AdaptiveAvgPool2d(6)), ["1", "2"])
+    assert receptive_field(fixed, "1") is not None and receptive_field(fixed, "2") is None  # depends on the size
+    for times in (2, 8):
+        for mode in ("nearest", "bilinear"):
+            encoder = ModuleEncoder(nn.Sequential(*down, nn.Upsample(scale_factor=times, mode=mode)), ["2"])
+            assert receptive_field(encoder, "2") is None

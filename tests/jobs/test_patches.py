@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 import impasto
 from impasto.features import load_encoder
@@ -19,7 +20,7 @@ from impasto.features.receptive import receptive_field
 from impasto.jobs import patches as module
 from impasto.jobs.look import picture_at
 from impasto.methods.attribution import Unit, gradient, patch, signed
-from impasto.methods.strongest import Strongest, by_size
+from impasto.methods.strongest import Index, Strongest, by_size
 
 SIZES = [(64, 64), (64, 48), (48, 64), (64, 64), (64, 64), (40, 64)]
 
@@ -38,7 +39,7 @@ def photos(tmp_path: Path) -> Path:
 
 def watched(photos: Path, *units: str, **options: Any) -> tuple[Any, list[Any]]:
     told: list[Any] = []
-    job = impasto.Patches(units, photos=str(photos), encoder="lite", size=64, **options)
+    job = impasto.Patches(units, photos=str(photos), encoder="lite", **{"size": 64} | options)
     return impasto.run(job, told.append), told
 
 
@@ -131,6 +132,59 @@ def test_channels_keep_their_own_strongest() -> None:
         found.of(2, 3)
 
 
+def test_what_is_not_finite_is_no_answer() -> None:
+    found = Strongest()
+    found.add(torch.tensor([1.0, torch.nan, torch.inf, 2.0]).view(4, 1, 1, 1), ["a", "b", "c", "d"])
+    assert found.of(0, 4) == [(2.0, "d", (0, 0)), (1.0, "a", (0, 0))]
+
+
+def test_an_index_of_very_many_names_is_kept_and_a_damaged_one_is_none(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path))
+    index, names = Index(load_encoder("lite"), "relu1_1", "x"), [f"a long name {n}" for n in range(300)]
+    found = Strongest()
+    found.add(torch.arange(300.0).view(300, 1, 1, 1), names)
+    index.save(found)
+    assert index.load(names).of(0, 1) == [(299.0, names[-1], (0, 0))]
+    # safetensors refuses a header of more than 100 MB, such as the names of a million pictures.
+    assert int.from_bytes(index.path.read_bytes()[:8], "little") < 1000
+    save_file({"seen": torch.frombuffer(bytearray(b"[]"), dtype=torch.uint8)}, index.path)
+    assert index.load(names).seen == []
+
+
+def test_a_unit_that_is_named_twice_is_shown_once(photos: Path) -> None:
+    result, _ = watched(photos, "relu2_1:5", "relu2_1:05", count=2)
+    assert list(result.about["patches"]) == ["relu2_1:5"]
+
+
+def test_a_cache_that_cannot_be_written_is_told(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (photos.parent / "file").touch()
+    monkeypatch.setenv("IMPASTO_CACHE", str(photos.parent / "file" / "cache"))
+    result, told = watched(photos, "relu2_1:5", count=2)
+    assert len(result.about["patches"]["relu2_1:5"]) == 2
+    assert any(getattr(record, "text", "").startswith("nothing is kept for the next search") for record in told)
+
+
+def test_a_size_that_does_not_fit_is_refused_first(photos: Path) -> None:
+    with pytest.raises(impasto.InputError, match=r"20000x20000 needs .* max-memory is 4\.0 GB"):
+        watched(photos, "relu2_1:5", size=20000, max_memory="4GB")
+
+
+def test_maps_with_channels_elsewhere_are_one_line(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (photos.parent / "last_net.py").write_text(
+        "from torch import nn\n"
+        "class net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.conv, self.last = nn.Conv2d(3, 4, 3), nn.LayerNorm(4)\n"
+        "    def forward(self, x):\n"
+        "        return self.last(self.conv(x).permute(0, 2, 3, 1))\n"
+    )
+    monkeypatch.chdir(photos.parent)
+    job = impasto.Patches(("last:1",), photos=str(photos), encoder="last_net:net", size=64)
+    with pytest.raises(impasto.InputError, match="channels in one picture and"):
+        impasto.run(job)
+
+
 BAD = {
     "no unit": "",
     "a position": "relu3_1:2:1,1",
@@ -138,6 +192,7 @@ BAD = {
     "a channel too many": "relu2_1:99999",
     "both": "relu2_1:1 --class 3",
     "a class of lite": "--class 3",
+    "a class of lite beside a unit": "relu2_1:1 logits:3",
 }
 
 

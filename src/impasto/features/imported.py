@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from impasto.errors import InputError, WeightsError
 from impasto.features.encoder import Encoder
-from impasto.features.modules import ModuleEncoder
+from impasto.features.modules import ModuleEncoder, is_map, one_line
 from impasto.features.registry import Path_
 from impasto.features.states import read_tensors
 from impasto.features.variants import TORCHVISION
@@ -57,7 +57,10 @@ def load_imported(path: str, weights: Path_ | None, device: str | torch.device =
         return made
     if weights is not None:
         _fill(made, path, Path(weights))
-    made.eval().requires_grad_(False)
+    try:
+        made.to("cpu", torch.float32).eval().requires_grad_(False)
+    except (RuntimeError, ValueError) as error:  # of scripts, and of weights that are not made yet
+        raise InputError(f"the encoder {path} cannot be frozen: {one_line(error)}") from error
     layers = layers_in(made, path)
     mean, std = TORCHVISION.mean, TORCHVISION.std
     return ModuleEncoder(made.to(device), layers, mean=mean, std=std, name=path)
@@ -71,8 +74,7 @@ def _made(path: str) -> Any:
         found = attrgetter(name)(importlib.import_module(module_name))
         made = found if isinstance(found, nn.Module) or _is_encoder(found) else found()
     except Exception as error:  # whatever its code raises
-        detail = (str(error).splitlines() or [""])[0]
-        raise InputError(f"the encoder {path} cannot be imported: {type(error).__name__}: {detail}") from error
+        raise InputError(f"the encoder {path} cannot be imported: {one_line(error)}") from error
     finally:
         sys.path.remove(here)
     if not isinstance(made, nn.Module) and not _is_encoder(made):
@@ -107,14 +109,13 @@ def layers_in(network: nn.Module, path: str) -> dict[str, str]:
     reached: list[str] = []
 
     def note(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
-        reached.append(name if isinstance(output, Tensor) and output.dim() in (2, 4) else "")
+        reached.append(name if is_map(output) else "")
 
     hooks = [m.register_forward_hook(partial(note, n)) for n, m in network.named_modules() if n]
     try:
         out = network(torch.zeros(1, 3, PROBE, PROBE))
-    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
-        detail = (str(error).splitlines() or [""])[0]
-        raise InputError(f"the encoder {path} cannot take a picture of {PROBE}x{PROBE}: {detail}") from error
+    except Exception as error:  # whatever its code raises
+        raise InputError(f"the encoder {path} cannot take a picture of {PROBE}x{PROBE}: {one_line(error)}") from error
     finally:
         for hook in hooks:
             hook.remove()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +27,16 @@ def _make_differentiable(network: nn.Module) -> None:
         for name, buffer in module.named_buffers(recurse=False):
             if buffer.is_inference():
                 setattr(module, name, buffer.clone())
+
+
+def is_map(output: object) -> TypeGuard[Tensor]:
+    """Whether a submodule's output can be a layer: a map `(B, C, H, W)`, or a vector `(B, C)`, of floats."""
+    return isinstance(output, Tensor) and output.dim() in (2, 4) and output.is_floating_point()
+
+
+def one_line(error: Exception) -> str:
+    """What went wrong in a network's own code, which may be anything."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}".rstrip(": ")
 
 
 class ModuleEncoder:
@@ -92,16 +103,19 @@ class ModuleEncoder:
             self.network((x - self._mean.to(x)) / self._std.to(x))
         except _Reached:
             pass
-        except RuntimeError as error:
-            if is_out_of_memory(error):
+        except Exception as error:  # whatever its code raises
+            if isinstance(error, InputError) or is_out_of_memory(error):
                 raise
-            height, width = images.shape[-2:]
-            raise InputError(f"the encoder {self.name} cannot take a picture of {width}x{height}: {error}") from error
+            size = f"{images.shape[-1]}x{images.shape[-2]}"
+            raise InputError(f"the encoder {self.name} cannot take a picture of {size}: {one_line(error)}") from error
         finally:
             for hook in hooks:
                 hook.remove()
         if missing := [layer for layer in wanted if layer not in found]:
             raise InputError(f"the layer {missing[0]} was not reached in a forward pass of {self.name}; leave it out")
+        sought = images.requires_grad and torch.is_grad_enabled()
+        if sought and (flat := [layer for layer in wanted if not found[layer].requires_grad]):
+            raise InputError(f"{self.name} computes the layer {flat[0]} without gradients: choose another layer")
         return {layer: found[layer] for layer in wanted}
 
     def _keep(
@@ -111,12 +125,13 @@ class ModuleEncoder:
         wanted: list[str],
         _module: nn.Module,
         _inputs: object,
-        output: Tensor,
+        output: object,
     ) -> None:
-        if isinstance(output, Tensor) and output.dim() == 2:
+        if not is_map(output):
+            shown = f"{output.dtype} {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            raise InputError(f"the layer {layer} of {self.name} gives no map (B, C, H, W) of floats, but {shown}")
+        if output.dim() == 2:
             output = output[:, :, None, None]
-        if not isinstance(output, Tensor) or output.dim() != 4:
-            raise InputError(f"the layer {layer} of {self.name} gives no map (B, C, H, W), but {type(output).__name__}")
         if output.requires_grad and len(output) == 1:
             # A normalization of one picture reads other strides wrongly (findings/torch-gram-norm-gradient.sh).
             output.register_hook(lambda grad: grad.contiguous())  # type: ignore[no-untyped-call]

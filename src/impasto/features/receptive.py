@@ -51,6 +51,10 @@ class ReceptiveField:
         return rows, columns
 
 
+class _NoGrid(Exception):
+    """Neighbors do not see equal parts at equal distances, such as those of enlarged maps."""
+
+
 class _Spread(TorchFunctionMode):
     def __torch_function__(
         self,
@@ -97,22 +101,36 @@ def receptive_field(encoder: Encoder, layer: str, device: str = "cpu") -> Recept
         layer: its name.
         device: where the encoder is.
     """
-    for side in SIDES:
-        image = torch.ones(1, 3, side, side, dtype=torch.float64, device=device, requires_grad=True)
-        try:
-            with torch.enable_grad(), _Spread():
-                maps = encoder(image, [layer])[layer]
-        except (InputError, RuntimeError, TypeError):  # too small a picture, or no network of convolutions
-            continue
-        rows, columns = maps.shape[-2] // 2, maps.shape[-1] // 2
-        if rows + 1 < maps.shape[-2] and columns + 1 < maps.shape[-1]:
-            here, next_ = (_seen(maps, image, (rows + i, columns + i)) for i in (0, 1))
-            if here is not None and next_ is not None:
-                (top, left, *size), (below, right, *_) = here, next_
-                stride = below - top, right - left
-                start = top - rows * stride[0], left - columns * stride[1]
-                return ReceptiveField(start, stride, (size[0], size[1]))
+    try:
+        for side in SIDES:
+            field = _field_at(side, encoder, layer, device)
+            if field is not None:  # that of a larger picture is another where the network fits maps to a size
+                return field if field == _field_at(side + side // 4, encoder, layer, device) else None
+    except _NoGrid:
+        return None
     return None
+
+
+def _field_at(side: int, encoder: Encoder, layer: str, device: str) -> ReceptiveField | None:
+    """The field as a square picture shows it; None where that is too small."""
+    image = torch.ones(1, 3, side, side, dtype=torch.float64, device=device, requires_grad=True)
+    try:
+        with torch.enable_grad(), _Spread():
+            maps = encoder(image, [layer])[layer]
+    except (InputError, RuntimeError, TypeError):  # too small a picture, or no network of convolutions
+        return None
+    middle = [n // 2 for n in maps.shape[-2:]]
+    if min(maps.shape[-2:]) < 3:
+        return None
+    seen = [_seen(maps, image, (middle[0] + i, middle[1] + i)) for i in (-1, 0, 1)]
+    if None in seen:
+        return None
+    before, here, after = (torch.tensor(s) for s in seen)
+    stride = (after - here)[:2]
+    if not torch.equal(here - before, after - here) or stride.min() < 1 or (after - here)[2:].any():
+        raise _NoGrid
+    start = here[:2] - stride * torch.tensor(middle)
+    return ReceptiveField(*(tuple(x.tolist()) for x in (start, stride, here[2:])))
 
 
 def _seen(maps: Tensor, image: Tensor, cell: tuple[int, int]) -> tuple[int, int, int, int] | None:

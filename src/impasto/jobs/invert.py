@@ -41,6 +41,7 @@ class Invert(OptimizingJob, InversionSettings):
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.features.classifier import CLASSIFIER_LAYERS
         from impasto.features.loading import has_classifier
+        from impasto.features.registry import ENCODERS
         from impasto.jobs.running import in_turn, memory_limit, open_encoder, optimized, resolved, state_of
         from impasto.media import read_image
         from impasto.methods.inversion import invert
@@ -55,7 +56,9 @@ class Invert(OptimizingJob, InversionSettings):
         if not job.all_layers:
             steps = invert(network, pixels, job, resume=state_of(job), max_memory=memory_limit(job))
             return (yield from optimized(job, self, steps, alpha=photo.alpha))
-        layers = [n for n in network.layers if n.startswith(("relu", "pool")) or n in CLASSIFIER_LAYERS]
+        layers = [*network.layers]
+        if name in ENCODERS:
+            layers = [n for n in layers if n.startswith(("relu", "pool")) or n in CLASSIFIER_LAYERS]
         runs = {layer: invert(network, pixels, job.changed(layer=layer, all_layers=False)) for layer in layers}
         return (yield from in_turn(job, {"the picture": pixels, **runs}))
 

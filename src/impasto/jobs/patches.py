@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from impasto.features import Encoder
+    from impasto.features.receptive import ReceptiveField
     from impasto.jobs.records import Record, Tell
     from impasto.jobs.result import Result
     from impasto.methods.attribution import Unit
@@ -56,7 +57,7 @@ class Patches(Look):
             raise InputError("name what to look for: either units LAYER:CHANNEL or class N")
         if self.class_number is not None:
             return [Unit(LOGITS, self.class_number)]
-        found = [Unit.named(unit) for unit in self.units]
+        found = list(dict.fromkeys(Unit.named(unit) for unit in self.units))
         if placed := next((u for u in found if u.position is not None), None):
             raise InputError(f"{placed} is looked for everywhere: leave its position out")
         return found
@@ -66,19 +67,25 @@ class Patches(Look):
         return found | ({"photos": Path(self.photos).name} if portable else {})
 
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
+        from impasto.features.classifier import CLASSIFIER_LAYERS
         from impasto.features.encoder import check_layers
+        from impasto.features.receptive import receptive_field
         from impasto.jobs.report import manifest
         from impasto.jobs.result import Result
-        from impasto.jobs.running import open_named, resolved, written
+        from impasto.jobs.running import memory_limit, open_named, resolved, written
+        from impasto.methods.plan import PICTURE, fitted
         from impasto.methods.strongest import name_of
 
         units = self.chosen()
         job, notes = resolved(self)
         yield from notes
-        network = open_named(job, classifier=units[0].classifier)
+        network = open_named(job, classifier=any(unit.classifier for unit in units))
         layers = check_layers([u.layer for u in units], network.layers)
+        whole = "pictures are looked at whole"
+        fitted(network, layers, (job.size,) * 2, PICTURE * job.size**2, memory_limit(job), gradient=False, whole=whole)
         _check_channels(job, network, units, layers)
         found = yield from _searched(job, network, layers)
+        fields = {n: None if n in CLASSIFIER_LAYERS else receptive_field(network, n, job.device) for n in layers}
         shown: dict[str, list[Any]] = {}
         rows = []
         for number, unit in enumerate(units):
@@ -86,7 +93,7 @@ class Patches(Look):
             top = found[unit.layer].of(unit.channel, job.count)
             label = str(unit)
             shown[label] = [[name_of(mark), round(value, 4), *cell] for value, mark, cell in top]
-            rows.append(_drawn(job, network, unit, top))
+            rows.append(_drawn(job, network, unit, top, fields[unit.layer]))
         result = Result(_sheet(rows, list(shown)), job, None, (), manifest(job) | {"patches": shown})
         yield from written(result, 0.0)
         return result
@@ -142,7 +149,7 @@ def _looked(
     from impasto.jobs.records import Note, Progress
     from impasto.methods.strongest import name_of, search
 
-    bad: list[str] = []
+    bad, unkept = list[str](), list[str]()
 
     def left_out(marks: list[str], why: str) -> None:
         bad.extend(f"{name_of(mark)}: {why}" for mark in marks)
@@ -156,7 +163,10 @@ def _looked(
 
     def keep() -> None:
         for strongest, index in layers.values():
-            index.save(strongest)
+            try:
+                index.save(strongest)
+            except InputError as error:  # the sheet does not need it
+                unkept[:] = [str(error)]
 
     done, kept, total = before, time.monotonic(), before + len(todo)
     try:
@@ -169,6 +179,8 @@ def _looked(
     finally:
         if done > before:
             keep()
+    if unkept:
+        yield Note(f"nothing is kept for the next search: {unkept[0]}")
     if bad:
         yield Note(f"left out {len(bad)} pictures, the first is {bad[0]}", lost=True)
 
@@ -180,13 +192,13 @@ def _read(job: Patches, path: Path) -> Tensor:
     return picture_at(path, job.size, job.device, at_least=job.size)
 
 
-def _drawn(job: Patches, network: Encoder, unit: Unit, top: Sequence[Answer]) -> list[Tensor]:
+def _drawn(
+    job: Patches, network: Encoder, unit: Unit, top: Sequence[Answer], field: ReceptiveField | None
+) -> list[Tensor]:
     """A unit's patches and their guided gradients, each as a square of small pictures."""
-    from impasto.features.receptive import receptive_field
     from impasto.methods.attribution import patch
     from impasto.methods.strongest import name_of
 
-    field = None if unit.classifier else receptive_field(network, unit.layer, job.device)
     pairs = [patch(network, _read(job, Path(job.photos) / name_of(mark)), unit, cell, field) for _, mark, cell in top]
     return [_square([pair[i].cpu() for pair in pairs], job.count) for i in (0, 1)]
 

@@ -46,14 +46,24 @@ class Strongest:
     seen: list[str] = field(default_factory=list)
 
     def add(self, maps: Tensor, marks: Sequence[str]) -> None:
-        """Take in the maps `(B, C, H, W)` of pictures of these marks."""
+        """Take in the maps `(B, C, H, W)` of pictures of these marks; what is not finite is no answer.
+
+        Raises:
+            InputError: if they have other channels than those before.
+        """
         channels, width = maps.shape[1], maps.shape[3]
+        if len(self.values) not in (0, channels):
+            raise InputError(
+                f"the layer has {len(self.values)} channels in one picture and {channels} in another: choose one whose "
+                "maps are (B, C, H, W)"
+            )
         if not len(self.values):
             self.values = torch.full((channels, KEPT), -torch.inf)
             self.pictures, self.cells = self.pictures.new_zeros(channels, KEPT), self.cells.new_zeros(channels, KEPT, 2)
         largest, where = (x.cpu().T for x in maps.flatten(2).max(2))
         numbers = torch.arange(len(self.seen), len(self.seen) + len(marks)).expand(channels, -1)
         cells = torch.stack((where // width, where % width), 2)
+        largest = torch.where(largest.isfinite(), largest, -torch.inf)
         values = torch.cat((self.values, largest.float()), 1)
         order = values.argsort(dim=1, descending=True, stable=True)[:, :KEPT]
         self.values = values.gather(1, order)
@@ -84,25 +94,29 @@ class Index:
     """
 
     def __init__(self, encoder: Encoder, layer: str, about: object) -> None:
-        key = hashlib.sha256(f"1 {fingerprint(encoder)} {layer} {KEPT} {about!r}".encode()).hexdigest()
+        key = hashlib.sha256(f"2 {fingerprint(encoder)} {layer} {KEPT} {about!r}".encode()).hexdigest()
         self.path = cache_folder().parent / "patches" / f"{key}.safetensors"
 
     def load(self, marks: Iterable[str]) -> Strongest:
         """What is kept, if all the pictures that it is of are still there as they were; else nothing."""
         try:
-            metadata, found = read_tensors(self.path)
-            seen: list[str] = json.loads(metadata["seen"])
+            found = read_tensors(self.path)[1]
+            seen: list[str] = json.loads(found["seen"].numpy().tobytes())
+            kept = Strongest(found["values"], found["pictures"], found["cells"], seen)
         except (OSError, SafetensorError, KeyError, ValueError):
             return Strongest()
-        if not set(seen) <= set(marks):
-            return Strongest()
-        return Strongest(found["values"], found["pictures"], found["cells"], seen)
+        return kept if set(seen) <= set(marks) else Strongest()
 
     def save(self, found: Strongest) -> None:
-        """Keep it, to be gone on from."""
-        tensors = {"values": found.values, "pictures": found.pictures, "cells": found.cells}
-        data = save({n: t.contiguous() for n, t in tensors.items()}, {"seen": json.dumps(found.seen)})
-        write_bytes(self.path, data, "the index")
+        """Keep it, to be gone on from.
+
+        Raises:
+            InputError: if it cannot be written.
+        """
+        # The names of a million pictures are too long for a file's metadata.
+        seen = torch.frombuffer(bytearray(json.dumps(found.seen).encode()), dtype=torch.uint8)
+        tensors = {"values": found.values, "pictures": found.pictures, "cells": found.cells, "seen": seen}
+        write_bytes(self.path, save({n: t.contiguous() for n, t in tensors.items()}), "the index")
 
 
 def name_of(mark: str) -> str:
