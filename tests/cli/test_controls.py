@@ -147,7 +147,6 @@ BAD = {
     "tiny map": "doodle @dot @style @map",
     "texture of a bad size": "texture @style --size 12by9",
     "texture too small": "texture @style --size 8x8",
-    "tile that does not divide": "texture @style --size 100x100 --tileable",
     "invert a layer that there is not": "invert @content --layer relu9_9",
     "invert fc7 of lite": "invert @content --layer fc7",
     "unknown canvas": "invert @content --layer relu2_1 --canvas oil",

@@ -17,6 +17,7 @@ class Profile:
         content_layers: that a content is read from.
         jitter_steps: steps a scale from which on a picture is jittered unasked; None for never.
         jittered: settings of a jittered picture.
+        texture_loss: by which textures are compared with their sample.
         style_balance: what a style's weight is multiplied by in jittered pictures, so that it means the same with every
             encoder.
     """
@@ -24,6 +25,7 @@ class Profile:
     content_layers: tuple[str, ...] = ("relu4_1", "relu4_2")
     jitter_steps: int | None = None
     jittered: Mapping[str, Any] = field(default_factory=lambda: JITTERED)
+    texture_loss: str = "gram"
     style_balance: float = 1.0
 
     def deceived(self, steps: int) -> bool:
@@ -33,8 +35,10 @@ class Profile:
 
 #: Encoder -> its profile; that of all others is `Profile()`. `lite` explains 95 % of relu4_1's energy, but 84 % of
 #: relu4_2's. With 0.6 VGG-19 sees as much of the photograph in its pictures as in its own (`docs/lab/lite.md`). In
-#: fewer than 60 steps L-BFGS gets further.
-PROFILES = {"lite": Profile(content_layers=("relu4_1",), jitter_steps=60, style_balance=0.6)}
+#: fewer than 60 steps L-BFGS gets further. Its Gram matrices leave a gray patch in textures (`docs/lab/textures.md`).
+PROFILES = {
+    "lite": Profile(content_layers=("relu4_1",), jitter_steps=60, texture_loss="wasserstein", style_balance=0.6)
+}
 
 
 def profile_of(encoder: str) -> Profile:

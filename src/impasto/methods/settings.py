@@ -297,8 +297,8 @@ class TextureSettings(Settings):
     tileable: bool = option(False, FLAG, "Opposite sides of the texture fit together.", group=PICTURE,
         modes=(*OPTIMIZE, *CLASSIC))
     style_loss: str = option(
-        "gram", TEXT, "Measure by which textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
-        modes=OPTIMIZE)
+        AUTO, TEXT, "Measure by which textures are compared.", group=LOSS, choices=lambda: STYLE_LOSSES,
+        auto="wasserstein with lite, else gram", modes=OPTIMIZE)
     layers: tuple[str, ...] | Auto = option(
         AUTO, NAMES, "Layer at which textures are compared; several add up.",
         group=LOSS, auto="those of the style loss", flag="--layer",
@@ -328,11 +328,6 @@ class TextureSettings(Settings):
         if min(self.size) < least:
             raise InputError(
                 f"the texture's size is {shown}; with {self.scales} scales both sides must be {least} or more"
-            )
-        if self.tileable and any(side % least for side in self.size):
-            raise InputError(
-                f"a tileable texture of {shown} does not divide into whole cells at every scale: with {self.scales} "
-                f"scales its sides must be multiples of {least}"
             )
 
 

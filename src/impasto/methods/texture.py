@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from impasto.canvas import GrayPixels, Pixels
 from impasto.features.encoder import Encoder, check_layers
+from impasto.features.profile import profile_of
 from impasto.methods.plan import plan
 from impasto.methods.regions import (
     SHORTEST,
@@ -29,6 +33,9 @@ from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
 from impasto.optimize.moving import jittered
 from impasto.options import AUTO, known
 from impasto.pictures.displacement import mirrored, rolled
+
+#: Pixels for which the deepest layers have one position.
+CELL = 16
 
 
 def opaque_part(sample: Tensor) -> Tensor:
@@ -62,12 +69,15 @@ def texture(
     """
     sample = opaque_part(sample)
     width, height = settings.size
+    if settings.tileable:  # of whole cells at every scale, and reduced in the end
+        cell = CELL * 2 ** (settings.scales - 1)
+        width, height = (math.ceil(side / cell) * cell for side in settings.size)
     long_side = max(settings.size) if settings.sample_size == AUTO else known(settings.sample_size)
     if settings.own_size:
         long_side = max(sample.shape[-2:])
     style = StylizeSettings(
         encoder=settings.encoder,
-        style_loss=settings.style_loss,
+        style_loss=profile_of(encoder.name).texture_loss if settings.style_loss == AUTO else settings.style_loss,
         style_layers=settings.layers,
         style_weight=1.0,
         optimizer=settings.optimizer,
@@ -102,7 +112,20 @@ def texture(
     stages = [stage(shrink) for shrink in shrinks]
     noise = torch.rand((1, 3, *stages[0].size), generator=torch.Generator().manual_seed(settings.seed))
     canvas = (GrayPixels if all_gray(None, regions) else Pixels)(noise.to(sample), wrap=settings.tileable)
-    return minimize(canvas, stages, optimizer(style), resume)
+    steps = minimize(canvas, stages, optimizer(style), resume)
+    return steps if (width, height) == settings.size else _reduced(steps, (settings.size[1], settings.size[0]))
+
+
+def _reduced(steps: Iterator[Step], size: tuple[int, int]) -> Iterator[Step]:
+    """Steps of a tileable texture that show it at a size `(H, W)`."""
+
+    def shown(image: Callable[[], Tensor]) -> Tensor:
+        picture = Pixels(image(), wrap=True)
+        picture.resize(size)
+        return picture.image().clamp(0, 1)
+
+    for step in steps:
+        yield replace(step, image=partial(shown, step.image)) if step.scale == step.scales else step
 
 
 def up_to(layer: str, chosen: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:
