@@ -33,7 +33,7 @@ THREADS = 2
 #: Of JPEG files: pages are read over slow lines, too.
 QUALITY = 80
 SMALL = "photo.png painting.png --encoder lite --size 320"
-#: Side of textures, which divides into whole cells at every scale.
+#: Side of textures.
 SIDE = 256
 STYLES = (
     "storm", "field", "park", "night", "dots", "mosaic", "glass", "woodcut", "wash", "waves", "shapes", "marble",

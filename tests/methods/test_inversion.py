@@ -92,7 +92,6 @@ def test_on_a_torus_a_rolled_start_gives_the_rolled_texture(tiny, monkeypatch: p
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"size": (100, 64), "tileable": True}, "multiples of 32"),
         ({"size": (16, 16)}, "32 or more"),
         ({"style_loss": "grahm"}, "gram"),
         ({"steps": 0}, "steps"),

@@ -17,16 +17,16 @@ class Profile:
         content_layers: that a content is read from.
         jitter_steps: steps a scale from which on a picture is jittered unasked; None for never.
         jittered: settings of a jittered picture.
-        texture_loss: by which textures are compared with their sample.
         style_balance: what a style's weight is multiplied by in jittered pictures, so that it means the same with every
             encoder.
+        texture_loss: by which textures are compared with their sample.
     """
 
     content_layers: tuple[str, ...] = ("relu4_1", "relu4_2")
     jitter_steps: int | None = None
     jittered: Mapping[str, Any] = field(default_factory=lambda: JITTERED)
-    texture_loss: str = "gram"
     style_balance: float = 1.0
+    texture_loss: str = "gram"
 
     def deceived(self, steps: int) -> bool:
         """Whether so many steps a scale make pictures that only this encoder finds good, unless they are jittered."""
@@ -37,7 +37,7 @@ class Profile:
 #: relu4_2's. With 0.6 VGG-19 sees as much of the photograph in its pictures as in its own (`docs/lab/lite.md`). In
 #: fewer than 60 steps L-BFGS gets further. Its Gram matrices leave a gray patch in textures (`docs/lab/textures.md`).
 PROFILES = {
-    "lite": Profile(content_layers=("relu4_1",), jitter_steps=60, texture_loss="wasserstein", style_balance=0.6)
+    "lite": Profile(content_layers=("relu4_1",), jitter_steps=60, style_balance=0.6, texture_loss="wasserstein")
 }
 
 
