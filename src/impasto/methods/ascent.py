@@ -44,13 +44,14 @@ class Excite(Placeless):
     def __call__(self, image: Tensor, features: Mapping[str, Tensor]) -> Tensor:
         maps = features[self.units[0].layer]
         scale = maps.detach().square().mean().sqrt().clamp_min(1e-6)
-        answers = [unit.of(maps[i : i + 1]) for i, unit in enumerate(self.units)]
-        for i, unit in enumerate(self.units):
-            if answers[i].item() == 0:
+        answers = torch.cat([unit.of(maps[i : i + 1]) for i, unit in enumerate(self.units)])
+        total = answers.sum()
+        for i, answer in enumerate(answers.tolist()):  # a GPU is waited for once
+            if answer == 0:
                 one = image[i : i + 1]
-                up = gradient(self.encoder, one, unit, "deconv")
-                answers.append((up * (one - one.detach())).sum()[None])  # 0, with this gradient
-        return -torch.cat(answers).sum() / scale
+                up = gradient(self.encoder, one, self.units[i], "deconv")
+                total = total + (up * (one - one.detach())).sum()  # 0, with this gradient
+        return -total / scale
 
 
 @dataclass(frozen=True)

@@ -323,12 +323,16 @@ class TextureSettings(Settings):
     def check(self) -> None:
         if self.own_size and self.sample_size != AUTO:
             raise InputError("sample size and own size exclude each other: give one of them")
-        least = 16 * 2 ** (self.scales - 1)
-        shown = "x".join(map(str, self.size))
-        if min(self.size) < least:
+        if min(self.size) < self.cell:
+            shown = "x".join(map(str, self.size))
             raise InputError(
-                f"the texture's size is {shown}; with {self.scales} scales both sides must be {least} or more"
+                f"the texture's size is {shown}; with {self.scales} scales both sides must be {self.cell} or more"
             )
+
+    @property
+    def cell(self) -> int:
+        """Side in pixels of what has one position in the deepest layers at the coarsest scale."""
+        return 16 << (self.scales - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,9 +34,6 @@ from impasto.optimize.moving import jittered
 from impasto.options import AUTO, known
 from impasto.pictures.displacement import mirrored, rolled
 
-#: Pixels for which the deepest layers have one position.
-CELL = 16
-
 
 def opaque_part(sample: Tensor) -> Tensor:
     """A sample `(1, 3 or 4, H, W)` cut to the box of what is opaque; see `texture`."""
@@ -70,8 +67,7 @@ def texture(
     sample = opaque_part(sample)
     width, height = settings.size
     if settings.tileable:  # of whole cells at every scale, and reduced in the end
-        cell = CELL * 2 ** (settings.scales - 1)
-        width, height = (math.ceil(side / cell) * cell for side in settings.size)
+        width, height = (math.ceil(side / settings.cell) * settings.cell for side in settings.size)
     long_side = max(settings.size) if settings.sample_size == AUTO else known(settings.sample_size)
     if settings.own_size:
         long_side = max(sample.shape[-2:])
