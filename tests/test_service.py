@@ -62,7 +62,7 @@ def test_a_wheel_is_built_and_runs_elsewhere(tmp_path: Path) -> None:
     site = tmp_path / "site"
     install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(site), str(wheel)]
     subprocess.run(install, check=True, capture_output=True)
-    code = "import impasto, impasto.cli; print(impasto.__file__); impasto.cli.app(['--version'])"
+    code = "import impasto, impasto.cli.app; print(impasto.__file__); impasto.cli.app.app(['--version'])"
     found = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": str(site)},

@@ -22,7 +22,7 @@ from PIL import Image, ImageDraw
 from skimage import data
 from torch import Tensor
 
-from impasto.cli import app
+from impasto.cli.app import app
 from impasto.media import gallery, read_image, write_image
 from impasto.pictures.resample import lanczos
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from impasto.cli import app
+from impasto.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import impasto
-from impasto.cli import app
+from impasto.cli.app import app
 from impasto.errors import InputError
 
 PICTURE = np.random.default_rng(0).random((48, 64, 3)).astype(np.float32)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import partial
 from inspect import GEN_CLOSED, getgeneratorstate
 
+from impasto.cli.signals import heeding_afterwards
 from impasto.errors import InputError
 from impasto.jobs.base import Job, PictureJob
 from impasto.jobs.live import Live
@@ -45,6 +46,8 @@ def watch(job: Job, *, quiet: bool) -> int:
     if job.mode == "one pass":
         # Threads that wait for work without spinning: half of the processor's time, or more where it is shared.
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    with heeding_afterwards():
+        import torch  # noqa: F401  numpy, which it imports, raises an error of its own where its import is cut
     if "precision" in job.active():
         from impasto.jobs.running import allow_tf32
 
