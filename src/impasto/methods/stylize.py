@@ -268,8 +268,7 @@ def stylize(
     steps = minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
     if settings.color != "painting" or only_gray or not regions:
         return steps
-    parts = by_segment(regions, guide) if guide is not None else regions
-    return _changed_steps(steps, lambda: painting_colors(parts, settings.size))
+    return _recolored(steps, by_segment(regions, guide) if guide is not None else regions, settings.size)
 
 
 def _canvas(first: Tensor, colored: Tensor | None, only_gray: bool, settings: StylizeSettings) -> Canvas:
@@ -281,15 +280,11 @@ def _canvas(first: Tensor, colored: Tensor | None, only_gray: bool, settings: St
     return Detail(first) if settings.keep_detail else Pixels(first)
 
 
-def _changed_steps(steps: Iterator[Step], changes: Callable[[], Callable[[Tensor], Tensor]]) -> Iterator[Step]:
-    """Steps that show their pictures changed; what is optimized, and its losses, are as they were."""
-    change = changes()
+def _recolored(steps: Iterator[Step], regions: Sequence[Region], size: int) -> Iterator[Step]:
+    """Steps that show their pictures in the paintings' colors, see `painting_colors`."""
+    change = painting_colors(regions, size)
     for step in steps:
-        yield replace(step, image=_changed(step.image, change))
-
-
-def _changed(image: Callable[[], Tensor], change: Callable[[Tensor], Tensor]) -> Callable[[], Tensor]:
-    return lambda: change(image())
+        yield step.showing(change)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -71,20 +69,7 @@ def texture(
     long_side = max(settings.size) if settings.sample_size == AUTO else known(settings.sample_size)
     if settings.own_size:
         long_side = max(sample.shape[-2:])
-    style = StylizeSettings(
-        encoder=settings.encoder,
-        style_loss=profile_of(encoder.name).texture_loss if settings.style_loss == AUTO else settings.style_loss,
-        style_layers=settings.layers,
-        style_weight=1.0,
-        optimizer=settings.optimizer,
-        rate=settings.rate,
-        steps=settings.steps,
-    ).resolved(encoder.name)
-    if settings.layers_up_to is not None:
-        style = style.changed(style_layers=up_to(settings.layers_up_to, known(style.style_layers), encoder.layers))
-    check_layers(known(style.style_layers), encoder.layers)
-    if settings.tileable:
-        style = style.changed(levels=1)  # a pyramid has edges
+    style = _style(encoder, settings)
     regions = [Region([StyleImage(sample, name="sample")])]
 
     def stage(shrink: int) -> Stage:
@@ -112,16 +97,33 @@ def texture(
     return steps if (width, height) == settings.size else _reduced(steps, (settings.size[1], settings.size[0]))
 
 
+def _style(encoder: Encoder, settings: TextureSettings) -> StylizeSettings:
+    """Those of a picture that has a style and no content."""
+    style = StylizeSettings(
+        encoder=settings.encoder,
+        style_loss=profile_of(encoder.name).texture_loss if settings.style_loss == AUTO else settings.style_loss,
+        style_layers=settings.layers,
+        style_weight=1.0,
+        optimizer=settings.optimizer,
+        rate=settings.rate,
+        steps=settings.steps,
+    ).resolved(encoder.name)
+    if settings.layers_up_to is not None:
+        style = style.changed(style_layers=up_to(settings.layers_up_to, known(style.style_layers), encoder.layers))
+    check_layers(known(style.style_layers), encoder.layers)
+    return style.changed(levels=1) if settings.tileable else style  # a pyramid has edges
+
+
 def _reduced(steps: Iterator[Step], size: tuple[int, int]) -> Iterator[Step]:
     """Steps of a tileable texture that show it at a size `(H, W)`."""
 
-    def shown(image: Callable[[], Tensor]) -> Tensor:
-        picture = Pixels(image(), wrap=True)
-        picture.resize(size)
-        return picture.image().clamp(0, 1)
+    def reduced(picture: Tensor) -> Tensor:
+        canvas = Pixels(picture, wrap=True)
+        canvas.resize(size)
+        return canvas.image().clamp(0, 1)
 
     for step in steps:
-        yield replace(step, image=partial(shown, step.image)) if step.scale == step.scales else step
+        yield step.showing(reduced) if step.scale == step.scales else step
 
 
 def up_to(layer: str, chosen: Sequence[str], every: Sequence[str]) -> tuple[str, ...]:

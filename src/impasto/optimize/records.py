@@ -131,6 +131,11 @@ class Step:
     image: Callable[[], Tensor]
     state: Callable[[], State]
 
+    def showing(self, change: Callable[[Tensor], Tensor]) -> Step:
+        """The step with its picture changed when it is wanted; what is optimized, and its losses, stay."""
+        image = self.image
+        return replace(self, image=lambda: change(image()))
+
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -199,66 +199,101 @@ def train(
     """
     if any(p.is_inference() for p in task.network.parameters()):
         raise InputError("the network was made in inference mode: make it inside of torch.inference_mode(False)")
-    device = device or Plain(settings.precision, next(task.network.parameters()).device.type)
-    trained = [p for p in task.network.parameters() if p.requires_grad]
-    optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.rate, betas=BETAS, weight_decay=settings.decay)
-    own, on = task.network, next(task.network.parameters()).device
-    wrapped, optimizer = device.prepare(own, optimizer)  # on several devices, what averages their gradients
-    average = Average(task.network, settings.average)
-    fresh = anew or checkpoint is None or not checkpoint.exists()
-    found = None if fresh else checkpoint
-    step, seconds, best, waited = _restore(found, task, optimizer, average, settings, identity or {})
-    began, saved, when = time.perf_counter() - seconds, 0 if fresh else step, seconds
-    about = json.dumps(asdict(settings) | dict(identity or {}))
-
-    def snapshot() -> dict[str, Any]:
-        """The state of the last whole step: an interrupt may come in the middle of the next."""
-        if checkpoint is None or not device.is_main_process:
-            return {}
-        found = {"network": own.state_dict(), "optimizer": optimizer.state_dict(), "average": average.state}
-        return copy.deepcopy(found) | {"progress": (step, seconds, best, waited), "settings": about}
-
-    def behind() -> float:
-        """The part of the schedule that is behind."""
-        if settings.patience and waited >= settings.patience:
-            return 1.0
-        return min(1.0, max(step / settings.steps, seconds / 60 / settings.minutes if settings.minutes else 0.0))
-
-    whole, done = snapshot(), behind()
-    if fresh:
-        _save(checkpoint, whole)
+    run = _Run(task, settings, device, checkpoint, identity or {}, anew)
     try:
-        while done < 1:
-            rate = schedule(settings, step + 1, done)
-            task.network = wrapped
-            try:
-                loss, parts = _advance(task, optimizer, device, settings, rate, step + 1 + device.process_index * APART)
-            finally:
-                task.network = own
-            step += 1
-            average.update(own, step)
-            seconds, held = agreed(device, time.perf_counter() - began, on), None
-            if settings.held_out_batches and (step % settings.look_every == 0 or behind() == 1):
-                held = look(task, average, settings.held_out_batches)
-                held["loss"] = agreed(device, held["loss"], on)
-                best, waited = (held["loss"], 0) if held["loss"] < best else (best, waited + 1)
-            whole, done = snapshot(), behind()
-            if step % settings.save_every == 0 or seconds - when > SAVED:
-                _save(checkpoint, whole)
-                saved, when = step, seconds
-            network = functools.partial(averaged, own, average)
-            yield TrainStep(step, settings.steps, loss, parts, held, rate, seconds, done, network)
+        while run.done < 1:
+            yield run.advance()
     except NonFiniteError:
         raise
     except GeneratorExit:
         pass
     except BaseException:
-        _save(checkpoint, whole)
+        run.save()
         raise
-    if step != saved:
-        _save(checkpoint, whole)
-    own.load_state_dict(average.state)
-    own.eval()
+    if run.step != run.saved:
+        run.save()
+    task.network.load_state_dict(run.average.state)
+    task.network.eval()
+
+
+class _Run:
+    """A training under way; arguments as those of `train`.
+
+    Attributes:
+        step: whole steps that are behind.
+        done: part of the schedule that is behind.
+        saved: the step whose state is in the checkpoint.
+        average: of the network.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        settings: TrainSettings,
+        device: Device | None,
+        checkpoint: Path | None,
+        identity: Mapping[str, Any],
+        anew: bool,
+    ) -> None:
+        self.task, self.settings, self.own = task, settings, task.network
+        self.on = next(self.own.parameters()).device
+        self.device = device or Plain(settings.precision, self.on.type)
+        trained = [p for p in self.own.parameters() if p.requires_grad]
+        optimizer = OPTIMIZERS[settings.optimizer](trained, lr=settings.rate, betas=BETAS, weight_decay=settings.decay)
+        # On several devices, what averages their gradients.
+        self.wrapped, self.optimizer = self.device.prepare(self.own, optimizer)
+        self.average = Average(self.own, settings.average)
+        self.checkpoint, self.about = checkpoint, json.dumps(asdict(settings) | dict(identity))
+        fresh = anew or checkpoint is None or not checkpoint.exists()
+        found = _restore(None if fresh else checkpoint, task, self.optimizer, self.average, settings, identity)
+        self.step, self.seconds, self.best, self.waited = found
+        self.began, self.when = time.perf_counter() - self.seconds, self.seconds
+        self.whole, self.done, self.saved = self._snapshot(), self._behind(), self.step
+        if fresh:
+            self.save()
+
+    def _snapshot(self) -> dict[str, Any]:
+        """The state of the last whole step: an interrupt may come in the middle of the next."""
+        if self.checkpoint is None or not self.device.is_main_process:
+            return {}
+        network, optimizer = self.own.state_dict(), self.optimizer.state_dict()
+        found = copy.deepcopy({"network": network, "optimizer": optimizer, "average": self.average.state})
+        return found | {"progress": (self.step, self.seconds, self.best, self.waited), "settings": self.about}
+
+    def _behind(self) -> float:
+        settings = self.settings
+        if settings.patience and self.waited >= settings.patience:
+            return 1.0
+        minutes = self.seconds / 60 / settings.minutes if settings.minutes else 0.0
+        return min(1.0, max(self.step / settings.steps, minutes))
+
+    def save(self) -> None:
+        """Write the state of the last whole step."""
+        _save(self.checkpoint, self.whole)
+
+    def advance(self) -> TrainStep:
+        """One step, and what belongs to it."""
+        task, settings, rate = self.task, self.settings, schedule(self.settings, self.step + 1, self.done)
+        task.network = self.wrapped
+        try:
+            number = self.step + 1 + self.device.process_index * APART
+            loss, parts = _advance(task, self.optimizer, self.device, settings, rate, number)
+        finally:
+            task.network = self.own
+        self.step += 1
+        self.average.update(self.own, self.step)
+        self.seconds, held = agreed(self.device, time.perf_counter() - self.began, self.on), None
+        if settings.held_out_batches and (self.step % settings.look_every == 0 or self._behind() == 1):
+            held = look(task, self.average, settings.held_out_batches)
+            held["loss"] = agreed(self.device, held["loss"], self.on)
+            better = held["loss"] < self.best
+            self.best, self.waited = (held["loss"], 0) if better else (self.best, self.waited + 1)
+        self.whole, self.done = self._snapshot(), self._behind()
+        if self.step % settings.save_every == 0 or self.seconds - self.when > SAVED:
+            self.save()
+            self.saved, self.when = self.step, self.seconds
+        network = functools.partial(averaged, self.own, self.average)
+        return TrainStep(self.step, settings.steps, loss, parts, held, rate, self.seconds, self.done, network)
 
 
 def _advance(
