@@ -52,6 +52,7 @@ class Kind:
         is_flag: on a command line it takes no value.
         numeric: ranges apply to it, or to each of its items.
         read: its values are pictures that are read: "picture", or "" if not.
+        path: its values are places on this machine.
     """
 
     rule: str
@@ -62,6 +63,7 @@ class Kind:
     is_flag: bool = False
     numeric: bool = False
     read: str = ""
+    path: bool = False
 
 
 def _whole(value: Any) -> int:
@@ -200,9 +202,9 @@ NUMBER = Kind("a number", _number, "X", numeric=True)
 TEXT = Kind("a word", _text)
 DEVICE = Kind("a device, such as cpu or cuda:1", _device)
 FLAG = Kind("True or False", _yes, "", is_flag=True)
-FILE = Kind("the path of a file", _text, "FILE")
-FOLDER = Kind("the path of a folder", _text, "FOLDER")
-FILES = Kind("one or more paths", _pictures, "FILE", several=True)
+FILE = Kind("the path of a file", _text, "FILE", path=True)
+FOLDER = Kind("the path of a folder", _text, "FOLDER", path=True)
+FILES = Kind("one or more paths", _pictures, "FILE", several=True, path=True)
 NUMBERS = Kind("one or more numbers, such as 0.5,1", _numbers, "X,Y,…", several=True, numeric=True)
 WHOLES = Kind("one or more whole numbers, such as 1,2,4", _wholes, "N,M,…", several=True, numeric=True)
 SECONDS = Kind("a time, such as 2.5, 3s or 1:02.5", _seconds, "TIME", numeric=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from PIL import Image
 
 import impasto
 from impasto.errors import InputError
-from impasto.jobs.report import manifest
+from impasto.jobs.base import Job
+from impasto.jobs.every import JOBS
+from impasto.jobs.report import manifest, manifest_of
 from impasto.jobs.running import resolved
 from impasto.methods.settings import StylizeSettings
 from impasto.options import defaults_of, options_of
@@ -161,3 +164,34 @@ def test_a_picture_is_what_it_was() -> None:
     ).image
     means = np.asarray(made, float).reshape(6, 8, 8, 8, 3).mean((1, 3)).ravel()
     assert np.abs(means - np.array(GOLDEN.split(), float)).max() < 2
+
+
+#: Job -> options whose places it tells by name.
+PLACES: list[tuple[Job, set[str]]] = [
+    (impasto.Stylize("/here/a.png", "/here/b.png", output="/here/c.png", weights="/here/w"), set()),
+    (JOBS["train"](("/here/a.png",), photos=("/here/b",), weights="/here/w", output="/here/m"), {"painting", "photos"}),
+    (JOBS["train"](("/here/a.png",), task="any-style", held_out=("/here/b",), output="/here/m"),
+     {"painting", "held_out"}),
+    (JOBS["visualize patches"](units=("relu1_1:0",), photos="/here/b", weights="/here/w", output="/here/c.png"),
+     {"photos"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("job", "named"), PLACES)
+def test_a_manifest_has_no_place_on_a_machine(job: Job, named: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.jobs.base.file_hash", lambda path: "0")
+    monkeypatch.setattr(Path, "is_file", lambda path: True)
+    told, options = job.as_json(portable=True), options_of(type(job))
+    assert "/here" not in json.dumps(told)
+    assert {name for name in told if name != "job" and options[name].kind.path} == named
+
+
+def test_again_takes_weights_from_elsewhere(ok: Callable[..., Any], pair: tuple[Path, Path], tmp_path: Path) -> None:
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out.png"
+    elsewhere.mkdir()
+    shutil.copy(ok("weights", "path", "lite").out.strip(), elsewhere / "lite.safetensors")
+    words = ("--size", 32, "--steps", 1, "--encoder", "lite", "--weights", elsewhere, "--quiet")
+    ok("stylize", *pair, "-o", out, *words)
+    assert "elsewhere" not in json.dumps(manifest_of(out))
+    ok("again", out, "-o", tmp_path / "2.png", "--inputs", pair[0].parent, "--weights", elsewhere, "--quiet")
+    assert (np.asarray(Image.open(out)) == np.asarray(Image.open(tmp_path / "2.png"))).all()

@@ -56,10 +56,17 @@ def run(job: str, encoder: tuple[str, ...], quiet: bool) -> int:
 @click.option(
     "--inputs", multiple=True, metavar="FOLDER", help="Folder with the inputs, if they are not here; several."
 )
+@click.option("--weights", metavar="PATH", help="The encoder's weights, if they are not where they are looked for.")
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @TRUSTED
 def again(
-    picture: str, output: str, inputs: tuple[str, ...], force: bool, encoder: tuple[str, ...], quiet: bool
+    picture: str,
+    output: str,
+    inputs: tuple[str, ...],
+    weights: str | None,
+    force: bool,
+    encoder: tuple[str, ...],
+    quiet: bool,
 ) -> int:
     """Make PICTURE again from the manifest in it, which has names and hashes of its inputs.
 
@@ -68,7 +75,8 @@ def again(
     from impasto.api import job_again
     from impasto.cli.watch import watch
 
-    return watch(job_again(picture, inputs, {"output": output, "force": force}, encoder), quiet=quiet)
+    changes = {"output": output, "force": force} | ({} if weights is None else {"weights": weights})
+    return watch(job_again(picture, inputs, changes, encoder), quiet=quiet)
 
 
 @app.command()

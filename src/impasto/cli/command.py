@@ -12,7 +12,7 @@ import click
 
 from impasto.errors import InputError
 from impasto.files import check_target, write_text
-from impasto.jobs.base import FILES, Job
+from impasto.jobs.base import Job
 from impasto.options import Option, options_of
 
 QUIET = click.Option(["--quiet", "-q"], is_flag=True, help="No progress; errors only.")
@@ -146,7 +146,7 @@ def save(job: Job, path: str) -> int:
     check_target(path, force=False, suffixes=(".json",))
     data = job.as_json()
     for name, option in options_of(type(job)).items():
-        if name in data and (option.kind.read or option.group == FILES):
+        if name in data and (option.kind.read or option.kind.path):
             data[name] = _absolute(data[name])
     write_text(path, json.dumps(data, indent=1) + "\n")
     return 0

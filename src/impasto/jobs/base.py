@@ -132,14 +132,16 @@ class Job(Settings):
         """The job for JSON.
 
         Args:
-            portable: as in manifests: names and hashes of files instead of paths, and not where results go.
+            portable: as in manifests: names, and hashes of what is read, instead of paths, and not where results go or
+                an encoder's weights lie.
         """
         found: dict[str, Any] = {"job": self.name}
         for name, about in self.active().items():
             value = getattr(self, name)
-            if _is_empty(value) or not about.in_json or (portable and about.group == FILES):
-                continue
-            found[name] = _encoded(value, about.kind.read, portable)
+            here = portable and about.kind.path
+            private = portable and (about.group == FILES or (here and not about.decides))
+            if not _is_empty(value) and about.in_json and not private:
+                found[name] = _encoded(_name(value) if here else value, about.kind.read, portable)
         return found
 
     def __repr__(self) -> str:
@@ -198,6 +200,11 @@ class OptimizingJob(PictureJob):
 
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, str | tuple | list) and not value)
+
+
+def _name(value: Any) -> Any:
+    """The last part of a path, or of each of several."""
+    return [_name(item) for item in value] if isinstance(value, tuple | list) else Path(value).resolve().name
 
 
 def _encoded(value: Any, read: str, portable: bool) -> Any:

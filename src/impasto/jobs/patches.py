@@ -62,10 +62,6 @@ class Patches(Look):
             raise InputError(f"{placed} is looked for everywhere: leave its position out")
         return found
 
-    def as_json(self, *, portable: bool = False) -> dict[str, Any]:
-        found = super().as_json(portable=portable)
-        return found | ({"photos": Path(self.photos).name} if portable else {})
-
     def work(self, tell: Tell) -> Generator[Record, None, Result[Any]]:
         from impasto.features.classifier import CLASSIFIER_LAYERS
         from impasto.features.encoder import check_layers
