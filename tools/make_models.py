@@ -89,6 +89,7 @@ RECIPES = {"any": any_style, "gallery": gallery, "live": live}
 #: Words that replace others in the minutes with VGG-19: what is shown at 512 pixels learns from crops nearly as large.
 FINISH = {
     "any": ["--style-weight", "5", "--side", "288", "--batch", "2"],
+    "gallery": ["--style-weight", "10", "--side", "448", "--batch", "1", "--rate", "0.003", "--average", "0.995"],
 }
 
 
@@ -129,7 +130,7 @@ def main() -> None:
     trained(made, [*words, *start], args.minutes, args.steps)
     if args.finish:
         teacher = ["--loss-encoder", "vgg19-caffe", *(["--weights", str(args.teacher)] if args.teacher else [])]
-        last = [*words, *FINISH.get(args.model, []), "--body", str(made), "--rate", "0.0005", *teacher]
+        last = [*words, "--rate", "0.0005", *FINISH.get(args.model, []), "--body", str(made), *teacher]
         trained(finished, last, args.finish, args.steps)
         made = finished
     shutil.copyfile(made, args.out / f"{args.model}.safetensors")
