@@ -20,6 +20,7 @@ _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", "a.onnx", "--MNNMo
 PYTHON
 "$folder/venv/bin/python" - <<'PYTHON'
 import importlib.metadata
+import pathlib
 import subprocess
 import sys
 
@@ -41,7 +42,6 @@ picture = np.random.default_rng(0).uniform(0, 1, (1, 3, 10, 10)).astype(np.float
 
 def runs(file):
     """What each runtime makes of the picture."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     yield "ONNX Runtime", onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"x": picture})[0]
     core = openvino.Core()
     yield "OpenVINO", core.compile_model(core.read_model(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([picture])[0]
@@ -51,12 +51,15 @@ def runs(file):
     with open("a.onnx", "wb") as target:
         target.write(file)
     yield "tract", tract.onnx().load("a.onnx").into_model().into_runnable().run([picture])[0].to_numpy()
-    subprocess.run([sys.executable, "convert.py"], check=True, **quiet)
+    pathlib.Path("a.mnn").unlink(missing_ok=True)
+    subprocess.run([sys.executable, "convert.py"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     given = MNN.expr.placeholder(list(picture.shape), MNN.expr.NCHW)
     given.write(picture.ravel().tolist())
     net = MNN.nn.load_module_from_file("a.mnn", ["x"], ["y"])
     yield "MNN", MNN.expr.convert(net.forward([given])[0], MNN.expr.NCHW).read()
-    subprocess.run([str(program), "a.onnx", "inputshape=[1,3,10,10]f32", "fp16=0"], **quiet)
+    pathlib.Path("a.ncnn.param").unlink(missing_ok=True)
+    command = [str(program), "a.onnx", "inputshape=[1,3,10,10]f32", "fp16=0"]
+    subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     net = ncnn.Net()
     assert net.load_param("a.ncnn.param") == 0 and net.load_model("a.ncnn.bin") == 0
     run = net.create_extractor()
@@ -66,9 +69,8 @@ def runs(file):
 
 off = {}
 for a, outside in ((-0.75, 0), (-0.5, 0), (-0.75, 1)):
-    node = helper.make_node("Resize", ["x", "", "", "size"], ["y"], mode="cubic", cubic_coeff_a=a, exclude_outside=outside)
     graph = helper.make_graph(
-        [node],
+        [helper.make_node("Resize", ["x", "", "", "size"], ["y"], mode="cubic", cubic_coeff_a=a, exclude_outside=outside)],
         "larger",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 10, 10])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, 20, 20])],

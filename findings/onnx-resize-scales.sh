@@ -19,6 +19,7 @@ _tools.mnnconvert(["mnnconvert", "-f", "ONNX", "--modelFile", "a.onnx", "--MNNMo
 PYTHON
 "$folder/venv/bin/python" - <<'PYTHON'
 import importlib.metadata
+import pathlib
 import subprocess
 import sys
 
@@ -47,6 +48,7 @@ def runs(model, ramp):
     core = openvino.Core()
     yield "OpenVINO", core.compile_model(core.read_model(file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([ramp])[0]
     yield "tract", tract.onnx().load("a.onnx").into_model().into_runnable().run([ramp])[0].to_numpy()
+    pathlib.Path("a.mnn").unlink(missing_ok=True)
     subprocess.run([sys.executable, "convert.py"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     given = MNN.expr.placeholder(list(ramp.shape), MNN.expr.NCHW)
     given.write(ramp.ravel().tolist())

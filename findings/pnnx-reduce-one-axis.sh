@@ -14,6 +14,7 @@ python3 -m venv "$folder/venv"
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
 import importlib.metadata
+import pathlib
 import subprocess
 import sys
 
@@ -48,6 +49,7 @@ for name in ("Mean", "Sum", "L1", "L2", "LogSumExp"):
             file = model.SerializeToString()
             with open("a.onnx", "wb") as target:
                 target.write(file)
+            pathlib.Path("a.ncnn.param").unlink(missing_ok=True)
             command = [str(program), "a.onnx", "inputshape=[1,4,6,8]f32", "fp16=0"]
             subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             (right,) = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"]).run(None, {"x": maps})

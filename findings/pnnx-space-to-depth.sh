@@ -14,6 +14,7 @@ python3 -m venv "$folder/venv"
 cd "$folder"
 "$folder/venv/bin/python" - <<'PYTHON'
 import importlib.metadata
+import pathlib
 import subprocess
 import sys
 
@@ -48,6 +49,7 @@ def both(channels, way):
     file = model.SerializeToString()
     with open("a.onnx", "wb") as target:
         target.write(file)
+    pathlib.Path("a.ncnn.param").unlink(missing_ok=True)
     command = [str(program), "a.onnx", f"inputshape=[1,{channels},4,4]f32", "fp16=0"]
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     net = ncnn.Net()
