@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -146,6 +147,27 @@ def test_onnx_runtime_measures_what_pytorch_measures(measure: tuple[Model, Path]
         expected = model.predict(paintings)
         assert expected.std() > 0.01
         torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("johnson", {"width": 4, "blocks": 1}), ("pyramid", {"scales": 3, "width": 4, "noise": 0})]
+)
+def test_networks_of_the_papers_are_the_same_in_a_file(kind: str, options: dict[str, Any], tmp_path: Path) -> None:
+    generator = build(kind, options).eval().requires_grad_(False)
+    styles = {"dots": generator.plain_style() + 0.1 * torch.randn(generator.style_size)}
+    export_onnx(Model(kind, generator, styles), tmp_path / "m.onnx")
+    found, style = load_onnx(tmp_path / "m.onnx"), styles["dots"][None]
+    for size in SIZES:
+        images = torch.rand(1, 3, *size)
+        torch.testing.assert_close(found(images, style), generator(images, style).clamp(0, 1), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(("source", "way"), [("picture", "--option noise=0"), ("noise", "it makes textures here only")])
+def test_noise_for_each_size_fits_into_no_file(source: str, way: str, tmp_path: Path) -> None:
+    model = Model("pyramid", build("pyramid", {"scales": 3, "width": 4, "source": source}))
+    with pytest.raises(InputError, match=f"draws noise for each size of picture.*{way}"):
+        export_onnx(model, tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_what_measures_nothing_is_refused(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def export_onnx(model: Model, path: str | os.PathLike[str], style: str | None = 
         half: whether convolutions and their weights are float16; inputs and outputs are float32 all the same.
 
     Raises:
-        InputError: if onnx or onnxscript are not installed, the model has no such style, or the file cannot be written.
+        InputError: if onnx or onnxscript are not installed, the model has no such style, draws noise at random, or the
+            file cannot be written.
     """
     onnx = needed("onnx", "onnx")
     needed("onnxscript", "onnx")
@@ -152,6 +153,9 @@ def measuring_graph(model: Model) -> Any:
 
 def _graph(model: Model, style: Tensor | None) -> Any:
     """The model's computation as an `onnx.ModelProto`."""
+    if model.generator.draws:
+        way = "it makes textures here only" if model.generator.from_noise else "train one with --option noise=0"
+        raise InputError(f"a {model.kind} draws noise for each size of picture, which no file can hold: {way}")
     generator = copy.deepcopy(model.generator)
     generator.cpu().float().requires_grad_(False)
     inputs: dict[str, Tensor] = {"images": torch.rand(2, 3, *EXAMPLE)}

@@ -29,6 +29,7 @@ class Generator(nn.Module):
         held: bytes that it takes for each pixel of a piece, measured in float32; those of a picture in and one out if
             it does not say.
         from_noise: whether it makes textures out of noise, and paints no pictures.
+        draws: whether it draws noise for each size of picture, which the graph in a file could not.
         colors: where in its vector the colors of a painting are, as `first_style` finds them.
     """
 
@@ -39,6 +40,7 @@ class Generator(nn.Module):
     largest: float = math.inf
     held: float = 24.0
     from_noise: bool = False
+    draws: bool = False
     colors: slice = slice(0, 0)
     __call__: Callable[..., Tensor]
 

@@ -98,7 +98,7 @@ class Pyramid(Generator):
             "norm": norm,
         }
         self.scales, self.noise, self.divisor = scales, noise, 2 ** (scales - 1)
-        self.from_noise = source == "noise"
+        self.from_noise, self.draws = source == "noise", noise > 0
         padding: Padding = "replicate" if source == "picture" else "circular"
         inward, slots = noise + (3 if source == "picture" else 0), Slots()
         # From coarse to fine.
