@@ -20,7 +20,7 @@ import impasto
 from impasto.errors import InputError
 from impasto.jobs.base import Job
 from impasto.jobs.every import JOBS
-from impasto.jobs.report import manifest, manifest_of
+from impasto.jobs.report import identity, manifest, manifest_of
 from impasto.jobs.running import resolved
 from impasto.methods.settings import StylizeSettings
 from impasto.options import defaults_of, options_of
@@ -184,6 +184,11 @@ def test_a_manifest_has_no_place_on_a_machine(job: Job, named: set[str], monkeyp
     told, options = job.as_json(portable=True), options_of(type(job))
     assert "/here" not in json.dumps(told)
     assert {name for name in told if name != "job" and options[name].kind.path} == named
+
+
+def test_folders_of_one_name_are_not_one_job(tmp_path: Path) -> None:
+    here, there = (JOBS["visualize patches"](units=("relu1_1:0",), photos=f"{tmp_path}/{p}/b") for p in "xy")
+    assert here.as_json(portable=True) == there.as_json(portable=True) and identity(here) != identity(there)
 
 
 def test_again_takes_weights_from_elsewhere(ok: Callable[..., Any], pair: tuple[Path, Path], tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def identity(job: Job) -> str:
     """
     options, about = job.active(), job.as_json(portable=True)
     decides = {name: value for name, value in about.items() if name == "job" or options[name].decides}
+    decides |= {n: getattr(job, n) for n in decides if n != "job" and options[n].kind.path}  # not their names alone
     decides |= {n: file_hash(v) for n, v in decides.items() if isinstance(v, str) and n != "job" and os.path.isfile(v)}
     decides |= {"impasto": version("impasto"), "networks": [file_hash(path) for path in _networks(job)]}
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
