@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ class Pressed:
         if name == MODULE:
             sys.meta_path.remove(Pressed)
             os.kill(os.getpid(), signal.SIGINT)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 MODULE = sys.argv.pop(1)
 sys.meta_path.insert(0, Pressed)
 from impasto.cli import main
@@ -39,6 +41,15 @@ def test_ctrl_c_while_a_module_is_imported_ends_with_one_line(
     assert not (tmp_path / "out.png").exists()
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal; where the tests run in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_heeded_when_a_block_has_ended() -> None:
     done = []
     with pytest.raises(KeyboardInterrupt), heeding_afterwards():
