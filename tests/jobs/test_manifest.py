@@ -191,12 +191,16 @@ def test_folders_of_one_name_are_not_one_job(tmp_path: Path) -> None:
     assert here.as_json(portable=True) == there.as_json(portable=True) and identity(here) != identity(there)
 
 
-def test_again_takes_weights_from_elsewhere(ok: Callable[..., Any], pair: tuple[Path, Path], tmp_path: Path) -> None:
+def test_again_takes_weights_from_elsewhere(
+    ok: Callable[..., Any], refused: Callable[..., Any], pair: tuple[Path, Path], tmp_path: Path
+) -> None:
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out.png"
     elsewhere.mkdir()
     shutil.copy(ok("weights", "path", "lite").out.strip(), elsewhere / "lite.safetensors")
     words = ("--size", 32, "--steps", 1, "--encoder", "lite", "--weights", elsewhere, "--quiet")
     ok("stylize", *pair, "-o", out, *words)
     assert "elsewhere" not in json.dumps(manifest_of(out))
-    ok("again", out, "-o", tmp_path / "2.png", "--inputs", pair[0].parent, "--weights", elsewhere, "--quiet")
+    again = ("again", out, "-o", tmp_path / "2.png", "--inputs", pair[0].parent, "--quiet", "--weights")
+    refused(*again, tmp_path)
+    ok(*again, elsewhere)
     assert (np.asarray(Image.open(out)) == np.asarray(Image.open(tmp_path / "2.png"))).all()
