@@ -90,6 +90,7 @@ RECIPES = {"any": any_style, "gallery": gallery, "live": live}
 FINISH = {
     "any": ["--style-weight", "5", "--side", "288", "--batch", "2"],
     "gallery": ["--style-weight", "10", "--side", "448", "--batch", "1", "--rate", "0.003", "--average", "0.995"],
+    "live": ["--style-weight", "10", "--side", "448", "--batch", "1", "--rate", "0.003", "--average", "0.995"],
 }
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from impasto.canvas import Pixels
 from impasto.canvas.base import Canvas
 from impasto.errors import InputError, NonFiniteError
 from impasto.optimize import LBFGS, Adam, Goal, Optimizer, Stage, State, StepGoals, collapsed, minimize, pyramid
 from impasto.optimize.lbfgs import preconditioned_square
+from impasto.optimize.records import Evaluation, Vector
 
 
 def lbfgs(_: Stage) -> Optimizer:
@@ -391,3 +394,69 @@ def test_the_loop_differentiates_whatever_mode_it_is_watched_in(
         state = [next(loop) for _ in range(6)][-1].state()
         *_, last = minimize(Pixels(begin), stages(4, 8, steps=4), optimizer, state, average=0.5)
         assert torch.equal(last.image(), whole.image())
+
+
+class Waves:
+    """A bowl with waves on it: where they bend down, a step shows no curvature that could be remembered."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.bowl = Bowl(size)
+
+    def __call__(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = self.bowl(image)[0] + (9 * image).cos().sum()
+        return loss, {"waves": loss.detach()}
+
+
+class DecidesAtOnce(LBFGS):
+    """Reads whether a pair is to be kept as soon as it is there; tells how many were not."""
+
+    dropped = 0
+
+    def _remember(self, move: Vector, change: Vector) -> None:
+        before = len(self._pairs)
+        super()._remember(move, change)
+        self._decide()
+        self.dropped += len(self._pairs) == before
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_a_pair_that_is_not_kept_moves_nothing_before_that_is_read(size: int) -> None:
+    start = torch.rand(1, 3, size, size, generator=torch.Generator().manual_seed(3))
+    steps, at_once = [], DecidesAtOnce(history=30, levels=2)
+    for solver in (LBFGS(history=30, levels=2), at_once):
+        run = minimize(Pixels(start), [Stage((size, size), 30, lambda: Waves((size, size)))], lambda _, s=solver: s)
+        steps.append([(step.loss, step.image()) for step in run])
+    assert at_once.dropped
+    assert len(steps[0]) == len(steps[1])
+    assert all(a[0] == b[0] and torch.equal(a[1], b[1]) for a, b in zip(*steps, strict=True))
+
+
+class Watched(TorchDispatchMode):
+    """Lists scalar products and reads of single numbers, for which a GPU is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        names = {torch.ops.aten.dot.default: "dot", torch.ops.aten._local_scalar_dense.default: "read"}
+        self.seen += [names[func]] if func in names else []
+        return func(*args, **(kwargs or {}))
+
+
+def test_lbfgs_reads_from_a_gpu_only_when_nothing_is_under_way() -> None:
+    solver, canvas, goal, turns = LBFGS(), Pixels(torch.ones(1, 3, 4, 4)), Bowl((4, 4)), list[list[str]]()
+
+    def evaluate() -> Evaluation:
+        slope = 2 * goal.curvature * (canvas.image() - 0.3)
+        loss = goal(canvas.image())[0].item()
+        turns.append(watched.seen)
+        watched.seen = []
+        return Evaluation(loss, {}, {"pixels": slope}, flat=False)
+
+    with Watched() as watched:
+        for _ in range(6):
+            solver.step(canvas, evaluate)
+    later = turns[3:]
+    assert len(later) >= 3
+    assert all("dot" in seen and "read" not in seen[seen.index("dot") : -1] for seen in later), later

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import torch
@@ -15,6 +16,26 @@ from impasto.optimize.records import Evaluate, Evaluation, Vector, copied, sprea
 
 #: Numbers (4 Mpx in color) above which L-BFGS keeps its pairs in half precision, and at most so many of them.
 LARGE, LARGE_HISTORY = 12 * 2**20, 3
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """What a step showed of the curvature.
+
+    Attributes:
+        move: `s`, of the parameters.
+        change: `y`, of the gradient.
+        product: `sᵀy`, a scalar on the device; infinite where the pair is not to be kept, so that it moves nothing.
+    """
+
+    move: Vector
+    change: Vector
+    product: Tensor
+
+    @property
+    def kept(self) -> bool:
+        """Waits for the device."""
+        return bool(self.product.isfinite())
 
 
 class LBFGS:
@@ -30,6 +51,9 @@ class LBFGS:
     Of large pictures the pairs, not the gradient, are in half precision (bfloat16): a pair only says how curved the
     loss is.
 
+    A GPU is waited for once an evaluation, for the loss. Whether the newest pair is kept is read after the next
+    evaluation, when nothing is under way; until then it takes part with a weight that may be zero.
+
     Args:
         history: pairs remembered, 24 bytes a pixel each; above `LARGE` numbers 12 bytes a pixel, and `LARGE_HISTORY`.
         levels: of the pyramid, for parameters that lie over the picture; 1 for none.
@@ -41,16 +65,17 @@ class LBFGS:
         self.first = first
         self.halvings = halvings
         self.stuck = False
-        self._moves: list[Vector] = []
-        self._changes: list[Vector] = []
+        self._pairs: list[_Pair] = []
+        self._decided = True
+        self._scale: Tensor | None = None
         self._now: Evaluation | None = None
 
     def step(self, canvas: Canvas, evaluate: Evaluate) -> Evaluation:
         now = evaluate() if self._now is None else self._now
         if not now.flat:
             found = self._try(canvas, evaluate, now)
-            if found is None and self._moves:
-                self._moves, self._changes = [], []
+            if found is None and self._pairs:
+                self._pairs, self._decided = [], True
                 found = self._try(canvas, evaluate, now)
             # Without a memory it would try the same lengths again, each time.
             self.stuck, now = found is None, found or now
@@ -82,34 +107,52 @@ class LBFGS:
         return {name: self.levels if name in canvas.maps else 1 for name in canvas.parameters}
 
     def _remember(self, move: Vector, change: Vector) -> None:
+        self._decide()
         most = self.history
         if sum(x.numel() for x in move.values()) > LARGE:
             move, change = ({name: x.bfloat16() for name, x in v.items()} for v in (move, change))
             most = min(most, LARGE_HISTORY)
-        if _dot(move, change) > 1e-6 * _norm(move) * _norm(change):
-            self._moves.append(move)
-            self._changes.append(change)
-            del self._moves[:-most], self._changes[:-most]
+        product = _dot(move, change)
+        curved = product > 1e-6 * _norm(move) * _norm(change)
+        self._pairs.append(_Pair(move, change, torch.where(curved, product, torch.inf)))
+        self._decided = False
+        if len(self._pairs) == 1:
+            self._decide()  # without another pair there is no other first guess of the curvature
+        del self._pairs[:-most]
+
+    def _decide(self) -> None:
+        """Drop the newest pair if it is not to be kept."""
+        if not self._decided and not self._pairs[-1].kept:
+            self._pairs.pop()
+        self._decided = True
 
     def _direction(self, gradient: Vector, levels: Mapping[str, int]) -> dict[str, Tensor]:
         """The two-loop recursion: minus the approximate inverse Hessian times the gradient.
 
         Its scalars stay on the device, so that a GPU is not waited for.
         """
-        if not self._moves:
+        if not self._pairs:
             move = preconditioned(copied(gradient), levels)
             scale = -self.first / _mean_square(move).sqrt().clamp_min(1e-30)
             return {name: x.mul_(scale) for name, x in move.items()}
         q, alphas = {name: -g for name, g in gradient.items()}, []
-        for s, y in zip(reversed(self._moves), reversed(self._changes), strict=True):
-            alphas.append(_dot(s, q) / _dot(s, y))
-            _add(q, y, alphas[-1], -1)
-        s, y = self._moves[-1], self._changes[-1]
-        scale = _dot(s, y) / preconditioned_square(y, levels)
+        for pair in reversed(self._pairs):
+            alphas.append(_dot(pair.move, q) / pair.product)
+            _add(q, pair.change, alphas[-1], -1)
+        scale = self._first_guess(levels)
         q = {name: x.mul_(scale) for name, x in preconditioned(q, levels).items()}
-        for s, y, alpha in zip(self._moves, self._changes, reversed(alphas), strict=True):
-            _add(q, s, alpha - _dot(y, q) / _dot(s, y))
+        for pair, alpha in zip(self._pairs, reversed(alphas), strict=True):
+            _add(q, pair.move, alpha - _dot(pair.change, q) / pair.product)
         return q
+
+    def _first_guess(self, levels: Mapping[str, int]) -> Tensor:
+        """The multiple of `P` with which the inverse Hessian begins: that of the newest pair that is kept."""
+        newest = self._pairs[-1]
+        scale = newest.product / preconditioned_square(newest.change, levels)
+        if not self._decided and self._scale is not None:
+            scale = torch.where(scale.isfinite(), scale, self._scale)
+        self._scale = scale
+        return scale
 
     def bytes_per_value(self, values: int) -> float:
         """Its pairs: in single precision, or in half and few of them (`LARGE`)."""
@@ -118,17 +161,18 @@ class LBFGS:
     def state(self) -> dict[str, Tensor]:
         assert self._now is not None
         found = spread("gradient", self._now.gradient)
-        for i, (move, change) in enumerate(zip(self._moves, self._changes, strict=True)):
-            found |= spread(f"move{i}", move) | spread(f"change{i}", change)
-        numbers = {"loss": self._now.loss, "pairs": len(self._moves)}
+        self._decide()
+        for i, pair in enumerate(self._pairs):
+            found |= spread(f"move{i}", pair.move) | spread(f"change{i}", pair.change)
+        numbers = {"loss": self._now.loss, "pairs": len(self._pairs)}
         numbers |= {f"part.{name}": value for name, value in self._now.losses.items()}
         return found | {name: torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         # Not copied: none of these is ever changed in place.
         pairs, gradient = range(int(state["pairs"])), under("gradient", state)
-        self._moves = [under(f"move{i}", state) for i in pairs]
-        self._changes = [under(f"change{i}", state) for i in pairs]
+        found = [(under(f"move{i}", state), under(f"change{i}", state)) for i in pairs]
+        self._pairs, self._decided = [_Pair(s, y, _dot(s, y)) for s, y in found], True
         losses = {name: value.item() for name, value in under("part", state).items()}
         flat = not any(g.count_nonzero() for g in gradient.values())
         self._now = Evaluation(state["loss"].item(), losses, gradient, flat)
