@@ -2,9 +2,9 @@
 
     python tools/finish_any.py OUT.safetensors --photos DIR … --paintings DIR … --teacher DIR --minutes 95
 
-One pair a step, in bfloat16, compared by VGG-19. It begins with the packaged `any` (or `--body FILE`), to which a
-prediction of styles is added if it has none, and goes on where it was cut. Pictures of the yardstick
-(`make_models.YARDSTICK`) and every twentieth painting of the last folder are kept out of the training.
+One pair a step, compared by VGG-19, in bfloat16 where the processor has it. It begins with the packaged `any` (or
+`--body FILE`), to which a prediction of styles is added if it has none, and goes on where it was cut. Pictures of the
+yardstick (`make_models.YARDSTICK`) and every twentieth painting of the last folder are kept out of the training.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto.features import load_encoder
+from impasto.features import load_encoder, resolve_precision
 from impasto.media import read_image
 from impasto.networks.models import Model, distribution, load_model, save_model
 from impasto.networks.quarter import Quarter
@@ -124,7 +124,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     torch.set_num_threads(1)
-    encoder = load_encoder("vgg19-caffe", weights=args.teacher, precision="bf16")
+    precision = resolve_precision()
+    encoder = load_encoder("vgg19-caffe", weights=args.teacher, precision=precision)
     encoder.requires_grad_(False)
     photos = pictures(args.photos)
     judged = judges(pictures(args.paintings[-1:]))
@@ -139,7 +140,7 @@ def main() -> None:
     task = WholePictures(AnyStyle(network), photos, styles, apart, encoder, loss, batch=1, window=30, seed=args.seed)
     task.contents, task.apart = [p for i, p in enumerate(photos) if i % 20], photos[::20]
     settings = TrainSettings(
-        steps=100_000, minutes=args.minutes, rate=args.rate, average=0.997, precision="bf16", seed=args.seed,
+        steps=100_000, minutes=args.minutes, rate=args.rate, average=0.997, precision=precision, seed=args.seed,
         held_out_batches=12, look_every=200, save_every=50, warmup=100,
     )  # fmt: skip
     identity = {"style_weight": args.style_weight}

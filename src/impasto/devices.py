@@ -14,6 +14,9 @@ from impasto.errors import InputError, unknown
 if TYPE_CHECKING:
     import torch
 
+#: Pictures that a GPU paints at once if nobody says how many.
+GPU_BATCH = 8
+
 
 def resolve_device(name: str | torch.device = "auto") -> str:
     """The device that a name stands for, as torch names it.

@@ -17,7 +17,7 @@ import impasto
 from impasto.cli import window
 from impasto.errors import InputError
 from impasto.export import load_onnx
-from impasto.jobs.live import Live
+from impasto.jobs.live import Live, alike
 from impasto.jobs.paint import ONCE
 from impasto.jobs.records import Painted, Progress, Record
 from impasto.media import write_image
@@ -111,6 +111,45 @@ def test_an_interruption_leaves_a_video_that_plays(
     monkeypatch.undo()
     assert ran.code == 130 and "interrupted" in ran.err
     assert len(list(Video(str(tmp_path / "out.mp4")).frames())) == 3
+
+
+@pytest.mark.parametrize("consistency", [0.0, 1.0])
+def test_frames_that_are_painted_at_once_are_those_one_by_one(
+    clip: Path, model: Path, consistency: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, sizes, real = dict[int, list[Painted]](), list[int](), Painter.together
+
+    def together(self: Painter, images: list[torch.Tensor], style: torch.Tensor) -> list[torch.Tensor]:
+        sizes.append(len(images))
+        return real(self, images, style)
+
+    monkeypatch.setattr(Painter, "together", together)
+    for batch in (1, 3):
+        job = Live(str(clip), model=str(model), size=56, consistency=consistency, precision="fp32", batch=batch)
+        found[batch] = [record for record in job.records() if isinstance(record, Painted)]
+    assert sorted(sizes) == [1, 1, 1, 1, 1, 2, 3]
+    assert [p.seconds for p in found[1]] == [p.seconds for p in found[3]] and len(found[1]) == 5
+    for one, three in zip(found[1], found[3], strict=True):
+        torch.testing.assert_close(one.pixels, three.pixels, atol=1e-3, rtol=0)
+
+
+def test_groups_are_of_one_size_and_an_interruption_loses_none() -> None:
+    def frames() -> Iterator[Frame]:
+        for width in (4, 4, 4, 6, 6, 4):
+            yield Frame(torch.zeros(1, 3, 4, width), 0.0)
+        raise KeyboardInterrupt
+
+    found = []
+    with pytest.raises(KeyboardInterrupt):
+        for group in alike(frames(), 2):
+            found.append([int(frame.pixels.shape[3]) for frame in group])
+    assert found == [[4, 4], [4], [6, 6], [4]]
+
+
+def test_many_frames_at_once_are_for_gpus_and_not_for_cameras() -> None:
+    job = Live("clip.mp4")
+    assert [job._batch(device, camera=False) for device in ("cpu", "cuda:1")] == [1, 8]
+    assert job._batch("cuda", camera=True) == 1 and job.changed(batch=3)._batch("cpu", camera=False) == 3
 
 
 class FakeWindow:

@@ -39,6 +39,21 @@ def test_one_of_several_textures_is_named() -> None:
         texture_from_model(model, style="brick")
 
 
+def test_pictures_at_once_go_in_halves_where_there_is_not_the_memory(small_model: Model) -> None:
+    sizes = []
+
+    def run(images: Tensor, style: Tensor) -> Tensor:
+        sizes.append(len(images))
+        if len(images) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return small_model(images, style)
+
+    photos, style = list(torch.rand(5, 1, 3, 16, 16)), small_model.blended({next(iter(small_model.styles)): 1.0})
+    found = Painter(small_model, run).together(photos, style)
+    assert sizes == [5, 2, 3, 1, 2]
+    torch.testing.assert_close(torch.cat(found), torch.cat([small_model(photo, style) for photo in photos]))
+
+
 def test_what_makes_textures_paints_no_pictures_and_the_other_way_round(small_model: Model) -> None:
     with pytest.raises(InputError, match="this model makes textures out of noise"):
         open_painter(textures("bricks"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from impasto.media.image import Source
     from impasto.media.video import Frame, Video
     from impasto.methods.instant import Painter
-    from impasto.methods.video import Follower, Paint
+    from impasto.methods.video import Follower
 
 #: Long side at which flow is found in real time, in pixels.
 FLOW_SIDE = 320
@@ -54,6 +54,9 @@ class Live(Job):
         "How still it holds: from 0, each frame by itself, to 1.", group="motion", least=0, most=1)
     precision: str = precision_option()
     runtime: str | None = runtime_option()
+    batch: int | Auto = option(AUTO, WHOLE,
+        "Frames of a video that are painted at once; other numbers round otherwise.", group=COMPUTING, least=1,
+        auto="8 on a GPU, as memory goes, else 1; 1 for a camera", decides=False)
     device: str = option("auto", TEXT, "Where to compute: cpu, cuda or mps.", group=COMPUTING,
         auto="a GPU if there is one", decides=False)
     output: str | None = option(None, FILE,
@@ -104,12 +107,13 @@ class Live(Job):
         return None
 
     def painted(self, video: Video, device: str, note: Callable[[str], None], tell: Tell) -> Iterator[Painted]:
-        """The frames, painted with one look."""
+        """The frames, painted with one look, some ahead of those that are asked for."""
         import time
         from itertools import chain, islice
 
         import torch
 
+        from impasto.jobs.ahead import started_ahead
         from impasto.jobs.paint import open_network
         from impasto.jobs.records import Painted
         from impasto.memory import allowance
@@ -118,38 +122,50 @@ class Live(Job):
         pictures = video.frames(note)
         first = next(pictures)
         look = self._look(painter, first, device)
-        frames = islice(chain([first], pictures), self.frames)
-        for frame, make in self._tied(frames, lambda photo: painter(photo, look), device):
-            began, photo = time.perf_counter(), self._turned(frame).to(device)
-            with torch.inference_mode():
-                pixels = self._mixed(make(photo), photo)
-            yield Painted(pixels.cpu(), frame.seconds, time.perf_counter() - began)
-
-    def _tied(self, frames: Iterator[Frame], paint: Paint, device: str) -> Iterator[tuple[Frame, Paint]]:
-        """Each frame with what makes its picture: by itself, or tied to the one before."""
-        if not self.consistency:
-            yield from ((frame, paint) for frame in frames)
-            return
-        import torch
-
-        from impasto.jobs.ahead import started_ahead
-        from impasto.media.flow import View, gray_of
 
         @torch.inference_mode()
-        def alone(frame: Frame) -> Tensor:
-            return paint(self._turned(frame).to(device))
+        def together(group: Sequence[Frame]) -> list[Tensor]:
+            return painter.together([self._turned(frame).to(device) for frame in group], look)
 
-        follow = self._follower(paint)
-        for number, (frame, picture) in enumerate(started_ahead(alone, frames), 1):
-            view = View(number, gray_of(self._turned(frame), FLOW_SIDE))
-            follow.paint = lambda photo, picture=picture: picture.result()  # type: ignore[misc]
-            yield frame, lambda photo, view=view: follow(photo, view).pixels  # type: ignore[misc]
+        frames, tied = islice(chain([first], pictures), self.frames), self._tied()
+        groups = alike(frames, self._batch(device, camera=video.is_camera))
+        for group, made in started_ahead(together, groups):
+            for place, frame in enumerate(group):
+                began, photo = time.perf_counter(), self._turned(frame)
+                with torch.inference_mode():
+                    pixels = self._mixed(tied(photo, made.result()[place]), photo.to(device))
+                yield Painted(pixels.cpu(), frame.seconds, time.perf_counter() - began)
+
+    def _batch(self, device: str, *, camera: bool) -> int:
+        """Frames that are painted at once; those of a camera are not waited for."""
+        from impasto.devices import GPU_BATCH
+
+        if camera:
+            return 1
+        return (GPU_BATCH if device.startswith("cuda") else 1) if self.batch == AUTO else known(self.batch)
+
+    def _tied(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """From each frame, on the CPU, and what a pass made of it, in turn, to its picture: that, or tied to the one
+        before."""
+        if not self.consistency:
+            return lambda photo, picture: picture
+        from itertools import count
+
+        from impasto.media.flow import View, gray_of
+
+        follow, numbers = self._follower(), count(1)
+
+        def tied(photo: Tensor, picture: Tensor) -> Tensor:
+            follow.paint = lambda photo: picture
+            return follow(photo.to(picture.device), View(next(numbers), gray_of(photo, FLOW_SIDE))).pixels
+
+        return tied
 
     def _turned(self, frame: Frame) -> Tensor:
         """A frame's pixels, as in a mirror if it shall be."""
         return frame.pixels.flip(3) if self.mirror else frame.pixels
 
-    def _follower(self, paint: Paint) -> Follower:
+    def _follower(self) -> Follower:
         """What ties frames to those before, in real time."""
         from dataclasses import replace
 
@@ -159,7 +175,7 @@ class Live(Job):
 
         tie = Tie()
         tie = replace(tie, share=tie.share * self.consistency)
-        return Follower(paint, Dis("fast"), tie, measures=False, sampling="bicubic")
+        return Follower(lambda photo: photo, Dis("fast"), tie, measures=False, sampling="bicubic")
 
     def _usual_model(self) -> str:
         """The fastest packaged network that can do it."""
@@ -193,3 +209,24 @@ class Live(Job):
         if self.strength < 1:
             painted = plain.lerp(painted, self.strength)
         return with_chroma(painted, plain) if self.color == "content-luminance" else painted
+
+
+def alike(frames: Iterator[Frame], most: int) -> Iterator[list[Frame]]:
+    """Frames in groups of one size, at most so many each; those before an error come before it."""
+    group: list[Frame] = []
+    while True:
+        try:
+            frame = next(frames, None)
+        except BaseException:
+            if group:
+                yield group
+            raise
+        if group and (frame is None or frame.pixels.shape != group[0].pixels.shape):
+            yield group
+            group = []
+        if frame is None:
+            return
+        group.append(frame)
+        if len(group) == most:
+            yield group
+            group = []

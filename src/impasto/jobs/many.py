@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.devices import cores, resolve_device
+from impasto.devices import GPU_BATCH, cores, resolve_device
 from impasto.errors import InputError, Interrupted
 from impasto.files import check_target, remove_unfinished
 from impasto.jobs.base import Job
@@ -36,8 +36,6 @@ from impasto.options import AUTO, known
 SHOWN = 20
 #: Bytes that a worker takes before it paints anything larger; decides how many there are if nobody says so.
 WORKER = 1.5e9
-#: Pictures that a GPU paints at once if nobody says how many.
-GPU_BATCH = 8
 PAINTED, SKIPPED, FAILED = "painted", "skipped", "failed"
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError, is_out_of_memory
+from impasto.errors import InputError
 from impasto.jobs.live import Live
 from impasto.jobs.records import Note, Progress, Record, Tell
 from impasto.jobs.report import manifest
@@ -109,20 +109,11 @@ class Brush:
             if photos[number].alpha is None:
                 sizes.setdefault(picture.shape, []).append(number)
         for numbers in sizes.values():
-            for number, painted in zip(numbers, self._at_once([pictures[n] for n in numbers], styles), strict=True):
+            painted = self.painter.together([pictures[n] for n in numbers], styles)
+            for number, picture in zip(numbers, painted, strict=True):
                 own = job.color == "painting"
-                found[number] = with_own_colors(self.painter, painted, styles, None) if own else painted
+                found[number] = (with_own_colors(self.painter, picture, styles, None) if own else picture).cpu()
         return found
-
-    def _at_once(self, pictures: list[Tensor], vector: Tensor) -> list[Tensor]:
-        """Pictures of one size, painted; in halves where there is not the memory."""
-        try:
-            return list(torch.split(self.painter(torch.cat(pictures), vector).cpu(), 1))
-        except (RuntimeError, MemoryError) as error:
-            if len(pictures) == 1 or not is_out_of_memory(error):
-                raise
-        half = len(pictures) // 2
-        return self._at_once(pictures[:half], vector) + self._at_once(pictures[half:], vector)
 
 
 def open_network(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from impasto.errors import InputError
+from impasto.errors import InputError, is_out_of_memory
 from impasto.features import resolve_precision
 from impasto.features.precision import Precision
 from impasto.networks.conditioning import OfWhole, begin_at, edged
@@ -53,6 +53,16 @@ class Painter:
         finally:
             begin_at(self.model.generator, 0, 0)
         return painted[..., above:, before:]
+
+    def together(self, images: Sequence[Tensor], style: Tensor) -> list[Tensor]:
+        """Pictures of one size, `(1, 3, H, W)` each, painted at once; in halves where there is not the memory."""
+        try:
+            return list(torch.split(self(torch.cat([*images]), style), 1))
+        except (RuntimeError, MemoryError) as error:
+            if len(images) == 1 or not is_out_of_memory(error):
+                raise
+        half = len(images) // 2
+        return self.together(images[:half], style) + self.together(images[half:], style)
 
     def moved(self, origin: tuple[int, int]) -> Painter:
         """The same for pictures that begin at another place of a scene, as a camera's do that moved: its cells and its
