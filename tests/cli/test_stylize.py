@@ -17,8 +17,10 @@ import impasto
 from impasto.errors import InputError
 from impasto.features import resolve_precision
 from impasto.features.vgg import VGG
+from impasto.jobs.stylize import Stylize, recording
 from impasto.media import read_image, read_metadata
 from impasto.methods import stylize as optimization
+from impasto.optimize.captured import cuda_graph
 
 Run = Callable[..., Any]
 
@@ -256,6 +258,17 @@ def test_an_existing_output_is_kept_without_force(
     assert out.read_bytes() == b"precious"
     ok(*words, "--force")
     assert size_of(out) == (32, 27)
+
+
+def test_steps_are_replayed_on_gpus_where_they_have_one_goal(
+    refused: Run, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    words = ("stylize", *pair, "-o", tmp_path / "out.png", "--device", "cpu", "--encoder", "lite", "--cuda-graphs")
+    assert "cuda-graphs is for CUDA's GPUs, and this computes on cpu: leave it out" in refused(*words)
+    job = Stylize("photo.jpg", "painting.jpg", encoder="lite", cuda_graphs=True, jitter=0, device="cuda")
+    assert recording(job) is cuda_graph and recording(job.changed(cuda_graphs=False)) is None
+    with pytest.raises(InputError, match="add --jitter 0"):
+        recording(job.changed(jitter=16))
 
 
 def test_two_outputs_in_one_file_are_refused(refused: Run, pair: tuple[Path, Path], tmp_path: Path) -> None:

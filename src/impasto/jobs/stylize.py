@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from impasto.errors import InputError
-from impasto.jobs.base import FILES, INPUT, OptimizingJob
+from impasto.jobs.base import COMPUTING, FILES, INPUT, OptimizingJob
 from impasto.methods.patches.settings import TransferSettings
 from impasto.methods.presets import QUALITIES, quality
 from impasto.methods.settings import BY_NETWORK, OPTIMIZE, QUILTING, StylizeSettings, encoder_name, runtime_option
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from impasto.methods.regions import Region
     from impasto.networks.models import Model
     from impasto.optimize import State
+    from impasto.optimize.captured import Capture
 
 J = TypeVar("J", "Stylize", "Doodle")
 REFINED, ONE_PASS = BY_NETWORK[1:]
@@ -88,6 +89,9 @@ class Stylize(OptimizingJob, TransferSettings, StylizeSettings):
         modes=OPTIMIZE)
     layer_losses: bool = option(False, FLAG,
         "Tell losses by layer in report and plot; the picture changes by rounding only.", group=FILES, modes=OPTIMIZE)
+    cuda_graphs: bool = option(False, FLAG,
+        "Record a step on a GPU and replay it, which may be faster and takes twice the memory; not with jitter.",
+        group=COMPUTING, decides=False, modes=OPTIMIZE)
     # fmt: on
 
     def __post_init__(self) -> None:
@@ -237,7 +241,7 @@ class Doodle(OptimizingJob, StylizeSettings):
 
 def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]:
     """Optimize a picture: `impasto.methods.stylize.stylize`."""
-    from impasto.jobs.records import Progress
+    from impasto.jobs.records import Note, Progress
     from impasto.jobs.running import memory_limit, open_encoder, optimized, resolved, state_of
     from impasto.media import read_image
     from impasto.methods import stylize as optimization
@@ -251,6 +255,7 @@ def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]
     first = scene.first(picture, regions, job)
     yield from notes
     job = job.resolved(encoder_name(job.encoder))
+    capture = recording(job)
     network, warmup = open_encoder(job), None
     if job.warms_up:
         warmup = open_encoder(job, job.warmup_encoder)
@@ -271,9 +276,31 @@ def optimize_records(asked: J, tell: Tell) -> Generator[Record, None, Result[J]]
         warmup=warmup,
         max_memory=limit,
         layer_losses=isinstance(job, Stylize) and job.layer_losses,
+        capture=capture,
+        notice=lambda text: tell(Note(text)),
     )
     del state  # a large picture's takes memory, and the loop has it now
     return (yield from optimized(job, asked, steps, alpha=None if photo is None else photo.alpha))
+
+
+def recording(job: Stylize | Doodle) -> Capture | None:
+    """How steps are recorded and replayed, if they shall be.
+
+    Args:
+        job: resolved.
+
+    Raises:
+        InputError: if they cannot be.
+    """
+    from impasto.optimize.captured import cuda_graph
+
+    if isinstance(job, Doodle) or not job.cuda_graphs:
+        return None
+    if not job.device.startswith("cuda"):
+        raise InputError(f"cuda-graphs is for CUDA's GPUs, and this computes on {job.device}: leave it out")
+    if job.jitter:
+        raise InputError("with jitter each step has a goal of its own, and none can be replayed: add --jitter 0")
+    return cuda_graph
 
 
 #: Long side from which a run says beforehand what it takes.

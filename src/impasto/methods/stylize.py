@@ -40,6 +40,7 @@ from impasto.objective.cache import StatisticsCache
 from impasto.objective.terms import TVKind
 from impasto.objective.tiled import objective, whole_maps
 from impasto.optimize import Goal, Stage, State, Step, StepGoals, minimize
+from impasto.optimize.captured import Capture
 from impasto.optimize.moving import jittered
 from impasto.options import known
 from impasto.pictures.color import (
@@ -200,6 +201,8 @@ def stylize(
     max_memory: float | None = None,
     extra_terms: ExtraTerms = lambda encoder, plan: (),
     layer_losses: bool = False,
+    capture: Capture | None = None,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Step]:
     """`content` painted in the manner of `style` (Gatys et al. 2016, eq. 7), coarse to fine.
 
@@ -223,6 +226,7 @@ def stylize(
         extra_terms: called when a stage begins for terms to add to it, such as one that ties a frame to the one before.
             Their layers are not counted in the plan's memory.
         layer_losses: tell the losses of each term by layer, as `style.relu1_1`; the picture changes by rounding only.
+        capture, notice: see `minimize`.
 
     Yields:
         A `Step` after each step.
@@ -265,7 +269,9 @@ def stylize(
     canvas = _canvas(first, content if gray else None, only_gray, settings)
     if untouched is not None and content is not None:
         canvas = PartlyFixed(canvas, content, untouched)
-    steps = minimize(canvas, stages, optimizer(settings), resume, average=settings.average)
+    steps = minimize(
+        canvas, stages, optimizer(settings), resume, average=settings.average, capture=capture, notice=notice
+    )
     if settings.color != "painting" or only_gray or not regions:
         return steps
     return _recolored(steps, by_segment(regions, guide) if guide is not None else regions, settings.size)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from impasto.canvas.base import Canvas
 from impasto.errors import InputError, NonFiniteError
+from impasto.optimize.captured import Capture, Replayed, Work
 from impasto.optimize.records import (
     Evaluation,
     Goal,
@@ -22,6 +23,8 @@ from impasto.optimize.records import (
     StepGoals,
     Vector,
     copied,
+    spread,
+    under,
 )  # fmt: skip
 
 
@@ -54,6 +57,8 @@ def minimize(
     resume: State | None = None,
     *,
     average: float = 0.0,
+    capture: Capture | None = None,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Step]:
     """Change `canvas` to make each stage's objective small, stage after stage.
 
@@ -69,6 +74,9 @@ def minimize(
             they are made; if there are none left in the last stage, it is told again as the only record.
         average: decay of a running average of the parameters, restarted at each stage, which steps show and the next
             stage begins with (Adam wanders; its average does not); 0 for none.
+        capture: how a stage's evaluations are recorded and replayed (`impasto.optimize.captured`), where all its steps
+            have one goal; they are not if None.
+        notice: told in a sentence why a stage's are not.
 
     Yields:
         A `Step` after each step. The consumer may stop at any time: the canvas holds the last good picture.
@@ -81,7 +89,7 @@ def minimize(
     if resume is not None and begin >= len(stages):
         raise InputError(f"the state was saved at scale {begin + 1}, but there are only {len(stages)}")
     for number, stage in enumerate(stages[begin:], begin):
-        run = _Run(canvas, number, len(stages), stage, optimizer(stage), _Average(average), began)
+        run = _Run(canvas, number, len(stages), stage, optimizer(stage), _Average(average), began, capture, notice)
         run.begin(resume)
         done, ended = (0, False) if resume is None else (resume.step, resume.stuck or resume.step >= stage.steps)
         if not ended:
@@ -104,6 +112,8 @@ class _Run:
     solver: Optimizer
     mean: _Average
     began: float
+    capture: Capture | None
+    notice: Callable[[str], None]
 
     @torch.inference_mode(False)
     def begin(self, resume: State | None) -> None:
@@ -129,8 +139,12 @@ class _Run:
         """All that are left after so many."""
         with torch.inference_mode(False):
             objective = self.stage.objective()
+        work: Work | None = None
+        if self.capture is not None and not isinstance(objective, StepGoals):
+            canvas, goal = self.canvas, objective
+            work = Replayed(lambda: _computed(canvas, goal), lambda: canvas.parameters, self.capture, self.notice)
         for count in range(done + 1, self.stage.steps + 1):
-            loss, losses = self._advance(objective, count)
+            loss, losses = self._advance(objective, count, work)
             stuck = self.solver.stuck and not isinstance(objective, StepGoals)
             yield self.record(count, loss, losses, stuck=stuck)
             if stuck:
@@ -162,15 +176,16 @@ class _Run:
 
     @torch.inference_mode(False)
     @torch.no_grad()
-    def _advance(self, objective: Goal | StepGoals, count: int) -> tuple[float, Parts]:
+    def _advance(self, objective: Goal | StepGoals, count: int, work: Work | None) -> tuple[float, Parts]:
         """One step; the canvas's parameters carry no gradient outside of the evaluation."""
         goal = objective.at(count) if isinstance(objective, StepGoals) else objective
-        found = self.solver.step(self.canvas, lambda: _evaluated(self.canvas, goal, count))
+        found = self.solver.step(self.canvas, lambda: _evaluated(work or (lambda: _computed(self.canvas, goal)), count))
         self.mean.update(self.canvas.parameters, count)
         return found.loss, found.losses
 
 
-def _evaluated(canvas: Canvas, goal: Goal, count: int) -> Evaluation:
+def _computed(canvas: Canvas, goal: Goal) -> dict[str, Tensor]:
+    """The loss, its parts, its gradient and how many numbers of that are not zero; a GPU is not waited for."""
     parameters = canvas.parameters
     with torch.enable_grad():
         for parameter in parameters.values():
@@ -180,12 +195,22 @@ def _evaluated(canvas: Canvas, goal: Goal, count: int) -> Evaluation:
         for parameter in parameters.values():
             parameter.requires_grad_(False)
     moves = torch.stack([gradient.count_nonzero() for gradient in gradients]).sum()  # any() would copy them
-    # A GPU is waited for once.
-    loss, slope, *values = torch.stack([total.detach(), moves.to(total), *parts.values()]).tolist()
+    # An encoder may leave its own memory layout, which every product of L-BFGS would copy back.
+    found = {name: gradient.contiguous() for name, gradient in zip(parameters, gradients, strict=True)}
+    return {"loss": total.detach(), "slope": moves.to(total)} | spread("part", parts) | spread("gradient", found)
+
+
+def _evaluated(work: Work, count: int) -> Evaluation:
+    """What was computed for step `count`; a GPU is waited for once.
+
+    Raises:
+        NonFiniteError: if a part of the loss is not finite.
+    """
+    found = work()
+    parts = under("part", found)
+    loss, slope, *values = torch.stack([found["loss"], found["slope"], *parts.values()]).tolist()
     losses = dict(zip(parts, values, strict=True))
     for name, value in losses.items():
         if not abs(value) < float("inf"):
             raise NonFiniteError(name, count)
-    # An encoder may leave its own memory layout, which every product of L-BFGS would copy back.
-    found = {name: gradient.contiguous() for name, gradient in zip(parameters, gradients, strict=True)}
-    return Evaluation(loss, losses, found, not slope)
+    return Evaluation(loss, losses, under("gradient", found), not slope)

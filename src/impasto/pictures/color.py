@@ -29,8 +29,8 @@ GRAY = 4 * NOISE
 
 def luma(picture: Tensor) -> Tensor:
     """`Y = 0.299 R + 0.587 G + 0.114 B` of `(B, 3, H, W)`, as `(B, 1, H, W)`."""
-    weights = torch.tensor(LUMA, dtype=picture.dtype, device=picture.device).view(1, 3, 1, 1)
-    return (picture * weights).sum(1, keepdim=True)
+    red, green, blue = torch.split(picture, 1, 1)  # a tensor of the factors would be sent to a GPU each time
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def chroma(picture: Tensor) -> Tensor:
