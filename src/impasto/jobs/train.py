@@ -160,9 +160,7 @@ class Train(Job, TrainSettings, LossWeights):
         self, recipe: Recipe, paintings: list[Path], precision: str, trainer: Device | None, notes: list[Any]
     ) -> Generator[Record, None, None]:
         from impasto.errors import Interrupted, NonFiniteError
-        from impasto.files import file_hash, write_text
         from impasto.jobs.records import Learnt, Wrote
-        from impasto.networks.models import save_model
         from impasto.training.loop import goes_on, train
 
         settings = TrainSettings(
@@ -195,6 +193,15 @@ class Train(Job, TrainSettings, LossWeights):
             raise
         if not main:
             return
+        self._save(recipe, paintings, last, curve)
+        more = "--minutes" if self.minutes else "--steps"
+        yield Wrote(self.output, f"with more {more} and --force it goes on from {checkpoint}")
+
+    def _save(self, recipe: Recipe, paintings: list[Path], last: TrainStep | None, curve: list[dict[str, Any]]) -> None:
+        """Write the model, and the report if there is to be one."""
+        from impasto.files import file_hash, write_text
+        from impasto.networks.models import save_model
+
         model = recipe.model(recipe.task.network)
         model.about = self.as_json(portable=True) | {
             "paintings": {p.name: file_hash(p) for p in paintings} if len(paintings) <= 64 else len(paintings),
@@ -205,8 +212,6 @@ class Train(Job, TrainSettings, LossWeights):
         save_model(model, self.output)
         if self.report is not None:
             write_text(self.report, json.dumps(model.about | {"curve": curve}, indent=1))
-        more = "--minutes" if self.minutes else "--steps"
-        yield Wrote(self.output, f"with more {more} and --force it goes on from {checkpoint}")
 
     def _sheet(self, recipe: Recipe, step: TrainStep) -> None:
         """What the network makes of the first held-out batch now, below the photographs."""

@@ -251,8 +251,7 @@ def stylize(
     if untouched is not None and untouched.min() > 1 - ALL:
         settings = settings.changed(jitter=0)  # then the loop sees at once that nothing is to be done
     gray = settings.color == "content-luminance" and content is not None
-    sizes = settings.sizes()
-    check_sides("content", shape, scaled(shape[:, :1], sizes[0]))
+    check_sides("content", shape, scaled(shape[:, :1], settings.sizes()[0]))
 
     kept = content if keep_content else None
     reads: Encoder = GrayEncoder(encoder) if gray else encoder
