@@ -11,9 +11,10 @@ import impasto
 from impasto.errors import InputError
 from impasto.features import load_encoder
 from impasto.methods.inversion import invert
-from impasto.methods.settings import InversionSettings, TextureSettings
+from impasto.methods.settings import AscentSettings, InversionSettings, TextureSettings
 from impasto.methods.texture import texture
 from impasto.objective import STYLE_LOSSES, AlphaNorm
+from impasto.options import Settings
 
 LAYERS = ("relu1_1", "relu2_1")
 
@@ -110,3 +111,11 @@ def test_another_statistic_brings_its_own_layers() -> None:
         for layers in ({}, {"layers": ("relu3_1", "relu4_1")}, {"layers": LAYERS})
     )
     assert torch.equal(usual, same) and not torch.equal(usual, other)
+
+
+@pytest.mark.parametrize("settings", [InversionSettings, AscentSettings])
+def test_a_weight_of_latents_is_for_canvases_that_have_them(settings: type[Settings]) -> None:
+    assert settings(canvas="natural", prior_weight=3.0)
+    for canvas in ("pixels", "fourier"):
+        with pytest.raises(InputError, match=f"prior weight has no effect with canvas {canvas}: leave it out"):
+            settings(canvas=canvas, prior_weight=3.0)

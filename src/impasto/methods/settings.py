@@ -109,6 +109,12 @@ def _prior_weight(default: float) -> Any:
     return _weight(default, "Weight of the mean square of latents, of the canvases natural and taef2.")
 
 
+def _check_prior(settings: InversionSettings | AscentSettings) -> None:
+    """Raise InputError for a weight of latents where there are none."""
+    if settings.canvas not in PRIORS and settings.prior_weight != type(settings).prior_weight:
+        raise InputError(f"prior weight has no effect with canvas {settings.canvas}: leave it out")
+
+
 @dataclass(frozen=True, kw_only=True)
 class StylizeSettings(Settings):
     """Everything that decides what `stylize` makes of its pictures."""
@@ -359,6 +365,9 @@ class InversionSettings(Settings):
     pooling: str = _pooling()
     # fmt: on
 
+    def check(self) -> None:
+        _check_prior(self)
+
     @property
     def classifier(self) -> bool:
         """Whether the layer is one of the fully connected ones."""
@@ -421,3 +430,6 @@ class AscentSettings(Settings):
     seed: int = _seed()
     encoder: str | Encoder = encoder_option()
     pooling: str = _pooling()
+
+    def check(self) -> None:
+        _check_prior(self)
