@@ -156,6 +156,20 @@ def test_help_tells_the_values_that_are_used(name: str) -> None:
 
 
 def test_help_of_a_command_tells_its_own_defaults() -> None:
-    for name, field, said in (("train", "steps", "4000"), ("textures", "size", "160,160"), ("doodle", "scales", "3")):
+    for name, field, said in (("train", "steps", "4000"), ("textures", "size", "160x160"), ("doodle", "scales", "3")):
         (shown,) = (p for p in command_of(JOBS[name]).params if p.name == field)
         assert isinstance(shown, click.Option) and str(shown.help).endswith(f"[default: {said}]")
+
+
+@pytest.mark.parametrize("name", sorted(JOBS))
+def test_a_default_in_the_help_may_be_typed(name: str) -> None:
+    job = JOBS[name]
+    told = {
+        p.name: str(p.help).rpartition("[default: ")[2].rstrip("]")
+        for p in command_of(job).params
+        if isinstance(p, click.Option)
+    }
+    for field, about in options_of(job).items():
+        default = job.defaults()[field]
+        if isinstance(default, int | tuple) and not isinstance(default, bool) and default != () and not about.required:
+            assert about.checked(field, told[field], default) == default, field

@@ -13,7 +13,7 @@ import click
 from impasto.errors import InputError
 from impasto.files import check_target, write_text
 from impasto.jobs.base import Job
-from impasto.options import Option, options_of
+from impasto.options import SIDES, Option, options_of
 
 QUIET = click.Option(["--quiet", "-q"], is_flag=True, help="No progress; errors only.")
 SAVE_JOB = click.Option(["--save-job"], metavar="FILE", help="Write the job as JSON, for `impasto run`, and stop.")
@@ -111,7 +111,8 @@ def _default(option: Option, default: Any) -> str:
         return f"  [default: {option.auto}]"
     if default in (None, "", ()) or option.required:
         return ""
-    shown = default if not isinstance(default, tuple) else ",".join(map(str, default))
+    between = "x" if option.kind is SIDES else ","
+    shown = default if not isinstance(default, tuple) else between.join(map(str, default))
     return f"  [default: {shown:.4g}]" if isinstance(shown, float) else f"  [default: {shown}]"
 
 

@@ -293,7 +293,8 @@ class TextureSettings(Settings):
 
     # fmt: off
     size: tuple[int, int] = option((512, 512), SIDES,
-        "Width and height of the texture in pixels: 1024x512, or one number for a square.",
+        "Width and height of the texture in pixels: 1024x512, or one number for a square; of efros-leung and wei-levoy "
+        "256x256 if not given.",
         group=PICTURE, least=1, most=LONGEST)
     sample_size: int | Auto = option(AUTO, WHOLE,
         "Long side at which the sample is read; what it shows grows with it.", group=PICTURE, least=1, most=LONGEST,

@@ -46,7 +46,8 @@ class PatchSettings(QuiltSettings):
 
     # fmt: off
     window: int = option(11, WHOLE,
-        "Side of the neighborhoods that are compared, in pixels, odd: about that of the texture's largest element.",
+        "Side of the neighborhoods that are compared, in pixels, odd: about that of the texture's largest element; of "
+        "wei-levoy 7 if not given.",
         group=SEARCH, least=3, modes=(EFROS_LEUNG, WEI_LEVOY))
     max_error: float = option(0.3, NUMBER,
         "Mean squared difference above which a match waits until more is known around it.", group=SEARCH, above=0,
