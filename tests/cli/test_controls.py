@@ -122,6 +122,8 @@ BAD = {
     "no style": "stylize @content",
     "blend sums to zero": "stylize @content @style @other --blend 0,0",
     "negative blend": "stylize @content @style @other --blend 2,-1",
+    "replayed frames": "video @content @style --cuda-graphs",
+    "levels of a pyramid too many": "stylize @content @style --levels 33",
     "blend of another number": "stylize @content @style @other --blend 1",
     "blend of words": "stylize @content @style --blend much",
     "empty folder": "stylize @content @nothing",
@@ -159,6 +161,14 @@ def test_bad_input_gets_one_line_exit_code_2_and_no_output(refused: Run, typed: 
     small = () if "--size" in args else ("--size", "64x64" if args[0] == "texture" else "48")
     refused(*args, "-o", out, "--steps", 2, "--quiet", *small)
     assert not out.exists()
+
+
+@pytest.mark.parametrize("options", [("--levels", 16), ("--jitter", 1000, "--steps", 12)])
+def test_what_is_too_large_for_a_picture_is_as_large_as_it_can_be(
+    ok: Run, typed: Run, out: Path, options: tuple[Any, ...]
+) -> None:
+    ok(*typed("stylize @content @style"), "-o", out, *SMALL, *options)
+    assert pixels(out).std() > 0.02
 
 
 LOOKS = {

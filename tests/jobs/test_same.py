@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from PIL import Image
 
 import impasto
 from impasto.jobs.base import Job
+from impasto.media import read_metadata
+from impasto.methods.settings import BY_STEPS
 from impasto.options import options_of
 
 SMALL: dict[str, Any] = {"size": 48, "threads": 1}
@@ -65,6 +68,23 @@ def test_a_run_goes_on_from_its_state_alone(pair: tuple[Path, Path], ok: Callabl
     ok("stylize", "--resume", state, "--steps", 6)  # more steps, into the same picture
     part, whole = (np.asarray(Image.open(tmp_path / f"{n}.png")) for n in ("part", "whole"))
     assert np.array_equal(part, whole)
+
+
+@pytest.mark.parametrize(("before", "after"), [(8, 64), (61, 62)])
+def test_more_steps_change_nothing_else_that_depends_on_their_number(
+    pair: tuple[Path, Path], ok: Callable[..., Any], tmp_path: Path, before: int, after: int
+) -> None:
+    part, found = tmp_path / "part.png", []
+    words = ("--size", 48, "--encoder", "lite", "--threads", 1, "--steps", before, "--save-every", before)
+    cooldown = ("--cooldown", 0) if before >= 60 else ()  # what has cooled down takes no more steps
+    for command in (
+        ("stylize", *pair, "-o", part, *words, *cooldown),
+        ("stylize", "--resume", f"{part}.state.safetensors", "--steps", after),
+    ):
+        ok(*command)
+        found.append(json.loads(read_metadata(part)["impasto"])["job"])
+    assert [job["steps"] for job in found] == [before, after]
+    assert [found[0][name] for name in BY_STEPS] == [found[1][name] for name in BY_STEPS]
 
 
 SHORT = "--size 48 --encoder lite --threads 1"

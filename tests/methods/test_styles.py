@@ -110,6 +110,13 @@ def test_what_no_mask_covers_gets_the_free_styles_or_stays_as_it_is() -> None:
     assert divided(whole(picture(1)), SETTINGS, like)[1] is None
 
 
+def test_what_stays_does_so_below_another_mask_too() -> None:
+    like, sharp, everywhere = picture(0, 32, 32), SETTINGS.changed(feather=0.0), torch.ones(1, 1, 32, 32)
+    regions, untouched = divided([Region([StyleImage(picture(1))], everywhere), Region([], half("left"))], sharp, like)
+    assert untouched is not None and torch.equal(untouched, half("left"))
+    assert len(regions) == 1 and regions[0].mask is not None and torch.equal(regions[0].mask, 1 - half("left"))
+
+
 def test_the_colors_of_a_map_are_classes() -> None:
     ours = torch.zeros(1, 3, 16, 16)
     ours[:, 0, :, :8] = 1  # red and black

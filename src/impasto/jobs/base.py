@@ -306,7 +306,10 @@ def locate_in(folders: Iterable[Path]) -> Locate:
             if path.is_file() and file_hash(path) == entry.get("sha256"):
                 return str(path)
         places = " or ".join(dict.fromkeys(str(folder.resolve()) for folder in folders))
-        raise InputError(f"the input {name} with the hash of this picture's manifest is not in {places}")
+        raise InputError(
+            f"the input {name} with the hash of this picture's manifest is not in {places}: "
+            "name its folder with --inputs"
+        )
 
     return locate
 

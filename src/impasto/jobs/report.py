@@ -22,9 +22,10 @@ from impasto.features.weights import locate
 from impasto.files import file_hash, read_tensors, replacing
 from impasto.jobs.base import Job, OptimizingJob, encoders_in, job_of
 from impasto.media import read_metadata
+from impasto.methods.settings import BY_STEPS
 from impasto.networks.models import PACKAGED, default_model, packaged_file
 from impasto.optimize import State
-from impasto.options import label_of, options_of
+from impasto.options import AUTO, label_of, options_of
 
 J = TypeVar("J", bound=Job)
 
@@ -124,8 +125,11 @@ def resumed_job(path: str | Path, changes: Mapping[str, Any]) -> Job:
     Raises:
         InputError: if the file is no state, is damaged, or the changes do not fit.
     """
-    saved = job_of(json.loads(_read(path)[0]["job"]), trusted=encoders_in(changes))
-    return saved.changed(**{"force": True} | dict(changes) | {"resume": str(path)})
+    about = _read(path)[0]
+    saved = job_of(json.loads(about["job"]), trusted=encoders_in(changes))
+    used = json.loads(about["about"])["job"] if "steps" in changes else {}
+    kept = {name: used[name] for name in BY_STEPS if name in used and saved.as_dict()[name] == AUTO}
+    return saved.changed(**{"force": True} | kept | dict(changes) | {"resume": str(path)})
 
 
 def load_state(path: str | Path, job: OptimizingJob, device: str) -> State:

@@ -120,7 +120,7 @@ class Scene:
         ):
             for number in numbers:
                 if not least <= number <= count:
-                    raise InputError(f"a {what} is for style {number}, but the styles are numbered 1 to {count}")
+                    raise InputError(f"a {what} is for style {number}, but the styles are numbered {least} to {count}")
         for _, number in self.style_masks:
             if _pictures(self.styles[number - 1]):
                 raise InputError(f"style {number} is a folder, which takes no style mask: give a painting of it alone")

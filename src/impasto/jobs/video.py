@@ -43,7 +43,7 @@ class Video(Stylize):
     # fmt: off
     left_out: ClassVar[frozenset[str]] = frozenset((
         "semantic", "style_map", "save_every", "resume", "plot", "layer_losses", "runtime", "init", "warmup_steps",
-        "warmup_encoder", "cache", "block", "overlap", "tolerance", "rounds",
+        "warmup_encoder", "cache", "cuda_graphs", "block", "overlap", "tolerance", "rounds",
     ))
 
     content: str = option(None, TEXT, "A video, a folder of pictures, or a pattern such as frames/%04d.png.",
@@ -73,8 +73,8 @@ class Video(Stylize):
         "Weights of the styles at a time; several are joined by straight lines.", group=INPUT)
     start: float = option(0.0, SECONDS, "Time to begin at.", group=INPUT, least=0, flag="--from")
     end: float | None = option(None, SECONDS, "Time to end at.", group=INPUT, above=0, flag="--to")
-    fps: float | None = option(None, NUMBER, "Frames in a second; as they come if not given.", group=INPUT, above=0,
-        most=1000)
+    fps: float | None = option(None, NUMBER,
+        "Frames in a second; as they come if not given, of a folder or a pattern 25.", group=INPUT, above=0, most=1000)
     loop: bool = option(False, FLAG, "Join the end to the beginning without a jump.", group=MOTION)
     compare: bool = option(False, FLAG,
         "Show frames, each by itself, and the result side by side, and tell how still both hold.", group=FILES)

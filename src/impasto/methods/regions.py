@@ -276,13 +276,15 @@ def check_shares(styles: Sequence[StyleImage]) -> list[float]:
     """
     shares = [s.share for s in styles]
     if not (min(shares) >= 0 and 0 < sum(shares) < math.inf):
-        raise InputError(f"the blend {', '.join(f'{s:g}' for s in shares)} sums to {sum(shares):g}; give it weights")
+        shown = ", ".join(f"{s:g}" for s in shares)
+        raise InputError(f"the blend is {shown}; give it weights of at least 0, and one above 0")
     return shares
 
 
 def room(jitter: int, size: tuple[int, int]) -> int:
-    """The jitter that a picture of `(H, W)` has room for: what is not cut off has to be read, too."""
-    return min(jitter, max(0, 2 * (min(size) - SHORTEST)))
+    """The jitter that a picture of `(H, W)` has room for: what is not cut off has to be read, too, and fills the rest
+    in a mirror."""
+    return min(jitter, max(0, 2 * (min(size) - SHORTEST)), min(size) - 1)
 
 
 def check_sides(role: str, picture: Tensor, coarsest: Tensor) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STARTS = ("content", "recolored", "noise", "gray", "style", "instant")
 #: How pictures are optimized without jitter; with it as the encoder's `Profile` says.
 STEADY: dict[str, Any] = {"cooldown": 0.0, "jitter": 0, "levels": 5, "rate": 0.02}
+#: Options whose usual values depend on the number of steps, all at once.
+BY_STEPS = ("balance", "optimizer", *STEADY)
 #: Sides of pictures, and of paintings at their scale, at most, in pixels; and how much larger strokes may be.
 LONGEST, LARGEST_STROKES = 32768, 8.0
 COLORS = ("style", "painting", "content-luminance", "content-match", "histogram")
@@ -177,7 +179,7 @@ class StylizeSettings(Settings):
     levels: int | Auto = option(AUTO, WHOLE,
         "Levels of the pyramid in which steps are made, so that what many pixels agree on moves further; 1: no "
         "pyramid.",
-        group=SEARCH, least=1, auto="4 with jitter, else 5", modes=OPTIMIZE)
+        group=SEARCH, least=1, most=16, auto="4 with jitter, else 5", modes=OPTIMIZE)
     rate: float | Auto = option(AUTO, NUMBER, "Learning rate of Adam, in units of the range 0 to 1.", group=SEARCH,
         above=0, auto="0.03 with jitter, else 0.02", modes=OPTIMIZE)
     cooldown: float | Auto = option(AUTO, NUMBER,

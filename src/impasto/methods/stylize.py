@@ -168,13 +168,23 @@ def divided(regions: Sequence[Region], settings: StylizeSettings, like: Tensor) 
     if not masked:
         return list(regions), None
     size = (int(like.shape[-2]), int(like.shape[-1]))
-    masks = divide([lanczos(r.mask.to(like), size) for r in masked if r.mask is not None], settings.feather)
+    maps = [lanczos(r.mask.to(like), size).clamp(0, 1) for r in masked if r.mask is not None]
+    masks = divide(_without_bare(masked, maps), settings.feather)
     rest = (1 - torch.stack(masks).sum(0)).clamp(0, 1)
     found = [replace(r, mask=m) for r, m in zip(masked, masks, strict=True)]
     free = [s for r in regions if r.mask is None for s in r.styles]
     if free:
         return [r for r in [*found, Region(free, rest)] if r.styles], _untouched(found)
     return [r for r in found if r.styles], _untouched([*found, Region([], rest)])
+
+
+def _without_bare(regions: Sequence[Region], maps: Sequence[Tensor]) -> list[Tensor]:
+    """Masks of regions, of those with styles without what regions without styles cover, unless nothing is left."""
+    bare = [m for r, m in zip(regions, maps, strict=True) if not r.styles]
+    if not bare:
+        return list(maps)
+    free = 1 - torch.stack(bare).amax(0)
+    return [m * free if r.styles and (m * free).max() > 1e-3 else m for r, m in zip(regions, maps, strict=True)]
 
 
 def _untouched(regions: Sequence[Region]) -> Tensor | None:

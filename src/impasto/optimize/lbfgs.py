@@ -193,7 +193,7 @@ def preconditioned_square(change: Vector, levels: Mapping[str, int]) -> Tensor:
         for color in _colors(x, levels[name]):
             wide = color.to(torch.promote_types(torch.float32, color.dtype))
             parts = enumerate(pyramid(wide, levels[name]))
-            found += [4**k * _dot({name: level}, {name: level}) for k, level in parts]
+            found += [4.0**k * _dot({name: level}, {name: level}) for k, level in parts]
     return torch.stack(found).sum()
 
 

@@ -26,7 +26,8 @@ class Video:
             `frames/%04d.png`.
         size: long side that frames are scaled to, in pixels; their own if None.
         start, end: seconds after the first picture: frames from `start` on, before `end`; all if None.
-        fps: frames a second, at even times, by repeating and leaving out; as they come if None.
+        fps: frames a second, at even times, by repeating and leaving out; as they come if None. Of pictures of a folder
+            or a pattern, which have no times, all are shown, so many a second; 25 if None.
 
     Raises:
         InputError: times that are negative or in the wrong order, or no rate.
@@ -59,7 +60,7 @@ class Video:
         if self.is_camera:
             return Camera(int(self.source), self.size)
         if is_sequence(self.source):
-            return Pictures(self.source, self.size)
+            return Pictures(self.source, self.size, *([] if self.fps is None else [self.rate()]))
         return (
             Animation(self.source, self.size) if self.source.lower().endswith(".webp") else File(self.source, self.size)
         )

@@ -48,20 +48,19 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 class Pictures:
-    """Pictures of a folder, by their names, or of a pattern, by their numbers, 25 a second.
+    """Pictures of a folder, by their names, or of a pattern, by their numbers.
 
     Args:
         source: folder or pattern.
         size: long side in pixels; the first one's own if None.
+        rate: pictures a second.
 
     Raises:
         InputError: if there are none.
     """
 
-    rate = USUAL_RATE
-
-    def __init__(self, source: str, size: int | None) -> None:
-        self._source, self._size, self._gap = source, size, ""
+    def __init__(self, source: str, size: int | None, rate: Fraction = USUAL_RATE) -> None:
+        self._source, self._size, self._gap, self.rate = source, size, "", rate
         if Path(source).is_dir():
             self._files = sorted(pictures_in(source, recursive=False), key=_natural)
             return
