@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.errors import InputError
 from impasto.media.video.camera import Camera
 from impasto.media.video.decoding import File
-from impasto.media.video.records import SLACK, Frame, Source, Tell, ignore
+from impasto.media.video.records import SLACK, USUAL_RATE, Frame, Source, Tell, ignore
 from impasto.media.video.sequences import Animation, Pictures, is_sequence
 
 
@@ -60,7 +60,7 @@ class Video:
         if self.is_camera:
             return Camera(int(self.source), self.size)
         if is_sequence(self.source):
-            return Pictures(self.source, self.size, *([] if self.fps is None else [self.rate()]))
+            return Pictures(self.source, self.size, USUAL_RATE if self.fps is None else self.rate())
         return (
             Animation(self.source, self.size) if self.source.lower().endswith(".webp") else File(self.source, self.size)
         )
